@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user did wrong, said so that the next step is clear."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class EmbodiedError(Exception):
+    """Base of every error that this project raises for something a user did."""
+
+
+class UnknownNameError(EmbodiedError, KeyError):
+    """A name that is not registered; the message lists the valid ones and the nearest."""
+
+    def __init__(self, what: str, name: str, valid: Iterable[str]) -> None:
+        names = sorted(valid)
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        self.message = f"unknown {what} {name!r}.{hint} Valid: {', '.join(names)}."
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        # KeyError prints the repr of its argument, which would quote the sentence.
+        return self.message
+
+
+class CheckpointError(EmbodiedError):
+    """A checkpoint that is missing, damaged or foreign; the message says which and why."""
+
+
+class UnreachableError(EmbodiedError):
+    """A hand pose that the arm cannot reach within its joint limits."""
+
+
+class UnsafeCommandError(EmbodiedError):
+    """A command that the gate refused; the message says which limit and by how much."""

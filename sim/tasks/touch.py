@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""touch: bring the finger tips to one thing and to nothing else."""
+
+from sim.tasks.base import Episode, SceneState, Task
+
+
+class Touch(Task):
+    """Success: the target was touched and nothing else was."""
+
+    name = "touch"
+    target_kinds = ("block", "bowl", "zone")
+    templates = (
+        "touch {a}",
+        "tap {a}",
+        "poke {a}",
+        "press {a}",
+        "press on {a}",
+        "touch {a} with the gripper",
+        "put your finger on {a}",
+        "make contact with {a}",
+        "give {a} a tap",
+        "give {a} a touch",
+        "reach out and touch {a}",
+        "reach {a}",
+        "point at {a}",
+        "contact {a}",
+        "go to {a} and touch it",
+        "move your hand to {a}",
+        "tap once on {a}",
+        "feel {a}",
+        "use your fingers to touch {a}",
+        "bring the gripper down on {a}",
+    )
+    held_out_templates = (
+        "prod {a}",
+        "lay a finger on {a}",
+        "give {a} a gentle poke",
+        "let your fingertips meet {a}",
+        "reach over and tap {a}",
+        "pat {a}",
+    )
+
+    def success(self, episode: Episode, state: SceneState) -> bool:
+        return state.touched == {str(episode.plan.target)}
+
+    def score(self, episode: Episode, state: SceneState) -> float:
+        if self.success(episode, state):
+            return 1.0
+        return 0.5 if str(episode.plan.target) in state.touched else 0.0
