@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of a command: a dataclass is the schema, `key=value` and YAML files fill it.
+
+OmegaConf does the typed merging and is imported only when there is something to merge, so that
+`--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from embodied.errors import EmbodiedError, UnknownNameError
+
+REQUIRED: Any = "???"
+"""Default of an option that the user must give; OmegaConf's own mark for a missing value."""
+
+C = TypeVar("C")
+
+_TYPE_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+class ConfigError(EmbodiedError):
+    """An option that was written wrongly or is missing; the message says what is valid."""
+
+
+def option(default: Any, meaning: str) -> Any:
+    """A dataclass field with a default and the sentence that `--help` prints. Lists are copied."""
+    metadata = {"help": meaning}
+    if isinstance(default, list | dict):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def parse(schema: type[C], arguments: Sequence[str], *, command: str, example: str = "") -> C:
+    """Fill `schema` from `--config file.yaml` and `key=value` arguments; later ones win.
+
+    `--help` prints the keys and raises SystemExit(0). Raises ConfigError or UnknownNameError.
+    """
+    if any(argument in ("-h", "--help") for argument in arguments):
+        print(describe(schema, command=command, example=example))
+        raise SystemExit(0)
+    from omegaconf import OmegaConf
+    from omegaconf.errors import MissingMandatoryValue
+
+    config = OmegaConf.structured(schema)
+    for source, key, value in _assignments(arguments):
+        config = _assign(config, schema, source, key, value)
+    try:
+        return typing.cast(C, OmegaConf.to_object(config))
+    except MissingMandatoryValue:
+        missing = [f"{name}=..." for name in sorted(OmegaConf.missing_keys(config))]
+        hint = f" For example: {example}" if example else ""
+        raise ConfigError(f"{command} needs {' and '.join(missing)}.{hint}") from None
+
+
+def describe(schema: type, *, command: str, example: str = "") -> str:
+    """The help text: every key with its default and its meaning."""
+    lines = [f"{command}: {_first_line(schema)}", "", f"usage: {command} [--config FILE.yaml] [key=value ...]"]
+    rows = [(f"{field.name}={_shown_default(field)}", field.metadata["help"]) for field in _fields(schema)]
+    width = min(max(len(assignment) for assignment, _ in rows), 34)
+    lines += ["", "keys, with their defaults:"]
+    lines += [f"  {assignment:<{width}}  {meaning}" for assignment, meaning in rows]
+    return "\n".join([*lines, "", f"example: {example}"] if example else lines)
+
+
+def _assignments(arguments: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
+    """(where it was written, key, value) for everything that the arguments set, in their order."""
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        if argument == "--config" or argument.startswith("--config="):
+            path = argument.partition("=")[2] or (queue.pop(0) if queue else "")
+            yield from ((path, key, value) for key, value in _read_yaml(path).items())
+        elif re.match(r"^[A-Za-z_][\w.]*=", argument):
+            key, _, value = argument.partition("=")
+            yield "", key, value
+        else:
+            raise ConfigError(f"cannot read {argument!r}: write options as key=value (see --help)")
+
+
+def _read_yaml(path: str) -> dict[str, Any]:
+    import yaml
+    from omegaconf import OmegaConf
+
+    if not path or not Path(path).is_file():
+        raise ConfigError(f"no such config file: {path!r}")
+    try:
+        content = OmegaConf.to_container(OmegaConf.load(path))
+    except (yaml.YAMLError, OSError) as error:
+        raise ConfigError(f"{path} is not a YAML file: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold `key: value` lines")
+    return {str(key): value for key, value in content.items()}
+
+
+def _assign(config: Any, schema: type, source: str, key: str, value: Any) -> Any:
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    name, _, rest = key.partition(".")
+    hints = typing.get_type_hints(schema)
+    if name not in hints:
+        raise UnknownNameError("key", name, hints)
+    wanted = hints[name]
+    try:
+        if rest:
+            parsed = OmegaConf.from_dotlist([f"{key}={value}"])
+        elif isinstance(value, str):
+            parsed = OmegaConf.create({name: _read_value(wanted, name, value)})
+        else:
+            parsed = OmegaConf.create({name: value})
+        return OmegaConf.merge(config, parsed)
+    except (OmegaConfBaseException, ValueError, AttributeError):
+        where = f" in {source}" if source else ""
+        raise ConfigError(f"{key}={value}{where}: {name} takes {_type_words(wanted)}") from None
+
+
+def _read_value(wanted: Any, name: str, value: str) -> Any:
+    """Text stays as it was typed, lists are split at commas, the rest is read as YAML."""
+    if typing.get_origin(wanted) is list:
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if wanted is str:
+        return value
+    from omegaconf import OmegaConf
+
+    return OmegaConf.from_dotlist([f"{name}={value}"])[name]
+
+
+def _type_words(wanted: Any) -> str:
+    origin, inner = typing.get_origin(wanted), typing.get_args(wanted)
+    if origin is list:
+        return "words with commas between them" if inner == (str,) else "numbers with commas between them"
+    if origin is dict:
+        return "key.name=value pairs"
+    words = [_TYPE_WORDS.get(kind, str(kind)) for kind in inner if kind is not type(None)] if inner else []
+    return " or ".join(words) or _TYPE_WORDS.get(wanted, str(wanted))
+
+
+def _fields(schema: type) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(schema)
+
+
+def _shown_default(field: dataclasses.Field[Any]) -> str:
+    default = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    if default is None or default == {} or default == []:
+        return ""
+    if isinstance(default, list):
+        return ",".join(str(item) for item in default)
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "(required)" if default == REQUIRED else str(default)
+
+
+def _first_line(schema: type) -> str:
+    return (schema.__doc__ or "").strip().splitlines()[0]
