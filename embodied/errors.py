@@ -34,3 +34,7 @@ class UnreachableError(EmbodiedError):
 
 class UnsafeCommandError(EmbodiedError):
     """A command that the gate refused; the message says which limit and by how much."""
+
+
+class ObservationError(EmbodiedError):
+    """An observation that is stale, incomplete or not finite; the message says which."""
