@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the tabletop looks like: sizes, colours, light and cameras, without a physics engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from embodied.types import Float
+
+RGB: Mapping[str, tuple[float, float, float]] = {
+    "red": (0.86, 0.08, 0.08),
+    "orange": (1.00, 0.48, 0.02),
+    "yellow": (1.00, 0.90, 0.08),
+    "green": (0.08, 0.62, 0.18),
+    "blue": (0.08, 0.28, 0.90),
+    "purple": (0.55, 0.12, 0.72),
+    "white": (1.00, 1.00, 1.00),
+    "black": (0.05, 0.05, 0.06),
+}
+TABLE_RGB = (0.66, 0.62, 0.56)
+
+BLOCK_SIDE_M = 0.04
+BLOCK_MASS_KG = 0.06
+ZONE_SIDE_M = 0.11
+ZONE_HEIGHT_M = 0.002
+BOWL_RADIUS_M = 0.06
+BOWL_FLOOR_RADIUS_M = 0.045
+BOWL_HEIGHT_M = 0.035
+BOWL_FLOOR_M = 0.01
+BOWL_WALL_M = 0.006
+BOWL_SIDES = 12
+
+TABLE_X_M = (-0.75, 0.95)
+TABLE_Y_M = (-0.90, 0.90)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Camera:
+    """A pinhole camera; `mount` is the pose (4, 4) of the optical frame in the world or in the hand."""
+
+    field_of_view_rad: float
+    mount: Float
+    on_hand: bool = False
+
+    def intrinsics_px(self, size_px: int) -> Float:
+        """Matrix K (3, 3) of a square picture; whole numbers are centres of pixels."""
+        focal = 0.5 * size_px / np.tan(0.5 * self.field_of_view_rad)
+        # The renderer samples at whole pixels from the lower left corner, and its rows are then turned over.
+        centre = 0.5 * size_px
+        return np.array([[focal, 0.0, centre], [0.0, focal, centre - 1.0], [0.0, 0.0, 1.0]])
+
+
+def look_at(eye_m: tuple[float, float, float], target_m: tuple[float, float, float]) -> Float:
+    """Pose (4, 4) of an optical frame at `eye_m` whose z axis meets `target_m` and whose x is level."""
+    eye, target = np.array(eye_m), np.array(target_m)
+    forward = (target - eye) / np.linalg.norm(target - eye)
+    right = np.cross(forward, (0.0, 0.0, 1.0))
+    right /= np.linalg.norm(right)
+    pose = np.eye(4)
+    pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(forward, right), forward, eye
+    return pose
+
+
+def _wrist_mount() -> Float:
+    # Beside the fingers, looking along them and a little inwards, so that the grasp is in the picture.
+    tilt = np.radians(16.0)
+    pose = np.eye(4)
+    pose[:3, 1] = (-np.cos(tilt), 0.0, -np.sin(tilt))
+    pose[:3, 2] = (-np.sin(tilt), 0.0, np.cos(tilt))
+    pose[:3, 0] = np.cross(pose[:3, 1], pose[:3, 2])
+    pose[:3, 3] = (0.075, 0.0, 0.04)
+    return pose
+
+
+CAMERAS: Mapping[str, Camera] = {
+    "front": Camera(
+        field_of_view_rad=float(np.radians(36.0)),
+        mount=look_at((1.29, 0.0, 0.84), (0.54, 0.0, 0.0)),
+    ),
+    "wrist": Camera(field_of_view_rad=float(np.radians(72.0)), mount=_wrist_mount(), on_hand=True),
+}
+
+
+def bowl_mesh() -> tuple[list[list[float]], list[int]]:
+    """Vertices and triangles of a bowl that stands on z = 0: a turned profile, both sides outward."""
+    # Outer foot, outer rim, inner rim, inner floor, then the centre of the floor.
+    profile = (
+        (BOWL_FLOOR_RADIUS_M, 0.0),
+        (BOWL_RADIUS_M, BOWL_HEIGHT_M),
+        (BOWL_RADIUS_M - BOWL_WALL_M, BOWL_HEIGHT_M),
+        (BOWL_FLOOR_RADIUS_M - BOWL_WALL_M, BOWL_FLOOR_M),
+    )
+    sides = 2 * BOWL_SIDES
+    vertices: list[list[float]] = []
+    triangles: list[int] = []
+    angles = 2.0 * np.pi * np.arange(sides) / sides
+    # Faces own their vertices: the renderer then shades each ring flat along the profile.
+    for (r0, z0), (r1, z1) in zip(profile, profile[1:], strict=False):
+        first = len(vertices)
+        for angle in angles:
+            c, s = float(np.cos(angle)), float(np.sin(angle))
+            vertices += [[r0 * c, r0 * s, z0], [r1 * c, r1 * s, z1]]
+        for i in range(sides):
+            a, b = first + 2 * i, first + 2 * ((i + 1) % sides)
+            triangles += [a, b, b + 1, a, b + 1, a + 1]
+    first = len(vertices)
+    radius, height = profile[-1]
+    vertices += [[radius * float(np.cos(a)), radius * float(np.sin(a)), height] for a in angles]
+    vertices.append([0.0, 0.0, height])
+    for i in range(sides):
+        triangles += [first + i, first + (i + 1) % sides, first + sides]
+    return vertices, triangles
