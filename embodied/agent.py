@@ -101,7 +101,7 @@ class Agent:
             # Written so that a stamp that is not a number is refused as well.
             if not age_s <= self.max_observation_age_s:
                 raise ObservationError(
-                    f"the {what} is stale: {age_s:.3f} s old, at most {self.max_observation_age_s:.3f} s allowed"
+                    f"the {what} is stale: {age_s:.3f} s old, the limit is {self.max_observation_age_s:.3f} s"
                 )
         numbers = (
             observation.joint_position_rad,
@@ -119,5 +119,5 @@ def _unusable(text: str) -> str | None:
     if len(text) > MAX_INSTRUCTION_CHARACTERS:
         return f"That is {len(text)} characters; I read at most {MAX_INSTRUCTION_CHARACTERS}. Say it shorter."
     if not any(character.isalpha() for character in text):
-        return "I find no words in that. Tell me what to do, for example: put the red block in the green bowl."
+        return "I find no words in that. Say what to do, for example: put the red block in the green bowl."
     return None

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stands between a decision and an arm. Plain numpy: nothing here learns, nothing imports torch."""
+
+from embodied.safety.clocks import ClockScale, Watchdog
+from embodied.safety.gate import ActionGate, ArmState, GateLimits
+from embodied.safety.path import TimedPath
+from embodied.safety.streamer import Piece, Streamer
+
+__all__ = [
+    "ActionGate",
+    "ArmState",
+    "ClockScale",
+    "GateLimits",
+    "Piece",
+    "Streamer",
+    "TimedPath",
+    "Watchdog",
+]

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two clocks and what each is for.
+
+Motion runs on the arm's clock (ROS time: simulated where the arm is simulated). Deadlines for the
+other processes run on the steady clock of this machine, which no simulator can stop or set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+
+class Watchdog:
+    """Has something been heard within `timeout_s` of steady time? Silent before the first word."""
+
+    def __init__(self, timeout_s: float) -> None:
+        assert timeout_s > 0, timeout_s
+        self.timeout_s = timeout_s
+        self._heard_s = -math.inf
+
+    def feed(self, now_s: float) -> None:
+        """Something was heard at steady time `now_s`."""
+        self._heard_s = now_s
+
+    def silence_s(self, now_s: float) -> float:
+        """Seconds since something was heard; infinite before the first time."""
+        return now_s - self._heard_s
+
+    def expired(self, now_s: float) -> bool:
+        """Whether the silence is longer than allowed."""
+        return not self.silence_s(now_s) <= self.timeout_s
+
+
+class ClockScale:
+    """How many seconds of the arm's clock pass in one steady second, over the last `window_s`.
+
+    1 on a real arm. A simulator may run faster; the scale lets a reserve that is meant in steady time
+    (how long the other side may be silent) be expressed in motion time.
+    """
+
+    def __init__(self, *, window_s: float = 1.0, lowest: float = 1.0, highest: float = 10.0) -> None:
+        self._window_s = window_s
+        self._lowest, self._highest = lowest, highest
+        self._pairs: deque[tuple[float, float]] = deque()
+
+    def update(self, arm_s: float, steady_s: float) -> bool:
+        """Note that both clocks showed these seconds. Returns False if the arm's clock went backwards."""
+        forward = not self._pairs or arm_s >= self._pairs[-1][0]
+        if not forward:
+            self._pairs.clear()
+        self._pairs.append((arm_s, steady_s))
+        while len(self._pairs) > 2 and steady_s - self._pairs[1][1] >= self._window_s:
+            self._pairs.popleft()
+        return forward
+
+    @property
+    def scale(self) -> float:
+        """The measured scale, within [lowest, highest]."""
+        if len(self._pairs) < 2:
+            return max(1.0, self._lowest)
+        arm_s = self._pairs[-1][0] - self._pairs[0][0]
+        steady_s = self._pairs[-1][1] - self._pairs[0][1]
+        # A tenth of a window says little: both clocks are read in steps.
+        if steady_s < 0.1 * self._window_s:
+            return max(1.0, self._lowest)
+        return min(max(arm_s / steady_s, self._lowest), self._highest)

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The deterministic check after everything that learns: a motion passes whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from embodied.arm import ArmFeatures
+from embodied.errors import UnsafeCommandError
+from embodied.kinematics import Chain
+from embodied.safety.path import TimedPath
+from embodied.types import Float, JointTrajectory
+
+_MAX_POINTS = 5000
+_FORWARD_STEP_S = 0.02
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateLimits:
+    """What the gate allows beside the limits of the arm itself."""
+
+    workspace_lower_m: Float = field(default_factory=lambda: np.array([0.15, -0.6, 0.0]))
+    workspace_upper_m: Float = field(default_factory=lambda: np.array([0.85, 0.6, 0.9]))
+    start_tolerance_rad: float = 0.05
+    """How far from the measured joints a motion may start."""
+    start_speed_rad_s: float = 0.1
+    """How fast the arm may still move when a motion is accepted."""
+    overshoot_rad: float = 1e-3
+    """Joint positions this little beyond a limit are set to the limit, not refused."""
+    overshoot_width_m: float = 2e-3
+    max_duration_s: float = 60.0
+    max_proposal_age_s: float = 2.0
+    """Age of the observation that a motion was decided on, on the arm's clock."""
+    max_state_age_s: float = 0.3
+    """Age of the joint states in steady time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmState:
+    """The measured arm and how old the measurement is."""
+
+    position_rad: Float  # (7,)
+    velocity_rad_s: Float  # (7,)
+    age_s: float
+
+
+class ActionGate:
+    """Checks a joint trajectory against everything that is known about the arm and its place.
+
+    `stop` latches: nothing passes until `resume`. Checking changes a motion at most by small
+    overshoots, and a motion that passed passes again unchanged.
+    """
+
+    def __init__(self, features: ArmFeatures, chain: Chain, limits: GateLimits | None = None) -> None:
+        assert tuple(features.joint_names) == tuple(chain.joint_names), (
+            features.joint_names,
+            chain.joint_names,
+        )
+        self.features = features
+        self.limits = limits or GateLimits()
+        self._chain = chain
+        self._stopped = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the emergency stop is latched."""
+        return self._stopped
+
+    def stop(self) -> None:
+        """Latch the emergency stop."""
+        self._stopped = True
+
+    def resume(self) -> None:
+        """Release the emergency stop. Nothing moves until a new motion is accepted."""
+        self._stopped = False
+
+    def check(
+        self,
+        trajectory: JointTrajectory,
+        *,
+        arm: ArmState,
+        proposal_age_s: float,
+        clock_scale: float = 1.0,
+    ) -> JointTrajectory:
+        """The motion that may be executed. Raises UnsafeCommandError that says what is wrong.
+
+        `clock_scale` is how many times faster than steady time the arm's clock runs: the proposal's
+        age is counted on the arm's clock, and a fast simulator must not make everything stale.
+        """
+        if self._stopped:
+            raise UnsafeCommandError("the emergency stop is latched: call the gate's resume service first")
+        self._check_form(trajectory)
+        self._check_ages(arm, proposal_age_s, clock_scale)
+        trajectory = self._without_small_overshoots(trajectory)
+        path = TimedPath(trajectory)
+        self._check_start(path, arm)
+        self._check_limits(path)
+        self._check_workspace(path)
+        return trajectory
+
+    def _check_form(self, trajectory: JointTrajectory) -> None:
+        names = self.features.joint_names
+        if tuple(trajectory.joint_names) != tuple(names):
+            raise UnsafeCommandError(
+                f"the joints are [{', '.join(trajectory.joint_names)}], this arm has [{', '.join(names)}]"
+            )
+        points = trajectory.time_s.size
+        if not 1 <= points <= _MAX_POINTS:
+            raise UnsafeCommandError(f"{points} points; a motion has 1 to {_MAX_POINTS}")
+        for what, values, shape in (
+            ("time_s", trajectory.time_s, (points,)),
+            ("position_rad", trajectory.position_rad, (points, len(names))),
+            ("velocity_rad_s", trajectory.velocity_rad_s, (points, len(names))),
+            ("gripper_width_m", trajectory.gripper_width_m, (points,)),
+        ):
+            if values.shape != shape:
+                raise UnsafeCommandError(f"{what} has shape {values.shape}, expected {shape}")
+            if not np.isfinite(values).all():
+                where = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
+                raise UnsafeCommandError(f"{what} is not finite at point {where[0]}: {values[tuple(where)]}")
+        steps = np.diff(trajectory.time_s, prepend=0.0)
+        if steps.min() <= 0:
+            at = int(steps.argmin())
+            raise UnsafeCommandError(
+                f"time must increase strictly from 0: point {at} is at {trajectory.time_s[at]:.6f} s"
+            )
+        if trajectory.time_s[-1] > self.limits.max_duration_s:
+            raise UnsafeCommandError(
+                f"the motion lasts {trajectory.time_s[-1]:.1f} s, at most {self.limits.max_duration_s:.1f} s"
+            )
+
+    def _check_ages(self, arm: ArmState, proposal_age_s: float, clock_scale: float) -> None:
+        # Every comparison is written so that a number that is not one fails it.
+        allowed_s = self.limits.max_proposal_age_s * clock_scale
+        if not -0.1 * clock_scale <= proposal_age_s <= allowed_s:
+            raise UnsafeCommandError(
+                f"the motion was decided on something {proposal_age_s:.2f} s old; at most {allowed_s:.2f} s"
+            )
+        if not arm.age_s <= self.limits.max_state_age_s:
+            raise UnsafeCommandError(
+                f"the joint states are {arm.age_s:.2f} s old; at most {self.limits.max_state_age_s:.2f} s"
+            )
+        if not (np.isfinite(arm.position_rad).all() and np.isfinite(arm.velocity_rad_s).all()):
+            raise UnsafeCommandError("the measured joint states are not finite")
+
+    def _without_small_overshoots(self, trajectory: JointTrajectory) -> JointTrajectory:
+        lower, upper = self.features.lower_rad, self.features.upper_rad
+        position, width = trajectory.position_rad, trajectory.gripper_width_m
+        beyond = np.maximum(lower - position, position - upper).max(axis=0)
+        self._refuse_above(
+            "position", beyond, np.full(beyond.shape, self.limits.overshoot_rad), "rad beyond its limit"
+        )
+        widest = self.features.max_gripper_width_m
+        excess = float(np.maximum(-width, width - widest).max())
+        if excess > self.limits.overshoot_width_m:
+            raise UnsafeCommandError(
+                f"a gripper width is {excess * 1000:.1f} mm outside of 0 to {widest * 1000:.1f} mm"
+            )
+        return replace(
+            trajectory,
+            position_rad=np.clip(position, lower, upper),
+            gripper_width_m=np.clip(width, 0.0, widest),
+        )
+
+    def _check_start(self, path: TimedPath, arm: ArmState) -> None:
+        limits, joints = self.limits, len(self.features.joint_names)
+        away = np.abs(path.position_rad[0] - arm.position_rad)
+        self._refuse_above(
+            "start", away, np.full(joints, limits.start_tolerance_rad), "rad from where the arm is"
+        )
+        speed = np.abs(arm.velocity_rad_s)
+        self._refuse_above(
+            "start", speed, np.full(joints, limits.start_speed_rad_s), "rad/s: the arm still moves"
+        )
+        end = np.abs(path.velocity_rad_s[-1])
+        self._refuse_above("end", end, np.full(joints, 1e-3), "rad/s: a motion ends at rest")
+
+    def _check_limits(self, path: TimedPath) -> None:
+        features, slack = self.features, self.limits.overshoot_rad
+        low, high = path.peak_position_rad()
+        beyond = np.maximum(features.lower_rad - low, high - features.upper_rad)
+        self._refuse_above("position", beyond, np.full(beyond.shape, slack), "rad beyond its limit")
+        speed = path.peak_velocity_rad_s()
+        self._refuse_above("velocity", speed, features.max_velocity_rad_s, "rad/s")
+        self._refuse_above(
+            "acceleration", path.peak_acceleration_rad_s2(), features.max_acceleration_rad_s2, "rad/s^2"
+        )
+
+    def _check_workspace(self, path: TimedPath) -> None:
+        lower, upper = self.limits.workspace_lower_m, self.limits.workspace_upper_m
+        count = int(np.ceil(path.duration_s / _FORWARD_STEP_S)) + 1
+        times = np.union1d(path.time_s, np.linspace(0.0, path.duration_s, count))
+        for time_s, q in zip(times, path.sample(times)[0], strict=True):
+            hand = self._chain.forward(q)[:3, 3]
+            outside = np.maximum(lower - hand, hand - upper)
+            if not outside.max() <= _ROUNDING:
+                axis = int(outside.argmax())
+                raise UnsafeCommandError(
+                    f"the hand leaves the workspace at {time_s:.2f} s: {'xyz'[axis]} = {hand[axis]:.3f} m,"
+                    f" allowed {lower[axis]:.3f} to {upper[axis]:.3f} m"
+                )
+
+    def _refuse_above(self, what: str, values: Float, allowed: Float, unit: str) -> None:
+        within = values <= allowed * (1 + _ROUNDING)
+        if not within.all():
+            worst = int(np.where(within, -np.inf, values / allowed).argmax())
+            raise UnsafeCommandError(
+                f"{what} of {self.features.joint_names[worst]}: {values[worst]:.4f} {unit},"
+                f" at most {allowed[worst]:.4f}"
+            )
