@@ -49,6 +49,7 @@ EXTRAS = {
         "hypothesis",
         "import-linter",
         "mypy",
+        "packaging",
         "pytest",
         "pytest-timeout",
         "ruff",
@@ -68,7 +69,7 @@ setup(
     license=MANIFEST.findtext("license"),
     python_requires=">=3.11",
     packages=find_packages(include=[*ROOMS, *(f"{room}.*" for room in ROOMS)]),
-    package_data={"": [f"**/*.{suffix}" for suffix in DATA_SUFFIXES]},
+    package_data={"": ["py.typed", *(f"**/*.{suffix}" for suffix in DATA_SUFFIXES)]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),
@@ -89,5 +90,5 @@ setup(
     ],
     extras_require=EXTRAS,
     entry_points={"console_scripts": SCRIPTS},
-    zip_safe=True,
+    zip_safe=False,
 )

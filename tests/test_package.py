@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What pip, ROS and CI read of this repository: metadata, requirements, commands."""
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from catkin_pkg.package import Package, parse_package
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("embodied", "sim", "policies", "nodes")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def run_setup(*arguments: str, ros_distro: str = "") -> str:
+    environment = {key: value for key, value in os.environ.items() if key != "ROS_DISTRO"}
+    if ros_distro:
+        environment["ROS_DISTRO"] = ros_distro
+    command = [sys.executable, "-W", "ignore", "setup.py", "--quiet", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def egg_info(folder: Path, ros_distro: str = "") -> Path:
+    """Build the metadata into `folder`, as pip and colcon would."""
+    run_setup("egg_info", "--egg-base", str(folder), ros_distro=ros_distro)
+    return folder / "embodied.egg-info"
+
+
+def console_scripts(metadata: Path) -> dict[str, str]:
+    lines = (metadata / "entry_points.txt").read_text().splitlines()
+    assert lines[0] == "[console_scripts]"
+    return {
+        name.strip(): target.strip()
+        for name, _, target in (line.partition("=") for line in lines[1:] if line)
+    }
+
+
+def extras(metadata: Path) -> Mapping[str, list[Requirement]]:
+    """Requirements by extra; "" holds those of the package itself."""
+    found: dict[str, list[Requirement]] = {"": []}
+    extra = ""
+    for line in (metadata / "requires.txt").read_text().splitlines():
+        if line.startswith("["):
+            extra = line.strip("[]")
+            found[extra] = []
+        elif line:
+            found[extra].append(Requirement(line))
+    return found
+
+
+@pytest.fixture(scope="module")
+def metadata(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return egg_info(tmp_path_factory.mktemp("metadata"))
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Package:
+    return parse_package(str(ROOT / "package.xml"))  # raises on an invalid manifest
+
+
+def test_manifest_is_valid_and_agrees_with_the_build_script(manifest: Package) -> None:
+    told = run_setup(
+        "--name", "--version", "--description", "--maintainer", "--maintainer-email", "--license"
+    )
+    [maintainer] = manifest.maintainers
+    [licence] = manifest.licenses
+    assert told.splitlines() == [
+        manifest.name,
+        manifest.version,
+        manifest.description,
+        maintainer.name,
+        maintainer.email,
+        licence,
+    ]
+    assert manifest.name == "embodied"
+    assert manifest.package_format == 3
+    assert licence == "Apache-2.0"
+    assert manifest.get_build_type() == "ament_python"
+
+
+def test_changelog_and_licence_files_belong_to_this_version(manifest: Package) -> None:
+    assert re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)[1] == manifest.version
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+    assert "SmolLM2-135M-Instruct" in (ROOT / "NOTICE").read_text()
+
+
+def test_every_command_leads_to_a_function(metadata: Path) -> None:
+    scripts = console_scripts(metadata)
+    assert {"embodied", "ros2", "sim_node", "agent_node", "gate_node"} <= set(scripts)
+    for target in scripts.values():
+        module, _, function = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), function)), target
+
+
+def test_every_node_file_has_a_command(metadata: Path) -> None:
+    scripts = console_scripts(metadata)
+    nodes = {path.stem for path in (ROOT / "nodes").glob("*_node.py")}
+    assert nodes == {name for name in scripts if name.endswith("_node")}
+
+
+def test_the_ros2_command_is_left_to_a_ros_installation(metadata: Path, tmp_path: Path) -> None:
+    here = console_scripts(metadata)
+    on_ros = console_scripts(egg_info(tmp_path, ros_distro="jazzy"))
+    assert set(here) - set(on_ros) == {"ros2"}
+
+
+def test_every_direct_requirement_is_pinned(metadata: Path) -> None:
+    pins = {
+        canonicalize_name(requirement.name): requirement
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+        for requirement in [Requirement(line)]
+    }
+    needs = [need for group in extras(metadata).values() for need in group]
+    assert [need.name for need in needs if canonicalize_name(need.name) not in pins] == []
+    for need in needs:
+        [pin] = pins[canonicalize_name(need.name)].specifier
+        assert pin.operator == "=="
+        assert need.specifier.contains(pin.version), f"{need} excludes its own pin {pin.version}"
+    assert str(pins["torch"].specifier) == "==2.13.0"
+
+
+def test_all_is_every_extra_but_the_tests(metadata: Path) -> None:
+    found = extras(metadata)
+    expected = {
+        str(need) for extra, needs in found.items() if extra not in {"", "all", "test"} for need in needs
+    }
+    assert {str(need) for need in found["all"]} == expected
+
+
+def test_every_import_is_a_declared_requirement(metadata: Path) -> None:
+    found = extras(metadata)
+    declared = {canonicalize_name(need.name) for extra in ("", "all") for need in found[extra]}
+    owners = packages_distributions()
+    undeclared = set()
+    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                modules = [str(node.module)]
+            for module in {module.partition(".")[0] for module in modules}:
+                if module in sys.stdlib_module_names or module in ROOMS:
+                    continue
+                if not {canonicalize_name(owner) for owner in owners.get(module, [])} & declared:
+                    undeclared.add(f"{path.relative_to(ROOT)}: {module}")
+    assert sorted(undeclared) == []
+
+
+def commands_under(heading: str) -> list[str]:
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    block = section.partition("```bash\n")[2].partition("```")[0]
+    return block.splitlines()
+
+
+def test_readme_has_one_line_to_run_and_one_to_test() -> None:
+    [run] = commands_under("Run")
+    [test] = commands_under("Test")
+    for line in (run, test):
+        assert line.startswith("python3.11 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ")
+    assert run.endswith("&& .venv/bin/ros2 launch embodied sim.launch.py")
+    assert test.endswith("&& .venv/bin/python -m pytest")
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    shown = subprocess.run(
+        [ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, check=True
+    ).stdout
+    assert shown.splitlines() == commands_under("Test")
+
+
+def test_readme_never_installs_the_other_package_of_this_name() -> None:
+    # PyPI's `embodied` is somebody else's library.
+    texts = [
+        path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    ]
+    assert not [text for text in texts if re.search(r"pip3? install (-\S+ )*[\"']?embodied\b", text)]
+
+
+def test_every_file_that_the_readme_links_to_is_here() -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
