@@ -12,6 +12,7 @@ from typing import NamedTuple
 from embodied.config import ConfigError
 from embodied.errors import EmbodiedError, UnknownNameError
 
+Main = Callable[[Sequence[str]], int]
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -24,7 +25,7 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "tasks": Command("embodied.catalogue:main", "list the tasks, their environments and an example of each"),
-    "eval": Command("embodied.evaluate:main", "measure a policy: success with intervals, JSON, table, figure"),
+    "eval": Command("embodied.evaluate:main", "measure a policy: success with intervals"),
     "collect": Command("embodied.data.collect:main", "record oracle demonstrations in LeRobot v3 layout"),
     "train": Command("embodied.train:main", "train the policy with a recipe"),
     "bench": Command("embodied.bench:main", "measure latency, memory and throughput on this machine"),
@@ -57,6 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[0] not in COMMANDS:
             raise UnknownNameError("command", words[0], COMMANDS)
         return _load(words[0])(words[1:])
+    except ModuleNotFoundError as error:
+        print(
+            f"embodied: `embodied {words[0]}` needs the module {error.name!r}, which is not installed; "
+            "`embodied doctor` says what to type",
+            file=sys.stderr,
+        )
+        return FAILED
     except EmbodiedError as error:
         print(f"embodied: {error}", file=sys.stderr)
         return USAGE if isinstance(error, _USAGE_ERRORS) else FAILED
@@ -69,15 +77,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
 
 
-def _load(name: str) -> Callable[[Sequence[str]], int]:
+def _load(name: str) -> Main:
     module_name, _, function_name = COMMANDS[name].target.partition(":")
-    try:
-        function: Callable[[Sequence[str]], int] = getattr(importlib.import_module(module_name), function_name)
-    except ModuleNotFoundError as error:
-        raise EmbodiedError(
-            f"`embodied {name}` needs the module {error.name!r}, which is not installed; "
-            "`embodied doctor` says what to type"
-        ) from error
+    function: Main = getattr(importlib.import_module(module_name), function_name)
     return function
 
 

@@ -60,7 +60,8 @@ def parse(schema: type[C], arguments: Sequence[str], *, command: str, example: s
 
 def describe(schema: type, *, command: str, example: str = "") -> str:
     """The help text: every key with its default and its meaning."""
-    lines = [f"{command}: {_first_line(schema)}", "", f"usage: {command} [--config FILE.yaml] [key=value ...]"]
+    lines = [f"{command}: {_first_line(schema)}", ""]
+    lines.append(f"usage: {command} [--config FILE.yaml] [key=value ...]")
     rows = [(f"{field.name}={_shown_default(field)}", field.metadata["help"]) for field in _fields(schema)]
     width = min(max(len(assignment) for assignment, _ in rows), 34)
     lines += ["", "keys, with their defaults:"]

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`embodied eval`: many episodes of a policy, on all cores, reported with intervals.
+
+Results are kept as they come (JSONL beside `out`), so that a crash or Ctrl-C loses nothing and
+`resume=true` goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from embodied.config import ConfigError, option, parse
+from embodied.errors import EmbodiedError, UnknownNameError
+
+EXAMPLE = "embodied eval policy=palme suite=tabletop episodes=100 seed=1000000 out=runs/eval.json"
+
+
+@dataclass
+class EvalOptions:
+    """Measure a policy: success with 95 % intervals, as table, JSON and figure."""
+
+    policy: str = option("palme", "policy by name (see `embodied tasks`) or module:Class")
+    suite: str = option("tabletop", "which tasks")
+    task: list[str] = option([], "only these tasks, with commas between them")
+    split: list[str] = option(
+        ["seen", "paraphrase", "pair"], "also the controls no_language, swapped, no_vision, other_image"
+    )
+    episodes: int = option(100, "episodes for each task and split")
+    seed: int = option(0, "seed of the first episode; training never sees 1000000 and up")
+    action_mode: str = option("skill", "skill, ee_delta or joint: how the policy moves the arm")
+    out: str = option("runs/eval.json", "the JSON; episodes (.jsonl) and figure (.png) go beside it")
+    resume: bool = option(False, "go on with the episodes that an interrupted run has left beside `out`")
+    workers: int = option(0, "processes; 0 is one for each core")
+    options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
+    ros: bool = option(False, "run the same seeds through the ROS graph")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the evaluation that `arguments` describe; 0 when every episode ran, 1 when it was cut short."""
+    options = parse(EvalOptions, arguments, command="embodied eval", example=EXAMPLE)
+    pairs = check(options)
+    run = Run(options, pairs)
+    whole = run.collect()
+    if not run.results:
+        raise EmbodiedError("no episode was finished")
+    run.report(whole)
+    return 0 if whole else 1
+
+
+def check(options: EvalOptions) -> list[tuple[str, str]]:
+    """The (task, split) pairs to run. Raises ConfigError or UnknownNameError before anything is loaded."""
+    from embodied.environments import ACTION_MODES, suite_tasks
+    from embodied.policy import POLICIES
+    from embodied.rollout import CONTROLS, SPLITS
+
+    tasks = suite_tasks(options.suite, options.task)
+    for split in options.split:
+        if split not in (*SPLITS, *CONTROLS):
+            raise UnknownNameError("split", split, (*SPLITS, *CONTROLS))
+    if options.policy not in POLICIES and ":" not in options.policy:
+        raise UnknownNameError("policy", options.policy, POLICIES)
+    if options.action_mode not in ACTION_MODES:
+        raise UnknownNameError("action_mode", options.action_mode, ACTION_MODES)
+    if options.episodes < 1 or options.workers < 0 or options.seed < 0:
+        raise ConfigError("episodes must be at least 1, workers and seed at least 0")
+    if not options.split:
+        raise ConfigError("split= needs at least one split")
+    if Path(options.out).suffix != ".json":
+        raise ConfigError(f"out={options.out}: the name must end in .json")
+    return [(task, split) for task in tasks for split in dict.fromkeys(options.split)]
+
+
+class Run:
+    """One evaluation: what is still to do, what has come of the rest."""
+
+    def __init__(self, options: EvalOptions, pairs: list[tuple[str, str]]) -> None:
+        from embodied.rollout import EpisodeResult
+
+        self.options = options
+        self.pairs = pairs
+        self.out = Path(options.out)
+        self.journal = self.out.with_suffix(".jsonl")
+        self.results: list[EpisodeResult] = []
+        if options.resume and self.journal.exists():
+            self.results = self._read_journal()
+
+    def collect(self) -> bool:
+        """Run what is missing; whether all of it ran. Ctrl-C ends it early and keeps what there is."""
+        from embodied.progress import progress_bar
+        from embodied.workers import run_jobs
+
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        done = {(result.task, result.split, result.seed) for result in self.results}
+        seeds = range(self.options.seed, self.options.seed + self.options.episodes)
+        missing = [(*pair, seed) for pair in self.pairs for seed in seeds if (*pair, seed) not in done]
+        with self.journal.open("a" if done else "w", encoding="utf-8") as journal:
+            if not done:
+                journal.write(json.dumps(self._identity()) + "\n")
+            with progress_bar("episodes", len(done) + len(missing), completed=len(done)) as advance:
+                try:
+                    for result in run_jobs(self.options, missing):
+                        journal.write(json.dumps(asdict(result)) + "\n")
+                        journal.flush()
+                        self.results.append(result)
+                        advance(1)
+                except KeyboardInterrupt:
+                    return False
+        return True
+
+    def report(self, whole: bool) -> None:
+        """Write JSON and figure, print the table."""
+        from embodied.report import draw_figure, print_table, summarise, write_json
+        from embodied.versions import versions
+
+        options = self.options
+        rows = summarise(self.results, self.pairs)
+        content = {
+            "suite": options.suite,
+            "policy": options.policy,
+            "seed": options.seed,
+            "protocol": self._identity() | {"episodes": options.episodes, "complete": whole},
+            "versions": versions(),
+            "results": rows,
+        }
+        write_json(self.out, content)
+        title = f"{options.policy}, {options.action_mode} mode, seeds from {options.seed}"
+        title += "" if whole else " (cut short)"
+        print_table(rows, title)
+        print(f"wrote {self.out} and {self.journal}")
+        try:
+            draw_figure(rows, self.out.with_suffix(".png"), title)
+            print(f"drew {self.out.with_suffix('.png')}")
+        except ModuleNotFoundError as error:
+            print(f"drew no figure: it needs {error.name} (pip install {error.name})")
+        if not whole:
+            print("cut short: the same command with resume=true goes on from here")
+
+    def _identity(self) -> dict[str, Any]:
+        """What two runs must share for their episodes to be added up."""
+        return {
+            "policy": self.options.policy,
+            "options": dict(self.options.options),
+            "action_mode": self.options.action_mode,
+            "execution": "ros graph" if self.options.ros else "physics",
+            "first_seed": self.options.seed,
+        }
+
+    def _read_journal(self) -> list[Any]:
+        from embodied.rollout import EpisodeResult
+
+        lines = list(_whole_lines(self.journal))
+        if not lines or lines[0] != self._identity():
+            raise ConfigError(f"resume=true: {self.journal} is of another run; choose another out=")
+        wanted = set(self.pairs)
+        seeds = range(self.options.seed, self.options.seed + self.options.episodes)
+        found = (EpisodeResult(**line) for line in lines[1:])
+        return [r for r in found if (r.task, r.split) in wanted and r.seed in seeds]
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON lines of a file; a last line that was cut off is left out."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

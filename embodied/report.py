@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What many episodes say: success with intervals, as JSON, as a table and as a figure."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from embodied.rollout import EpisodeResult
+
+Row = dict[str, Any]
+
+
+def wilson(successes: int, episodes: int, z: float = 1.959964) -> tuple[float, float]:
+    """The Wilson score interval of a success rate, 95 % for the default z.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (1927), 209-212.
+    """
+    assert 0 <= successes <= episodes and episodes > 0, (successes, episodes)
+    rate, spread = successes / episodes, z * z / episodes
+    centre = (rate + spread / 2) / (1 + spread)
+    half = math.sqrt(rate * (1 - rate) * spread + spread * spread / 4) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value below which `percent` of `values` lie, by linear interpolation; NaN of nothing."""
+    if not values:
+        return math.nan
+    ordered = sorted(values)
+    position = (len(ordered) - 1) * percent / 100
+    low, high = math.floor(position), math.ceil(position)
+    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+
+
+def summarise(results: Iterable[EpisodeResult], order: Sequence[tuple[str, str]]) -> list[Row]:
+    """One row for each (task, split) of `order` that has results."""
+    groups: dict[tuple[str, str], list[EpisodeResult]] = {}
+    for result in results:
+        groups.setdefault((result.task, result.split), []).append(result)
+    return [_summary(groups[key]) for key in order if key in groups]
+
+
+def _summary(group: Sequence[EpisodeResult]) -> Row:
+    successes = sum(result.success for result in group)
+    decisions = [value for result in group for value in result.decision_ms]
+    row: Row = {
+        "task": group[0].task,
+        "split": group[0].split,
+        "episodes": len(group),
+        "successes": successes,
+        "success": successes / len(group),
+        "ci95": list(wilson(successes, len(group))),
+        "score_mean": statistics.fmean(result.score for result in group),
+        "steps_mean": statistics.fmean(result.steps for result in group),
+        "decision_ms": {f"p{p}": percentile(decisions, p) if decisions else None for p in (50, 95)},
+    }
+    originals = [result.original_success for result in group if result.original_success is not None]
+    if originals:
+        row["original_success"] = sum(originals) / len(originals)
+    return row
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def print_table(rows: Sequence[Row], title: str) -> None:
+    """The rows as a table on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title)
+    for name in ("task", "split"):
+        table.add_column(name, no_wrap=True)
+    for name in ("episodes", "success", "95 % interval", "score", "steps", "decision p50 / p95 ms"):
+        table.add_column(name, justify="right")
+    last = None
+    for row in rows:
+        if last not in (None, row["task"]):
+            table.add_section()
+        low, high = row["ci95"]
+        decision = row["decision_ms"]
+        table.add_row(
+            row["task"] if row["task"] != last else "",
+            row["split"],
+            str(row["episodes"]),
+            f"{100 * row['success']:.1f} %",
+            f"{100 * low:.1f} .. {100 * high:.1f}",
+            f"{row['score_mean']:.2f}",
+            f"{row['steps_mean']:.1f}",
+            "-" if decision["p50"] is None else f"{decision['p50']:.1f} / {decision['p95']:.1f}",
+        )
+        last = row["task"]
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+def draw_figure(rows: Sequence[Row], path: Path, title: str) -> None:
+    """A bar for each task and split, with its interval, as a PNG. Needs matplotlib."""
+    from matplotlib.figure import Figure
+
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    splits = list(dict.fromkeys(row["split"] for row in rows))
+    figure = Figure(figsize=(max(5.0, 1.6 * len(tasks) + 2), 4.0), layout="constrained")
+    axes = figure.add_subplot()
+    width = 0.8 / len(splits)
+    for column, split in enumerate(splits):
+        shown = [row for row in rows if row["split"] == split]
+        at = [tasks.index(row["task"]) + (column - (len(splits) - 1) / 2) * width for row in shown]
+        rates = [100 * row["success"] for row in shown]
+        below = [rate - 100 * row["ci95"][0] for rate, row in zip(rates, shown, strict=True)]
+        above = [100 * row["ci95"][1] - rate for rate, row in zip(rates, shown, strict=True)]
+        bounds = [[max(value, 0.0) for value in side] for side in (below, above)]
+        axes.bar(at, rates, 0.92 * width, yerr=bounds, label=split, error_kw={"capsize": 2, "linewidth": 1})
+    axes.set_xticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
+    axes.set_ylim(0, 105)
+    axes.set_ylabel("success, % (95 % Wilson interval)")
+    axes.set_title(title, fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(ncols=len(splits), fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a result was made with: versions of what matters, and the commit."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("embodied", "numpy", "torch", "transformers", "pybullet", "gymnasium")
+
+
+def installed(package: str) -> str | None:
+    """The installed version of a distribution; None where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of the interpreter and of PACKAGES, and the git commit where there is a checkout."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    found |= {package: installed(package) for package in PACKAGES}
+    return found | {"commit": _commit()}
+
+
+def _commit() -> str | None:
+    """The commit of the source tree, with "+changes" when it differs; None outside of a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        describe = ["git", "-C", str(root), "describe", "--always", "--dirty=+changes", "--abbrev=12"]
+        answer = subprocess.run(describe, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
