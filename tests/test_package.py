@@ -139,22 +139,42 @@ def test_all_is_every_extra_but_the_tests(metadata: Path) -> None:
     assert {str(need) for need in found["all"]} == expected
 
 
-def test_every_import_is_a_declared_requirement(metadata: Path) -> None:
-    found = extras(metadata)
-    declared = {canonicalize_name(need.name) for extra in ("", "all") for need in found[extra]}
-    owners = packages_distributions()
-    undeclared = set()
-    for path in (path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
+def third_party_imports(*folders: str) -> dict[str, str]:
+    """Module -> a file that imports it, for all that is neither ours nor the standard library's."""
+    found: dict[str, str] = {}
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
                 modules = [str(node.module)]
             for module in {module.partition(".")[0] for module in modules}:
-                if module in sys.stdlib_module_names or module in ROOMS:
-                    continue
-                if not {canonicalize_name(owner) for owner in owners.get(module, [])} & declared:
-                    undeclared.add(f"{path.relative_to(ROOT)}: {module}")
-    assert sorted(undeclared) == []
+                if module not in sys.stdlib_module_names and module not in ROOMS:
+                    found[module] = str(path.relative_to(ROOT))
+    return found
+
+
+def test_every_import_is_a_declared_requirement(metadata: Path) -> None:
+    found = extras(metadata)
+    declared = {canonicalize_name(need.name) for extra in ("", "all") for need in found[extra]}
+    owners = packages_distributions()
+    imported = third_party_imports(*ROOMS)
+    assert {
+        module: path
+        for module, path in imported.items()
+        if not {canonicalize_name(owner) for owner in owners.get(module, [])} & declared
+    } == {}
+
+
+def test_the_manifest_names_every_ros_package_that_is_imported(manifest: Package) -> None:
+    declared = {depend.name for depend in manifest.exec_depends}
+    imported = third_party_imports("nodes", "launch")
+    ros = {
+        module
+        for module in imported
+        if module in {"rclpy", "launch", "launch_ros"} or module.endswith(("_msgs", "_srvs", "_interfaces"))
+    }
+    assert "rclpy" in ros
+    assert ros - declared == set()
 
 
 def commands_under(heading: str) -> list[str]:
