@@ -99,7 +99,7 @@ class Agent:
         for what, stamp_s in stamps.items():
             age_s = now - stamp_s
             # Written so that a stamp that is not a number is refused as well.
-            if not age_s <= self.max_observation_age_s:
+            if not abs(age_s) <= self.max_observation_age_s:
                 raise ObservationError(
                     f"the {what} is stale: {age_s:.3f} s old, the limit is {self.max_observation_age_s:.3f} s"
                 )

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ros2_control's joint trajectory controller does on a real arm, for the simulated one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embodied.errors import UnsafeCommandError
+from embodied.types import Float
+
+
+class ArmController:
+    """Follows the newest trajectory and holds at its end.
+
+    A new trajectory replaces the old one: the arm goes on from where it is commanded to be, and
+    points that lie in the past are skipped.
+    """
+
+    def __init__(self, position_rad: Float, max_velocity_rad_s: Float) -> None:
+        self._max_velocity_rad_s = max_velocity_rad_s
+        self.hold(position_rad)
+
+    def hold(self, position_rad: Float) -> None:
+        """Forget any trajectory and stay at `position_rad` (7,)."""
+        self._time_s = np.zeros(1)
+        self._position_rad: Float = np.array(position_rad, dtype=np.float64)[None]
+        self._velocity_rad_s: Float = np.zeros_like(self._position_rad)
+
+    def follow(self, time_s: Float, position_rad: Float, velocity_rad_s: Float, *, now_s: float) -> None:
+        """Go through points (T, 7) at absolute times (T,) on the arm's clock; no points at all stop it.
+
+        Raises UnsafeCommandError, and goes on as before, for numbers that are not finite, times that do
+        not increase or lie all in the past, and a first point that would be a jump.
+        """
+        if not (
+            np.isfinite(time_s).all()
+            and np.isfinite(position_rad).all()
+            and np.isfinite(velocity_rad_s).all()
+        ):
+            raise UnsafeCommandError("a trajectory holds a value that is not finite")
+        here, speed = self.command(now_s)
+        if time_s.size == 0:
+            self.hold(here)
+            return
+        if np.any(np.diff(time_s) <= 0):
+            raise UnsafeCommandError("the times of a trajectory do not increase")
+        ahead = time_s > now_s + 1e-6
+        if not ahead.any():
+            raise UnsafeCommandError(f"a trajectory ended {now_s - time_s[-1]:.3f} s ago")
+        first = int(ahead.argmax())
+        # A little slack: the sender reads the clock in steps.
+        needed = np.abs(position_rad[first] - here) / max(float(time_s[first]) - now_s, 0.02)
+        if np.any(needed > 2 * self._max_velocity_rad_s):
+            worst = int((needed / self._max_velocity_rad_s).argmax())
+            raise UnsafeCommandError(
+                f"a trajectory begins with a jump: joint {worst + 1} would need {needed[worst]:.1f} rad/s"
+            )
+        self._time_s = np.concatenate([[now_s], time_s[first:]])
+        self._position_rad = np.concatenate([here[None], position_rad[first:]])
+        self._velocity_rad_s = np.concatenate([speed[None], velocity_rad_s[first:]])
+
+    def command(self, now_s: float) -> tuple[Float, Float]:
+        """Position and velocity (7,) that the motors should have at `now_s`."""
+        times = self._time_s
+        if now_s >= times[-1]:
+            return self._position_rad[-1], np.zeros_like(self._position_rad[-1])
+        i = max(int(np.searchsorted(times, now_s, side="right")) - 1, 0)
+        h = float(times[i + 1] - times[i])
+        u = max(now_s - float(times[i]), 0.0) / h
+        x0, x1 = self._position_rad[i], self._position_rad[i + 1]
+        v0, v1 = self._velocity_rad_s[i], self._velocity_rad_s[i + 1]
+        dx = x1 - x0
+        c, b, a = h * v0, 3 * dx - h * (2 * v0 + v1), h * (v0 + v1) - 2 * dx
+        return x0 + u * (c + u * (b + u * a)), (c + u * (2 * b + 3 * u * a)) / h

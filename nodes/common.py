@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every node shares: quality of service, parameters, diagnostics, and a clean way in and out."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import String
+
+from embodied.errors import EmbodiedError
+
+RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
+COMMAND = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
+"""For commands of which only the newest counts."""
+LATCHED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+"""For facts: whoever comes later gets the last one."""
+
+STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+def steady_s() -> float:
+    """Seconds on the steady clock of this machine."""
+    return time.monotonic()
+
+
+def declare(
+    node: Node,
+    name: str,
+    default: Any,
+    description: str,
+    *,
+    read_only: bool = False,
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    """Declare a parameter with its description and its range, and return its value."""
+    descriptor = ParameterDescriptor(description=description, read_only=read_only)
+    if low is not None and high is not None:
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    return node.declare_parameter(name, default, descriptor).value
+
+
+def to_json(values: Mapping[str, object]) -> String:
+    """A small record as text that a person can read on the topic."""
+    return String(data=json.dumps(values))
+
+
+class Diagnostics:
+    """Publishes one status of this node on `/diagnostics` once in a second of steady time.
+
+    `report` gives the level, a sentence, and details.
+    """
+
+    def __init__(
+        self, node: Node, hardware_id: str, report: Callable[[], tuple[bytes, str, Mapping[str, object]]]
+    ) -> None:
+        self._node, self._hardware_id, self._report = node, hardware_id, report
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", RELIABLE)
+        self._timer = node.create_timer(1.0, self._publish, clock=STEADY)
+
+    def _publish(self) -> None:
+        level, message, details = self._report()
+        status = DiagnosticStatus(
+            level=level,
+            name=f"{self._node.get_name()}: state",
+            message=message,
+            hardware_id=self._hardware_id,
+            values=[KeyValue(key=key, value=str(value)) for key, value in details.items()],
+        )
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(array)
+
+
+def spin(node: Node) -> None:
+    """Serve `node` until it is told to end."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        # Ctrl-C and SIGTERM are how a node is told to end.
+        pass
+    finally:
+        executor.shutdown()
+
+
+def run(
+    make: Callable[[], Node], serve: Callable[[Any], int | None] = spin, args: Sequence[str] | None = None
+) -> int:
+    """The life of a node process: its exit code is 1 where the user must change something, else 0.
+
+    `serve` runs the node until it ends and may give another exit code.
+    """
+    rclpy.init(args=list(args) if args is not None else None)
+    node = None
+    try:
+        node = make()
+        return serve(node) or 0
+    except EmbodiedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()

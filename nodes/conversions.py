@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between ROS messages and the types of `embodied`: shapes, names, units and frames checked on the way in."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from builtin_interfaces.msg import Duration, Time
+from geometry_msgs.msg import PoseStamped
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
+from trajectory_msgs.msg import JointTrajectoryPoint
+
+from embodied.errors import ObservationError, UnsafeCommandError
+from embodied.types import Float, JointTrajectory
+
+WORLD_FRAME = "world"
+GRIPPER_JOINT = "panda_finger_joint1"
+"""The finger joint that stands for the gripper in messages; its position is half of the width."""
+_CHANNELS = {"rgb8": (0, 1, 2), "bgr8": (2, 1, 0), "rgba8": (0, 1, 2), "bgra8": (2, 1, 0), "mono8": (0, 0, 0)}
+_PIXEL_BYTES = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
+
+
+def to_time(seconds: float) -> Time:
+    """Seconds as a stamp."""
+    nanoseconds = round(seconds * 1e9)
+    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+
+
+def from_time(stamp: Time | Duration) -> float:
+    """A stamp or a duration in seconds."""
+    return float(stamp.sec + stamp.nanosec * 1e-9)
+
+
+def optical_frame(camera: str) -> str:
+    """Name of the optical frame of a camera (REP-103: z forward, x right, y down)."""
+    return f"camera_{camera}_optical_frame"
+
+
+def to_image(rgb: NDArray[np.uint8], *, stamp_s: float, frame_id: str) -> Image:
+    """A picture (H, W, 3) as an rgb8 message."""
+    height, width, channels = rgb.shape
+    assert channels == 3, rgb.shape
+    message = Image(height=height, width=width, encoding="rgb8", is_bigendian=0, step=3 * width)
+    message.header.stamp = to_time(stamp_s)
+    message.header.frame_id = frame_id
+    # An array of type B goes in as it is; bytes and lists are checked one by one, 500 times as slow.
+    data = array("B")
+    data.frombytes(np.ascontiguousarray(rgb).reshape(-1).data)
+    message.data = data
+    return message
+
+
+def from_image(message: Image) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) in rgb. Raises ObservationError for what is not a whole 8-bit picture."""
+    pixel = _PIXEL_BYTES.get(message.encoding)
+    if pixel is None:
+        raise ObservationError(
+            f"the picture's encoding is {message.encoding!r}; I read {', '.join(sorted(_CHANNELS))}"
+        )
+    height, width, step = message.height, message.width, message.step
+    if not (height and width and step >= width * pixel and len(message.data) == height * step):
+        raise ObservationError(
+            f"the picture is not whole: {width} x {height} {message.encoding}, step {step},"
+            f" {len(message.data)} bytes"
+        )
+    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)
+    pixels = rows[:, : width * pixel].reshape(height, width, pixel)
+    return np.ascontiguousarray(pixels[:, :, list(_CHANNELS[message.encoding])])
+
+
+def to_camera_info(
+    intrinsics_px: Float, *, width: int, height: int, stamp_s: float, frame_id: str
+) -> CameraInfo:
+    """A pinhole camera without distortion."""
+    message = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
+    message.header.stamp = to_time(stamp_s)
+    message.header.frame_id = frame_id
+    message.k = intrinsics_px.ravel()
+    message.r = np.eye(3).ravel()
+    message.p = np.hstack([intrinsics_px, np.zeros((3, 1))]).ravel()
+    return message
+
+
+def from_camera_info(message: CameraInfo) -> Float:
+    """The pinhole matrix (3, 3). Raises ObservationError for an uncalibrated or distorted camera."""
+    matrix = np.array(message.k, dtype=np.float64).reshape(3, 3)
+    if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
+        raise ObservationError("the camera is not calibrated: camera_info holds no focal length")
+    if np.any(np.array(message.d) != 0):
+        raise ObservationError("the picture is distorted: rectify it (image_proc) and send that camera_info")
+    return matrix
+
+
+def to_pose(matrix: Float, *, stamp_s: float, frame_id: str = WORLD_FRAME) -> PoseStamped:
+    """A pose (4, 4) in `frame_id`."""
+    message = PoseStamped()
+    message.header.stamp = to_time(stamp_s)
+    message.header.frame_id = frame_id
+    position, turn = message.pose.position, message.pose.orientation
+    position.x, position.y, position.z = (float(value) for value in matrix[:3, 3])
+    turn.x, turn.y, turn.z, turn.w = (float(value) for value in _quaternion(matrix[:3, :3]))
+    return message
+
+
+def from_pose(message: PoseStamped) -> Float:
+    """The pose as a matrix (4, 4). Raises ObservationError if it is not finite or not a rotation."""
+    position, turn = message.pose.position, message.pose.orientation
+    q = np.array([turn.x, turn.y, turn.z, turn.w])
+    place = np.array([position.x, position.y, position.z])
+    if not (np.isfinite(q).all() and np.isfinite(place).all() and abs(q @ q - 1.0) < 1e-2):
+        raise ObservationError("the camera's pose is not finite or its orientation is not a unit quaternion")
+    x, y, z, w = q / np.sqrt(q @ q)
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    matrix[:3, 3] = place
+    return matrix
+
+
+def to_joint_state(
+    joint_names: Sequence[str],
+    position_rad: Float,
+    velocity_rad_s: Float,
+    gripper_width_m: float,
+    *,
+    stamp_s: float,
+) -> JointState:
+    """The arm's joints and the finger joint GRIPPER_JOINT with half of the width."""
+    message = JointState(name=[*joint_names, GRIPPER_JOINT])
+    message.header.stamp = to_time(stamp_s)
+    message.position = array("d", [*position_rad.tolist(), 0.5 * gripper_width_m])
+    message.velocity = array("d", [*velocity_rad_s.tolist(), 0.0])
+    return message
+
+
+def from_joint_state(message: JointState, joint_names: Sequence[str]) -> tuple[Float, Float, float]:
+    """Positions (N,), velocities (N,) and gripper width of the named joints, in any order of the message.
+
+    A message without velocities counts as at rest. Raises ObservationError for missing joints and for
+    numbers that are not finite.
+    """
+    place = {name: i for i, name in enumerate(message.name)}
+    wanted = [*joint_names, GRIPPER_JOINT]
+    missing = [name for name in wanted if name not in place]
+    if missing:
+        raise ObservationError(f"joint_states lacks {', '.join(missing)}")
+    if len(message.position) != len(message.name) or len(message.velocity) not in (0, len(message.name)):
+        raise ObservationError("joint_states has lists of unequal length")
+    index = [place[name] for name in wanted]
+    position = np.array(message.position, dtype=np.float64)[index]
+    velocity = (
+        np.array(message.velocity, dtype=np.float64)[index] if message.velocity else np.zeros(len(index))
+    )
+    if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
+        raise ObservationError("joint_states holds a value that is not finite")
+    return position[:-1], velocity[:-1], 2.0 * float(position[-1])
+
+
+def to_trajectory(trajectory: JointTrajectory, *, motion_id: str, stamp_s: float) -> JointTrajectoryMessage:
+    """A proposal: the arm's joints and, last, GRIPPER_JOINT with half of the wanted width.
+
+    `motion_id` goes into `header.frame_id`, which joint trajectories have no other use for.
+    """
+    message = JointTrajectoryMessage(joint_names=[*trajectory.joint_names, GRIPPER_JOINT])
+    message.header.stamp = to_time(stamp_s)
+    message.header.frame_id = motion_id
+    positions = np.column_stack([trajectory.position_rad, 0.5 * trajectory.gripper_width_m])
+    velocities = np.column_stack([trajectory.velocity_rad_s, np.zeros(len(positions))])
+    message.points = _points(trajectory.time_s, positions, velocities)
+    return message
+
+
+def from_trajectory(message: JointTrajectoryMessage, joint_names: Sequence[str]) -> JointTrajectory:
+    """The proposal with its columns in the order of `joint_names`. Numbers are not judged here.
+
+    Raises UnsafeCommandError where a joint is missing, unknown or named twice, or a point lacks a
+    position or a velocity for each.
+    """
+    time_s, position, velocity = from_points(message, [*joint_names, GRIPPER_JOINT])
+    return JointTrajectory(
+        joint_names=tuple(joint_names),
+        time_s=time_s,
+        position_rad=position[:, :-1],
+        velocity_rad_s=velocity[:, :-1],
+        gripper_width_m=2.0 * position[:, -1],
+    )
+
+
+def to_arm_trajectory(
+    joint_names: Sequence[str], time_s: Float, position_rad: Float, velocity_rad_s: Float, *, stamp_s: float
+) -> JointTrajectoryMessage:
+    """What a joint trajectory controller takes; the times count from `stamp_s`."""
+    message = JointTrajectoryMessage(joint_names=list(joint_names))
+    message.header.stamp = to_time(stamp_s)
+    message.points = _points(time_s, position_rad, velocity_rad_s)
+    return message
+
+
+def from_points(message: JointTrajectoryMessage, joint_names: Sequence[str]) -> tuple[Float, Float, Float]:
+    """Times (T,), positions (T, N) and velocities (T, N), columns in the order of `joint_names`.
+
+    Raises UnsafeCommandError for other joints and for points with missing values.
+    """
+    names = list(message.joint_names)
+    if sorted(names) != sorted(joint_names):
+        raise UnsafeCommandError(f"the joints are [{', '.join(names)}], expected [{', '.join(joint_names)}]")
+    for i, point in enumerate(message.points):
+        if len(point.positions) != len(names) or len(point.velocities) != len(names):
+            raise UnsafeCommandError(
+                f"point {i} has {len(point.positions)} positions and {len(point.velocities)} velocities"
+                f" for {len(names)} joints"
+            )
+    order = [names.index(name) for name in joint_names]
+    shape = (len(message.points), len(names))
+    time_s = np.array([from_time(point.time_from_start) for point in message.points], dtype=np.float64)
+    position = np.array([point.positions for point in message.points], dtype=np.float64).reshape(shape)
+    velocity = np.array([point.velocities for point in message.points], dtype=np.float64).reshape(shape)
+    return time_s, position[:, order], velocity[:, order]
+
+
+def _points(time_s: Float, positions: Float, velocities: Float) -> list[JointTrajectoryPoint]:
+    points = []
+    for seconds, position, velocity in zip(time_s.tolist(), positions, velocities, strict=True):
+        point = JointTrajectoryPoint()
+        point.positions = array("d", position.tolist())
+        point.velocities = array("d", velocity.tolist())
+        nanoseconds = round(seconds * 1e9)
+        point.time_from_start = Duration(
+            sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000
+        )
+        points.append(point)
+    return points
+
+
+def _quaternion(rotation: Float) -> Float:
+    """Unit quaternion (x, y, z, w) of a rotation (3, 3)."""
+    # The largest of the four squared components keeps the division far from zero.
+    trace = float(np.trace(rotation))
+    squares = np.array([*(1 + 2 * np.diag(rotation) - trace), 1 + trace])
+    largest = int(squares.argmax())
+    m = rotation
+    rows = (
+        (squares[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]),
+        (m[0, 1] + m[1, 0], squares[1], m[1, 2] + m[2, 1], m[0, 2] - m[2, 0]),
+        (m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], squares[2], m[1, 0] - m[0, 1]),
+        (m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]),
+    )
+    q = np.array(rows[largest], dtype=np.float64)
+    return q / np.sqrt(q @ q)

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""sim_node: the PyBullet world as an arm, cameras and a clock.
+
+Publishes `/clock`, `joint_states`, and for each camera `camera/<name>/image_raw`, `camera_info` and
+`pose` (geometry_msgs/PoseStamped of the optical frame in the world). Follows
+`arm_controller/joint_trajectory` as ros2_control's joint trajectory controller does, and
+`gripper_controller/commands` (std_msgs/Float64MultiArray, one value: the width in m).
+
+`~/reset` starts an episode of the parameters `task`, `split` and `seed` as they are then; its answer is
+JSON with the instruction and the objects. `~/score` answers JSON with `is_success` and `score`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from rosgraph_msgs.msg import Clock as ClockMessage
+from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
+from embodied.robots import PANDA
+from embodied.types import ObjectState
+from nodes import conversions
+from nodes.arm_controller import ArmController
+from nodes.common import COMMAND, OK, RELIABLE, Diagnostics, declare, run, steady_s
+from sim import scene
+from sim.tasks import make_task
+from sim.tasks.base import Episode, SceneState, Task
+from sim.world import PHYSICS_HZ, World
+
+_STEPS_PER_TICK = 2
+_TICK_S = _STEPS_PER_TICK / PHYSICS_HZ
+_JOINT_STATE_TICKS = 2
+_CLOCK_GAP_S = 0.004
+"""A simulator that runs ahead of steady time tells the time and its joints no more often than this."""
+_LAG_S = 0.1
+"""Where the machine cannot keep up, lost time beyond this is not caught up with."""
+
+
+class SimNode(Node):
+    """One simulated arm at its table. `advance` moves the world; nothing else does."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("sim_node", **kwargs)
+        declare(self, "task", "playground", "task that ~/reset starts; `embodied tasks` lists them")
+        declare(self, "split", "seen", "split that ~/reset samples from: seen, paraphrase or pair")
+        declare(self, "seed", 0, "seed of the episode that ~/reset starts")
+        rate = "simulated seconds in one second; 0 is as fast as the machine can"
+        self.rate = float(declare(self, "rate", 1.0, rate, read_only=True, low=0.0, high=100.0))
+        gui = bool(declare(self, "gui", False, "open PyBullet's window", read_only=True))
+        hertz = declare(
+            self, "camera_hz", 10.0, "pictures in a simulated second", read_only=True, low=0.1, high=60.0
+        )
+        cameras = declare(
+            self, "cameras", list(PANDA.cameras), "cameras to publish: front, wrist", read_only=True
+        )
+        self._size_px = int(
+            declare(self, "picture_size_px", 224, "width and height of pictures", read_only=True)
+        )
+        unknown = [name for name in cameras if name not in scene.CAMERAS]
+        if unknown:
+            raise UnknownNameError("camera", unknown[0], scene.CAMERAS)
+        self._camera_ticks = max(1, round(1.0 / (hertz * _TICK_S)))
+
+        self._world = World(gui=gui)
+        self._controller = ArmController(PANDA.home_rad, PANDA.max_velocity_rad_s)
+        self._width_m = PANDA.max_gripper_width_m
+        self._ticks = 0
+        self._told_s = {"clock": -np.inf, "joints": -np.inf}
+        self._reset_s = 0.0
+        self._task, self._episode = self._start_episode()
+
+        self._clock_out = self.create_publisher(ClockMessage, "/clock", qos_profile_sensor_data)
+        self._joints_out = self.create_publisher(JointState, "joint_states", RELIABLE)
+        self._cameras_out = {
+            name: (
+                self.create_publisher(Image, f"camera/{name}/image_raw", qos_profile_sensor_data),
+                self.create_publisher(CameraInfo, f"camera/{name}/camera_info", qos_profile_sensor_data),
+                self.create_publisher(PoseStamped, f"camera/{name}/pose", RELIABLE),
+            )
+            for name in cameras
+        }
+        self.create_subscription(
+            JointTrajectory, "arm_controller/joint_trajectory", self._on_trajectory, COMMAND
+        )
+        self.create_subscription(Float64MultiArray, "gripper_controller/commands", self._on_gripper, COMMAND)
+        self.create_service(Trigger, "~/reset", self._on_reset)
+        self.create_service(Trigger, "~/score", self._on_score)
+        self._diagnostics = Diagnostics(self, "simulated panda", self._report)
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since this node began; a reset does not turn it back."""
+        return self._ticks * _TICK_S
+
+    def advance(self) -> None:
+        """One tick of the world, and what is due to be published after it."""
+        for step in range(_STEPS_PER_TICK):
+            position, velocity = self._controller.command(self.time_s + (step + 1) / PHYSICS_HZ)
+            self._world.step(position, velocity, self._width_m)
+        self._ticks += 1
+        if self._due("clock"):
+            self._clock_out.publish(ClockMessage(clock=conversions.to_time(self.time_s)))
+        if self._ticks % _JOINT_STATE_TICKS == 0:
+            self._world.note_touches()
+            if self._due("joints"):
+                joints = self._world.joint_state()
+                self._joints_out.publish(
+                    conversions.to_joint_state(PANDA.joint_names, *joints, stamp_s=self.time_s)
+                )
+        if self._ticks % self._camera_ticks == 0:
+            self._publish_pictures()
+
+    def _due(self, what: str) -> bool:
+        now_s = steady_s()
+        if now_s - self._told_s[what] < _CLOCK_GAP_S:
+            return False
+        self._told_s[what] = now_s
+        return True
+
+    def _publish_pictures(self) -> None:
+        for name, (image_out, info_out, pose_out) in self._cameras_out.items():
+            # A picture that nobody takes is not rendered: that is most of what a simulated second costs.
+            if not image_out.get_subscription_count():
+                continue
+            frame = self._world.render(name, self._size_px)
+            frame_id, stamp_s = conversions.optical_frame(name), self.time_s
+            pose_out.publish(conversions.to_pose(frame.world_from_camera, stamp_s=stamp_s))
+            info_out.publish(
+                conversions.to_camera_info(
+                    frame.intrinsics_px,
+                    width=self._size_px,
+                    height=self._size_px,
+                    stamp_s=stamp_s,
+                    frame_id=frame_id,
+                )
+            )
+            image_out.publish(conversions.to_image(frame.rgb, stamp_s=stamp_s, frame_id=frame_id))
+
+    def _on_trajectory(self, message: JointTrajectory) -> None:
+        stamp_s = conversions.from_time(message.header.stamp)
+        begin_s = stamp_s if stamp_s > 0 else self.time_s
+        if begin_s < self._reset_s:
+            return  # It was meant for the scene before the reset.
+        try:
+            if not message.points:
+                time_s = np.zeros(0)
+                self._controller.follow(time_s, np.zeros((0, 7)), np.zeros((0, 7)), now_s=self.time_s)
+                return
+            time_s, position, velocity = conversions.from_points(message, PANDA.joint_names)
+            self._controller.follow(begin_s + time_s, position, velocity, now_s=self.time_s)
+        except UnsafeCommandError as error:
+            self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
+
+    def _on_gripper(self, message: Float64MultiArray) -> None:
+        values = list(message.data)
+        widest = PANDA.max_gripper_width_m
+        if len(values) != 1 or not 0.0 <= values[0] <= widest:
+            self.get_logger().warning(
+                f"refused: a gripper command is one width of 0 to {widest} m, not {values}",
+                throttle_duration_sec=1.0,
+            )
+            return
+        self._width_m = float(values[0])
+
+    def _start_episode(self) -> tuple[Task, Episode]:
+        task = make_task(str(self.get_parameter("task").value))
+        seed = int(self.get_parameter("seed").value)
+        if seed < 0:
+            raise EmbodiedError(f"seed must be 0 or more, not {seed}")
+        episode = task.sample(np.random.default_rng(seed), str(self.get_parameter("split").value))
+        self._world.set_objects(episode.objects)
+        self._controller.hold(PANDA.home_rad)
+        self._width_m = PANDA.max_gripper_width_m
+        self._reset_s = self.time_s
+        return task, episode
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            self._task, self._episode = self._start_episode()
+        except EmbodiedError as error:
+            response.success, response.message = False, str(error)
+            return response
+        response.success = True
+        response.message = json.dumps(
+            {
+                "task": self._episode.task,
+                "split": self._episode.split,
+                "seed": int(self.get_parameter("seed").value),
+                "instruction": self._episode.instruction,
+                "objects": _as_json(self._world.objects()),
+            }
+        )
+        return response
+
+    def _on_score(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        state = SceneState(
+            objects=self._world.objects(), held=self._world.held(), touched=self._world.touched()
+        )
+        response.success = True
+        response.message = json.dumps(
+            {
+                "is_success": bool(self._task.success(self._episode, state)),
+                "score": float(self._task.score(self._episode, state)),
+                "held": state.held,
+                "touched": sorted(state.touched),
+                "objects": _as_json(state.objects),
+            }
+        )
+        return response
+
+    def _report(self) -> tuple[bytes, str, dict[str, object]]:
+        return OK, f"simulating {self._episode.task}", {"time_s": f"{self.time_s:.1f}", "rate": self.rate}
+
+    def destroy_node(self) -> None:
+        """Close the world with the node."""
+        self._world.close()
+        super().destroy_node()
+
+
+def _as_json(objects: Mapping[str, ObjectState]) -> dict[str, dict[str, object]]:
+    return {
+        name: {
+            "kind": item.kind,
+            "colour": item.colour,
+            "position_m": [round(v, 4) for v in item.position_m.tolist()],
+        }
+        for name, item in objects.items()
+    }
+
+
+def serve(node: SimNode) -> None:
+    """Run the world at its rate and answer in between, until told to end."""
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    node.get_logger().info(f"ready: {node.get_parameter('task').value}, rate {node.rate:g}")
+    due_s = steady_s()
+    try:
+        while executor.context.ok():
+            node.advance()
+            if node.rate == 0:
+                executor.spin_once(timeout_sec=0)
+                continue
+            due_s = max(due_s + _TICK_S / node.rate, steady_s() - _LAG_S)
+            executor.spin_once(timeout_sec=0)
+            while (left_s := due_s - steady_s()) > 0:
+                executor.spin_once(timeout_sec=left_s)
+    except ExternalShutdownException:
+        return
+    finally:
+        executor.shutdown()
+
+
+def main() -> int:
+    """Console entry point."""
+    return run(SimNode, serve)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
