@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures into video files and back, with PyAV: AV1 where the build has it, else H.264."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied.data.layout import DatasetError
+
+ENCODERS = {
+    "libsvtav1": {"g": "2", "crf": "30", "preset": "8"},
+    "libx264": {"g": "2", "crf": "20", "preset": "veryfast"},
+}
+"""Encoder -> options. A key frame every 2 frames makes any frame quick to reach."""
+
+# Both libraries write notes to standard error, in the middle of a progress bar.
+av.logging.set_level(av.logging.ERROR)
+os.environ.setdefault("SVT_LOG", "1")
+
+
+def choose_encoder() -> str:
+    """The first of ENCODERS that this build of FFmpeg has. Raises DatasetError."""
+    for name in ENCODERS:
+        try:
+            av.Codec(name, "w")
+        except av.codec.codec.UnknownCodecError:
+            continue
+        return name
+    raise DatasetError(f"PyAV has none of the video encoders {', '.join(ENCODERS)}")
+
+
+class VideoWriter:
+    """One video file of (H, W, 3) uint8 pictures at a constant rate; there is none before the first."""
+
+    def __init__(self, path: Path, *, fps: int, encoder: str) -> None:
+        self.frames = 0
+        self._path = path
+        self._fps = fps
+        self._encoder = encoder
+        self._container: Any = None
+        self._stream: Any = None
+
+    def write(self, pictures: NDArray[np.uint8]) -> None:
+        """Append (T, H, W, 3) pictures."""
+        if self._container is None:
+            self._open(*pictures.shape[1:3])
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame.pts, frame.time_base = self.frames, Fraction(1, self._fps)
+            self._container.mux(self._stream.encode(frame))
+            self.frames += 1
+
+    def _open(self, height: int, width: int) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._container = av.open(str(self._path), "w", format="mp4")
+        self._stream = self._container.add_stream(
+            self._encoder, rate=self._fps, options=ENCODERS[self._encoder]
+        )
+        self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._container is not None:
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
+            self._container = None
+
+
+def read_frames(path: Path, *, first: int, count: int, fps: int) -> NDArray[np.uint8]:
+    """`count` pictures (T, H, W, 3) from frame `first` on. Raises DatasetError when the file has fewer."""
+    pictures: list[NDArray[np.uint8]] = []
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            assert stream.time_base is not None
+            container.seek(int(first / fps / stream.time_base), stream=stream)
+            for frame in container.decode(stream):
+                assert frame.time is not None
+                if round(frame.time * fps) >= first:
+                    pictures.append(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
+                if len(pictures) == count:
+                    return np.stack(pictures)
+    except (av.FFmpegError, OSError) as error:
+        raise DatasetError(f"cannot read {path}: {error}") from None
+    raise DatasetError(f"{path} ends before frame {first + count}")

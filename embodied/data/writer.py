@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes episodes in LeRobot v3.0 layout, a file of several episodes at a time.
+
+A file is written under a temporary name and counts from the moment in which `meta/info.json` knows
+it: after a crash the dataset is whole up to there, and `resume=True` goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from embodied.data import layout
+from embodied.data.layout import DatasetError, Feature
+from embodied.data.reader import read_episode_rows, read_info, read_tasks
+from embodied.data.stats import Stats, episode_stats, merge_stats, stats_to_json
+from embodied.data.video import VideoWriter, choose_encoder
+
+_ARROW = {"float32": pa.float32(), "int64": pa.int64(), "bool": pa.bool_()}
+
+
+class DatasetWriter:
+    """Appends episodes to the dataset in `root`.
+
+    Raises DatasetError when `root` holds something already, unless `resume` and it is a dataset with
+    the same features and rate.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        fps: int,
+        robot_type: str,
+        features: Mapping[str, Feature],
+        episodes_per_file: int = 50,
+        resume: bool = False,
+    ) -> None:
+        self.root = root
+        self.fps = fps
+        self._robot_type = robot_type
+        self._features = {**features, **layout.DEFAULT_FEATURES}
+        self._videos = [key for key, feature in features.items() if feature.is_video]
+        self._encoder = choose_encoder() if self._videos else ""
+        self._episodes_per_file = episodes_per_file
+        self._tasks: dict[str, int] = {}
+        self._stats: list[dict[str, Stats]] = []
+        self._committed_episodes = self._frames = self._file = 0
+        if root.exists() and any(root.iterdir()):
+            self._continue(resume)
+        else:
+            _write_json(root / layout.INFO, self._info())
+        self._open_file()
+
+    @property
+    def episodes(self) -> int:
+        """Episodes so far, with those of the file that is still open."""
+        return self._committed_episodes + len(self._rows)
+
+    def add_episode(self, task: str, frames: Mapping[str, NDArray[Any]], *, seed: int) -> None:
+        """Append one episode: for each feature an array whose first axis is time; `task` is its words."""
+        wanted = self._features.keys() - layout.DEFAULT_FEATURES.keys()
+        assert frames.keys() == wanted, f"frames hold {sorted(frames)}, features are {sorted(wanted)}"
+        lengths = {len(values) for values in frames.values()}
+        assert len(lengths) == 1 and 0 not in lengths, f"frames of unequal or no length: {lengths}"
+        length = lengths.pop()
+        task_index = self._tasks.setdefault(task, len(self._tasks))
+        steps = np.arange(length)
+        columns = dict(frames) | {
+            "timestamp": (steps / self.fps).astype(np.float32),
+            "frame_index": steps,
+            "episode_index": np.full(length, self.episodes),
+            "index": steps + self._frames,
+            "task_index": np.full(length, task_index),
+        }
+        stats = {
+            key: episode_stats(values, video=self._features[key].is_video) for key, values in columns.items()
+        }
+        row = self._row(task, length, stats) | {"embodied.seed": seed}
+        for key in self._videos:
+            self._writers[key].write(columns.pop(key))
+        self._columns.append(columns)
+        self._rows.append(row)
+        self._stats.append(stats)
+        self._frames += length
+        if len(self._rows) >= self._episodes_per_file:
+            self._commit()
+            self._open_file()
+
+    def close(self) -> None:
+        """Keep the episodes that were added so far."""
+        self._commit()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _row(self, task: str, length: int, stats: Mapping[str, Stats]) -> dict[str, Any]:
+        place = layout.place(self._file)
+        row: dict[str, Any] = {
+            "episode_index": self.episodes,
+            "tasks": [task],
+            "length": length,
+            "dataset_from_index": self._frames,
+            "dataset_to_index": self._frames + length,
+        }
+        row |= {f"data/{name}": value for name, value in place.items()}
+        row |= {f"meta/episodes/{name}": value for name, value in place.items()}
+        for key in self._videos:
+            start = self._writers[key].frames
+            row |= {f"videos/{key}/{name}": value for name, value in place.items()}
+            row[f"videos/{key}/from_timestamp"] = start / self.fps
+            row[f"videos/{key}/to_timestamp"] = (start + length) / self.fps
+        for key, each in stats_to_json(stats).items():
+            row |= {f"stats/{key}/{name}": value for name, value in each.items()}
+        return row
+
+    def _path(self, template: str, key: str = "") -> Path:
+        return self.root / template.format(video_key=key, **layout.place(self._file))
+
+    def _open_file(self) -> None:
+        self._rows: list[dict[str, Any]] = []
+        self._columns: list[dict[str, NDArray[Any]]] = []
+        self._writers = {
+            key: VideoWriter(_part(self._path(layout.VIDEO, key)), fps=self.fps, encoder=self._encoder)
+            for key in self._videos
+        }
+
+    def _commit(self) -> None:
+        if not self._rows:
+            return
+        for key, writer in self._writers.items():
+            writer.close()
+            _part(self._path(layout.VIDEO, key)).replace(self._path(layout.VIDEO, key))
+        self._writers = {}
+        _write_parquet(self._path(layout.DATA), self._table())
+        _write_parquet(self._path(layout.EPISODES), pa.Table.from_pylist(self._rows))
+        _write_parquet(self.root / layout.TASKS, _task_table(self._tasks))
+        keys = self._features.keys()
+        merged = {key: merge_stats([stats[key] for stats in self._stats]) for key in keys}
+        _write_json(self.root / layout.STATS, stats_to_json(merged))
+        self._committed_episodes += len(self._rows)
+        self._rows = []
+        _write_json(self.root / layout.INFO, self._info())
+        self._file += 1
+
+    def _table(self) -> pa.Table:
+        arrays, fields = [], []
+        for key, feature in self._features.items():
+            if feature.is_video:
+                continue
+            values = np.concatenate([columns[key] for columns in self._columns])
+            kind = _ARROW[feature.dtype]
+            if feature.shape == (1,):
+                array = pa.array(values.reshape(-1), type=kind)
+            else:
+                flat = pa.array(values.reshape(-1), type=kind)
+                array = pa.FixedSizeListArray.from_arrays(flat, feature.shape[0])
+            arrays.append(array)
+            fields.append(pa.field(key, array.type))
+        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+    def _info(self) -> dict[str, Any]:
+        features = {key: feature.to_json() for key, feature in self._features.items()}
+        for key in self._videos:
+            height, width, channels = self._features[key].shape
+            features[key]["info"] = {
+                "video.height": height,
+                "video.width": width,
+                "video.channels": channels,
+                "video.fps": self.fps,
+                "video.codec": "av1" if self._encoder == "libsvtav1" else "h264",
+                "video.pix_fmt": "yuv420p",
+                "video.is_depth_map": False,
+                "has_audio": False,
+            }
+        return {
+            "codebase_version": layout.VERSION,
+            "robot_type": self._robot_type,
+            "total_episodes": self._committed_episodes,
+            "total_frames": self._frames,
+            "total_tasks": len(self._tasks),
+            "chunks_size": layout.FILES_PER_CHUNK,
+            "data_files_size_in_mb": 100,
+            "video_files_size_in_mb": 200,
+            "fps": self.fps,
+            "splits": {"train": f"0:{self._committed_episodes}"},
+            "data_path": layout.DATA,
+            "video_path": layout.VIDEO if self._videos else None,
+            "features": features,
+        }
+
+    def _continue(self, resume: bool) -> None:
+        if not (self.root / layout.INFO).exists():
+            raise DatasetError(f"{self.root} is not empty and no dataset: choose another out=")
+        info = read_info(self.root)
+        if not resume:
+            raise DatasetError(
+                f"{self.root} holds {info.total_episodes} episodes already: choose another out=, "
+                "or resume=true to go on with them"
+            )
+        ours = {key: feature.to_json() for key, feature in self._features.items()}
+        theirs = {key: feature.to_json() for key, feature in info.features.items()}
+        if ours != theirs or info.fps != self.fps:
+            raise DatasetError(f"{self.root} has other features or another rate: choose another out=")
+        rows = read_episode_rows(self.root)
+        self._tasks = {task: index for index, task in read_tasks(self.root).items()} if rows else {}
+        self._stats = [_stats_of_row(row, self._features) for row in rows]
+        self._committed_episodes, self._frames = info.total_episodes, info.total_frames
+        if rows:
+            last = rows[-1]
+            self._file = last["data/chunk_index"] * layout.FILES_PER_CHUNK + last["data/file_index"] + 1
+
+
+def _stats_of_row(row: Mapping[str, Any], features: Mapping[str, Feature]) -> dict[str, Stats]:
+    names = ("min", "max", "mean", "std", "count")
+    return {key: {name: np.array(row[f"stats/{key}/{name}"]) for name in names} for key in features}
+
+
+def _task_table(tasks: Mapping[str, int]) -> pa.Table:
+    table = pa.table({"task_index": pa.array(list(tasks.values()), pa.int64()), "task": list(tasks)})
+    # LeRobot reads this file with pandas and looks words up in the index.
+    pandas = {"index_columns": ["task"], "column_indexes": [], "columns": [], "pandas_version": "2.0.0"}
+    return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
+
+
+def _part(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(path.name + ".part")
+
+
+def _write_parquet(path: Path, table: pa.Table) -> None:
+    part = _part(path)
+    pq.write_table(table, part)
+    part.replace(path)
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    part = _part(path)
+    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Datasets: what is written is read back, and nothing is ever overwritten or lost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pyarrow")
+pytest.importorskip("av")
+
+import pyarrow.parquet as pq
+
+from embodied.data import layout
+from embodied.data.layout import DatasetError, Feature, number
+from embodied.data.reader import Dataset
+from embodied.data.stats import episode_stats, merge_stats
+from embodied.data.writer import DatasetWriter
+
+FRONT = "observation.images.front"
+SIZE = 48
+FEATURES = {
+    FRONT: Feature(dtype="video", shape=(SIZE, SIZE, 3), names=("height", "width", "channels")),
+    layout.STATE: Feature(dtype="float32", shape=(3,), names=("a", "b", "c")),
+    layout.ACTION: Feature(dtype="float32", shape=(2,)),
+    layout.SUCCESS: number("bool"),
+}
+
+
+def frames(episode: int, length: int) -> dict[str, Any]:
+    """Numbers that name their episode and frame; pictures whose brightness does."""
+    rng = np.random.default_rng(episode)
+    light = (40 * episode + 10 * np.arange(length) + 20).astype(np.uint8)
+    return {
+        FRONT: np.broadcast_to(light[:, None, None, None], (length, SIZE, SIZE, 3)),
+        layout.STATE: rng.normal(size=(length, 3)).astype(np.float32),
+        layout.ACTION: rng.normal(size=(length, 2)).astype(np.float32),
+        layout.SUCCESS: np.arange(length) == length - 1,
+    }
+
+
+def writer(root: Path, **options: Any) -> DatasetWriter:
+    settings = {"fps": 10, "robot_type": "panda", "features": FEATURES, "episodes_per_file": 2} | options
+    return DatasetWriter(root, **settings)
+
+
+def record(root: Path, episodes: range, **options: Any) -> None:
+    with writer(root, **options) as dataset:
+        for episode in episodes:
+            dataset.add_episode(f"task {episode % 2}", frames(episode, 4 + episode), seed=100 + episode)
+
+
+def check(root: Path, episodes: int) -> None:
+    dataset = Dataset(root)
+    assert len(dataset) == episodes
+    total = 0
+    for index, episode in enumerate(dataset):
+        wanted = frames(index, 4 + index)
+        assert episode.task == f"task {index % 2}"
+        assert len(episode) == 4 + index
+        for key in (layout.STATE, layout.ACTION, layout.SUCCESS):
+            np.testing.assert_array_equal(episode.frames[key], wanted[key])
+        # The nearest frames differ by 10 grey levels: a picture of another frame would show.
+        error = np.abs(episode.frames[FRONT].astype(int) - wanted[FRONT].astype(int))
+        assert error.mean() < 3
+        np.testing.assert_allclose(episode.frames["timestamp"], np.arange(4 + index) / 10, rtol=1e-6)
+        np.testing.assert_array_equal(episode.frames["index"], total + np.arange(4 + index))
+        total += len(episode)
+    assert dataset.info.total_frames == total
+
+
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+    record(tmp_path / "set", range(5))
+    check(tmp_path / "set", 5)
+
+
+def test_an_interrupted_dataset_goes_on(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    record(root, range(3))
+    record(root, range(3, 5), resume=True)
+    check(root, 5)
+
+
+def test_a_crash_loses_only_the_open_file(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    crashed = writer(root)
+    for episode in range(3):  # two are in a finished file
+        crashed.add_episode(f"task {episode % 2}", frames(episode, 4 + episode), seed=episode)
+    assert len(Dataset(root)) == 2
+    record(root, range(2, 5), resume=True)
+    check(root, 5)
+
+
+def test_a_file_that_info_does_not_count_is_ignored(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    record(root, range(2))
+    before = (root / layout.INFO).read_text()
+    record(root, range(2, 4), resume=True)
+    (root / layout.INFO).write_text(before)  # as if it had crashed just before the last write
+    check(root, 2)
+    record(root, range(2, 5), resume=True)
+    check(root, 5)
+
+
+def test_a_crash_before_the_first_file_can_be_resumed(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    writer(root).add_episode("task 0", frames(0, 4), seed=0)
+    assert len(Dataset(root)) == 0
+    record(root, range(3), resume=True)
+    check(root, 3)
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    record(root, range(2))
+    with pytest.raises(DatasetError, match=r"holds 2 episodes already.*resume=true"):
+        writer(root)
+    with pytest.raises(DatasetError, match="another rate"):
+        writer(root, resume=True, fps=20)
+    with pytest.raises(DatasetError, match="other features"):
+        writer(root, resume=True, features={layout.ACTION: number("float32")})
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("years of work")
+    for resume in (False, True):
+        with pytest.raises(DatasetError, match="no dataset"):
+            writer(foreign, resume=resume)
+    assert (foreign / "thesis.tex").read_text() == "years of work"
+
+
+def test_a_damaged_dataset_says_which_file(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    record(root, range(2))
+    with pytest.raises(DatasetError, match="no episode 7"):
+        Dataset(root).episode(7)
+    video = root / layout.VIDEO.format(video_key=FRONT, chunk_index=0, file_index=0)
+    video.write_bytes(video.read_bytes()[:100])
+    with pytest.raises(DatasetError, match=r"file-000\.mp4"):
+        Dataset(root).episode(0)
+    assert len(Dataset(root).episode(0, pictures=False)) == 4
+    (root / layout.DATA.format(chunk_index=0, file_index=0)).write_bytes(b"PAR1")
+    with pytest.raises(DatasetError, match=r"file-000\.parquet"):
+        Dataset(root).episode(0, pictures=False)
+    info = json.loads((root / layout.INFO).read_text())
+    (root / layout.INFO).write_text(json.dumps(info | {"codebase_version": "v2.1"}))
+    with pytest.raises(DatasetError, match=r"version v2\.1; this reads v3\.0"):
+        Dataset(root)
+
+
+def test_the_layout_is_that_of_lerobot(tmp_path: Path) -> None:
+    """Names and types that LeRobot's own reader looks for."""
+    root = tmp_path / "set"
+    record(root, range(3))
+    info = json.loads((root / layout.INFO).read_text())
+    assert info["codebase_version"] == "v3.0"
+    assert (info["fps"], info["total_episodes"], info["total_tasks"]) == (10, 3, 2)
+    assert info["splits"] == {"train": "0:3"}
+    assert info["features"][FRONT]["dtype"] == "video"
+    assert info["features"][FRONT]["info"]["video.fps"] == 10
+    data = pq.read_schema(root / "data/chunk-000/file-000.parquet")
+    assert FRONT not in data.names
+    assert {name: str(data.field(name).type) for name in ("timestamp", "index", "task_index")} == {
+        "timestamp": "float",
+        "index": "int64",
+        "task_index": "int64",
+    }
+    assert str(data.field(layout.STATE).type).startswith("fixed_size_list")
+    episodes = pq.read_schema(root / "meta/episodes/chunk-000/file-001.parquet").names
+    for name in (
+        *("episode_index", "tasks", "length", "dataset_from_index", "dataset_to_index", "data/chunk_index"),
+        *("data/file_index", "meta/episodes/file_index", f"videos/{FRONT}/from_timestamp"),
+        *(f"videos/{FRONT}/to_timestamp", f"stats/{layout.ACTION}/mean", f"stats/{FRONT}/max"),
+    ):
+        assert name in episodes
+    tasks = pq.read_table(root / layout.TASKS)
+    assert tasks["task"].to_pylist() == ["task 0", "task 1"]
+    assert json.loads(tasks.schema.metadata[b"pandas"])["index_columns"] == ["task"]
+
+
+def test_statistics_of_parts_are_those_of_the_whole(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(2.0, 3.0, size=(90, 4))
+    parts = [episode_stats(part, video=False) for part in np.split(values, [10, 55])]
+    merged, whole = merge_stats(parts), episode_stats(values, video=False)
+    for name in ("min", "max", "mean", "std", "count"):
+        np.testing.assert_allclose(merged[name], whole[name])
+    record(tmp_path / "set", range(3))
+    stats = Dataset(tmp_path / "set").stats()
+    every = np.concatenate([frames(e, 4 + e)[layout.STATE] for e in range(3)])
+    np.testing.assert_allclose(stats[layout.STATE]["std"], every.std(axis=0), rtol=1e-5)
+    assert stats[FRONT]["mean"].shape == (3, 1, 1)
+    assert 0 < stats[FRONT]["mean"].min() < stats[FRONT]["max"].max() <= 1
