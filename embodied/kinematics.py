@@ -129,10 +129,19 @@ class Chain:
             step_error = error * min(1.0, 0.5 / length)
             # Damping fades with the error: robust far away, quadratic convergence near.
             damping = (1e-6 + 1e-2 * min(1.0, length * length)) * np.eye(6)
-            inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + damping)
-            step = inverse @ step_error
-            if rest_rad is not None:
-                step += 0.3 * (identity - inverse @ jacobian) @ (rest_rad - q)
+            free = np.ones(len(q))
+            for _ in range(len(q)):
+                reach = jacobian * free
+                inverse = reach.T @ np.linalg.inv(reach @ reach.T + damping)
+                step = inverse @ step_error
+                if rest_rad is not None:
+                    step += 0.3 * free * ((identity - inverse @ reach) @ (free * (rest_rad - q)))
+                # A joint at its limit cannot help further: the others take over its share.
+                stuck = ((q + step > self.upper_rad) | (q + step < self.lower_rad)) & (free > 0.0)
+                if not stuck.any():
+                    break
+                q = np.where(stuck, np.clip(q + step, self.lower_rad, self.upper_rad), q)
+                free[stuck] = 0.0
             q = np.clip(q + step, self.lower_rad, self.upper_rad)
         x, y, z = target[:3, 3]
         raise UnreachableError(
