@@ -27,7 +27,7 @@ COMMANDS: Mapping[str, Command] = {
     "tasks": Command("embodied.catalogue:main", "list the tasks, their environments and an example of each"),
     "eval": Command("embodied.evaluate:main", "measure a policy: success with intervals"),
     "collect": Command("embodied.data.collect:main", "record oracle demonstrations in LeRobot v3 layout"),
-    "train": Command("embodied.train:main", "train the policy with a recipe"),
+    "train": Command("embodied.recipes:main", "train the policy with a recipe"),
     "bench": Command("embodied.bench:main", "measure latency, memory and throughput on this machine"),
     "film": Command("embodied.film:main", "make a GIF of the arm doing what it is told"),
     "say": Command("nodes.say:main", "tell the running graph what to do and follow it to its outcome"),

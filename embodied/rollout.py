@@ -14,13 +14,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from embodied.agent import Agent
 from embodied.config import ConfigError
 from embodied.errors import EmbodiedError
 from embodied.policy import Policy
-from embodied.types import SKILLS, ActionChunk, Decision, SkillCall
+from embodied.robots import panda_chain
+from embodied.skills import HandPose, to_chunk
+from embodied.types import SKILLS, ActionChunk, Decision, Observation, SkillCall
 
 SPLITS = ("seen", "paraphrase", "pair")
 CONTROLS = ("no_language", "swapped", "no_vision", "other_image")
@@ -59,9 +61,18 @@ def check_controls(policy: Policy, name: str, splits: Sequence[str]) -> None:
         )
 
 
-def run_episode(env: Any, policy: Policy, *, task: str, split: str, seed: int) -> EpisodeResult:
+class Recorder(Protocol):
+    """Something that keeps what happens in an episode."""
+
+    def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], *, over: bool) -> None:
+        """Called after every step with what was seen before it and what came of it."""
+
+
+def run_episode(
+    env: Any, policy: Policy, *, task: str, split: str, seed: int, recorder: Recorder | None = None
+) -> EpisodeResult:
     """Run the episode of `seed` until it ends, or until the policy answers without a motion."""
-    info = _reset(env, policy, split, seed)
+    seen, info = _reset(env, policy, split, seed)
     instruction = WORDS_WITHOUT_CONTENT if split == "no_language" else env.unwrapped.episode.instruction
     observation = env.unwrapped.observe()
     agent = Agent(policy, clock=lambda: observation.stamp_s)
@@ -75,10 +86,13 @@ def run_episode(env: Any, policy: Policy, *, task: str, split: str, seed: int) -
         answer = decision.text
         if decision.motion is None:
             break
-        for action in actions_of(decision, env.unwrapped.action_mode):
-            _, _, terminated, truncated, info = env.step(action)
+        for action in actions_of(decision, observation, env.unwrapped.action_mode):
+            before = seen
+            seen, _, terminated, truncated, info = env.step(action)
             steps += 1
             over = terminated or truncated
+            if recorder is not None:
+                recorder.on_step(before, action, info, over=over)
             if over:
                 break
         observation = env.unwrapped.observe()
@@ -96,15 +110,24 @@ def run_episode(env: Any, policy: Policy, *, task: str, split: str, seed: int) -
     )
 
 
-def actions_of(decision: Decision, action_mode: str) -> Sequence[Any]:
-    """The environment actions of a decision. Raises EmbodiedError when the mode cannot take it."""
+def actions_of(decision: Decision, observation: Observation, action_mode: str) -> Sequence[Any]:
+    """The environment actions of a decision that has a motion.
+
+    A skill is one action in skill mode and a run of hand displacements in ee_delta mode. Raises
+    EmbodiedError when the mode cannot take the motion.
+    """
     motion = decision.motion
     if isinstance(motion, SkillCall) and action_mode == "skill":
         return [skill_action(motion)]
+    if isinstance(motion, SkillCall) and action_mode == "ee_delta":
+        start = HandPose.from_matrix(panda_chain().forward(observation.joint_position_rad))
+        motion = to_chunk(motion, start)
     if isinstance(motion, ActionChunk) and action_mode == "ee_delta":
         return list(motion.ee_delta)
-    needed = "skill" if isinstance(motion, SkillCall) else "ee_delta"
-    raise EmbodiedError(f"the policy answers for action_mode={needed}, not for action_mode={action_mode}")
+    raise EmbodiedError(
+        f"the policy answers with a {type(motion).__name__}, which action_mode={action_mode} cannot take; "
+        "valid: ee_delta, and skill for policies that answer with skills"
+    )
 
 
 def skill_action(call: SkillCall) -> Mapping[str, Any]:
@@ -116,7 +139,7 @@ def skill_action(call: SkillCall) -> Mapping[str, Any]:
     return {"skill": SKILLS.index(call.skill), "points_m": points}
 
 
-def _reset(env: Any, policy: Any, split: str, seed: int) -> Mapping[str, Any]:
+def _reset(env: Any, policy: Any, split: str, seed: int) -> tuple[Any, Mapping[str, Any]]:
     if hasattr(policy, "set_control"):
         policy.set_control(split if split in MODEL_CONTROLS else None)
     if split == "other_image":
@@ -125,5 +148,5 @@ def _reset(env: Any, policy: Any, split: str, seed: int) -> Mapping[str, Any]:
     options: dict[str, Any] = {"split": split if split in SPLITS else "seen"}
     if split == "swapped":
         options["swap"] = True
-    info: Mapping[str, Any] = env.reset(seed=seed, options=options)[1]
-    return info
+    seen, info = env.reset(seed=seed, options=options)
+    return seen, info

@@ -23,6 +23,9 @@ from embodied.data.reader import read_episode_rows, read_info, read_tasks
 from embodied.data.stats import Stats, episode_stats, merge_stats, stats_to_json
 from embodied.data.video import VideoWriter, choose_encoder
 
+EXTRA = "embodied."
+"""Prefix of the columns in meta/episodes that are ours."""
+
 _ARROW = {"float32": pa.float32(), "int64": pa.int64(), "bool": pa.bool_()}
 
 
@@ -52,6 +55,8 @@ class DatasetWriter:
         self._episodes_per_file = episodes_per_file
         self._tasks: dict[str, int] = {}
         self._stats: list[dict[str, Stats]] = []
+        self.extras: list[dict[str, Any]] = []
+        """`extra` of every episode, those of an earlier run included."""
         self._committed_episodes = self._frames = self._file = 0
         if root.exists() and any(root.iterdir()):
             self._continue(resume)
@@ -64,8 +69,13 @@ class DatasetWriter:
         """Episodes so far, with those of the file that is still open."""
         return self._committed_episodes + len(self._rows)
 
-    def add_episode(self, task: str, frames: Mapping[str, NDArray[Any]], *, seed: int) -> None:
-        """Append one episode: for each feature an array whose first axis is time; `task` is its words."""
+    def add_episode(
+        self, task: str, frames: Mapping[str, NDArray[Any]], *, extra: Mapping[str, Any] | None = None
+    ) -> None:
+        """Append one episode: for each feature an array whose first axis is time; `task` is its words.
+
+        `extra` is kept with the episode, in columns of our own that other readers ignore.
+        """
         wanted = self._features.keys() - layout.DEFAULT_FEATURES.keys()
         assert frames.keys() == wanted, f"frames hold {sorted(frames)}, features are {sorted(wanted)}"
         lengths = {len(values) for values in frames.values()}
@@ -83,11 +93,13 @@ class DatasetWriter:
         stats = {
             key: episode_stats(values, video=self._features[key].is_video) for key, values in columns.items()
         }
-        row = self._row(task, length, stats) | {"embodied.seed": seed}
+        row = self._row(task, length, stats)
+        row |= {EXTRA + name: value for name, value in (extra or {}).items()}
         for key in self._videos:
             self._writers[key].write(columns.pop(key))
         self._columns.append(columns)
         self._rows.append(row)
+        self.extras.append(dict(extra or {}))
         self._stats.append(stats)
         self._frames += length
         if len(self._rows) >= self._episodes_per_file:
@@ -215,6 +227,10 @@ class DatasetWriter:
         rows = read_episode_rows(self.root)
         self._tasks = {task: index for index, task in read_tasks(self.root).items()} if rows else {}
         self._stats = [_stats_of_row(row, self._features) for row in rows]
+        self.extras = [
+            {key.removeprefix(EXTRA): value for key, value in row.items() if key.startswith(EXTRA)}
+            for row in rows
+        ]
         self._committed_episodes, self._frames = info.total_episodes, info.total_frames
         if rows:
             last = rows[-1]

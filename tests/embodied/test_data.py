@@ -51,7 +51,7 @@ def writer(root: Path, **options: Any) -> DatasetWriter:
 def record(root: Path, episodes: range, **options: Any) -> None:
     with writer(root, **options) as dataset:
         for episode in episodes:
-            dataset.add_episode(f"task {episode % 2}", frames(episode, 4 + episode), seed=100 + episode)
+            dataset.add_episode(f"task {episode % 2}", frames(episode, 4 + episode), extra={"seed": episode})
 
 
 def check(root: Path, episodes: int) -> None:
@@ -83,13 +83,14 @@ def test_an_interrupted_dataset_goes_on(tmp_path: Path) -> None:
     record(root, range(3))
     record(root, range(3, 5), resume=True)
     check(root, 5)
+    assert writer(root, resume=True).extras == [{"seed": episode} for episode in range(5)]
 
 
 def test_a_crash_loses_only_the_open_file(tmp_path: Path) -> None:
     root = tmp_path / "set"
     crashed = writer(root)
     for episode in range(3):  # two are in a finished file
-        crashed.add_episode(f"task {episode % 2}", frames(episode, 4 + episode), seed=episode)
+        crashed.add_episode(f"task {episode % 2}", frames(episode, 4 + episode))
     assert len(Dataset(root)) == 2
     record(root, range(2, 5), resume=True)
     check(root, 5)
@@ -108,7 +109,7 @@ def test_a_file_that_info_does_not_count_is_ignored(tmp_path: Path) -> None:
 
 def test_a_crash_before_the_first_file_can_be_resumed(tmp_path: Path) -> None:
     root = tmp_path / "set"
-    writer(root).add_episode("task 0", frames(0, 4), seed=0)
+    writer(root).add_episode("task 0", frames(0, 4))
     assert len(Dataset(root)) == 0
     record(root, range(3), resume=True)
     check(root, 3)
