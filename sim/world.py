@@ -18,8 +18,12 @@ from embodied.types import CameraFrame, Float, ObjectState
 from sim import scene
 
 PHYSICS_HZ = 240
-TOUCH_MARGIN_M = 0.006
-"""Fingers this near to an object touch it: zones are paint and cannot push back."""
+GRIPPER_SPEED_M_S = 0.25
+TOUCH_MARGIN_M = 0.003
+"""Fingers this near to a block or a bowl touch it."""
+POINTED_HEIGHT_M = 0.03
+"""A tool centre point lower than this inside of a bowl's or a zone's outline touches it: paint and the
+hollow of a bowl cannot push back."""
 
 _ARM = tuple(range(7))
 _HAND, _LEFT, _RIGHT, _TOOL = 8, 9, 10, 11
@@ -43,6 +47,8 @@ class World:
         self._gui = gui
         self._stock_visuals = stock_visuals
         self._open = True
+        self.scene_number = 0
+        """Counts the scenes that this world has shown."""
         self.set_objects(())
 
     def set_objects(self, objects: Sequence[ObjectState]) -> None:
@@ -61,9 +67,9 @@ class World:
         client.setGravity(0.0, 0.0, -9.81)
         client.setTimeStep(1.0 / PHYSICS_HZ)
         client.setPhysicsEngineParameter(deterministicOverlappingPairs=1, numSolverIterations=40)
+        self.scene_number += 1
         self._steps = 0
         self._touched: set[str] = set()
-        self._touched_step = -1
         self._objects: dict[str, tuple[int, ObjectState]] = {}
         self._add_table()
         self._arm = self._add_arm()
@@ -188,6 +194,7 @@ class World:
         _refuse_nonfinite("joint position", np.append(position_rad, gripper_width_m))
         for joint, value in zip(_DRIVEN, _driven(position_rad, gripper_width_m), strict=True):
             self._client.resetJointState(self._arm, joint, value)
+        self._width_m = gripper_width_m
         self._drive(position_rad, np.zeros(7), gripper_width_m)
 
     def step(self, position_rad: Float, velocity_rad_s: Float, gripper_width_m: float, steps: int = 1) -> None:
@@ -199,7 +206,10 @@ class World:
         command = np.concatenate([position_rad, velocity_rad_s, [gripper_width_m]])
         if not np.isfinite(command).all():
             raise UnsafeCommandError(f"a motor command is not finite: {command.tolist()}")
-        self._drive(position_rad, velocity_rad_s, gripper_width_m)
+        # Fingers slide at their own speed: a jump would knock the block away.
+        reach = GRIPPER_SPEED_M_S * steps / PHYSICS_HZ
+        self._width_m += float(np.clip(gripper_width_m - self._width_m, -reach, reach))
+        self._drive(position_rad, velocity_rad_s, self._width_m)
         for _ in range(steps):
             self._client.stepSimulation()
         self._steps += steps
@@ -260,9 +270,8 @@ class World:
         for name, (body, item) in self._objects.items():
             if name in self._touched:
                 continue
-            if item.kind == "zone":
-                touching = self._on_zone(body)
-            else:
+            touching = item.kind != "block" and self._points_into(body, item.kind)
+            if not touching and item.kind != "zone":
                 touching = any(
                     client.getClosestPoints(self._arm, body, TOUCH_MARGIN_M, link, -1)
                     for link in (_LEFT, _RIGHT, _HAND)
@@ -270,16 +279,17 @@ class World:
             if touching:
                 self._touched.add(name)
 
-    def _on_zone(self, body: int) -> bool:
+    def _points_into(self, body: int, kind: str) -> bool:
+        tool = self._client.getLinkState(self._arm, _TOOL, computeForwardKinematics=True)[4]
+        if tool[2] >= POINTED_HEIGHT_M:
+            return False
         position, turn = self._client.getBasePositionAndOrientation(body)
+        x, y = tool[0] - position[0], tool[1] - position[1]
+        if kind == "bowl":
+            return float(np.hypot(x, y)) < scene.BOWL_RADIUS_M
         yaw = self._client.getEulerFromQuaternion(turn)[2]
-        for finger in (_LEFT, _RIGHT):
-            low, _ = self._client.getAABB(self._arm, finger)
-            at = np.array(self._client.getLinkState(self._arm, finger)[0][:2]) - position[:2]
-            across = np.abs([np.cos(yaw) * at[0] + np.sin(yaw) * at[1], np.cos(yaw) * at[1] - np.sin(yaw) * at[0]])
-            if low[2] < scene.ZONE_HEIGHT_M + TOUCH_MARGIN_M and across.max() < 0.5 * scene.ZONE_SIDE_M:
-                return True
-        return False
+        c, s = np.cos(yaw), np.sin(yaw)
+        return float(max(abs(c * x + s * y), abs(c * y - s * x))) < 0.5 * scene.ZONE_SIDE_M
 
     def render(self, name: str, size_px: int = 224) -> CameraFrame:
         """A square picture of `size_px` from the camera `name`, with its exact geometry."""

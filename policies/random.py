@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chance level: moves well and sees where things are, but does not read the words."""
+
+import numpy as np
+
+from embodied.errors import EmbodiedError
+from embodied.types import Decision, Instruction, Observation, SkillCall
+
+
+class RandomPolicy:
+    """Makes the right kind of motion with things picked at random.
+
+    A task's score above this policy's is due to knowing which things the words name.
+    """
+
+    cameras: tuple[str, ...] = ()
+
+    def __init__(self, seed: int = 0) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def reset(self, instruction: Instruction) -> None:
+        """Nothing to forget."""
+
+    def decide(self, observation: Observation) -> Decision:
+        """A motion at random things. Raises EmbodiedError without a simulator behind it."""
+        if observation.privileged is None:
+            raise EmbodiedError("the random policy needs a simulator: this observation has no privileged view")
+        right = observation.privileged.oracle()
+        things = list(observation.privileged.objects().values())
+        count = min(len(right.points_m), len(things))
+        chosen = self._rng.choice(len(things), size=count, replace=False)
+        points = right.points_m.copy()
+        points[:count, :2] = [things[i].position_m[:2] for i in chosen]
+        return Decision(
+            text=f"{right.skill} {', '.join(things[i].name for i in chosen)}",
+            motion=SkillCall(skill=right.skill, points_m=points),
+            observation_stamp_s=observation.stamp_s,
+        )
