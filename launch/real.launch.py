@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same agent and gate in front of a real arm: `ros2 launch embodied real.launch.py`.
+
+The arm, its ros2_control controllers and its cameras are started elsewhere. The arguments here say under
+which topics they are found.
+"""
+
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import SetRemap
+
+from launch import LaunchContext, LaunchDescription
+
+CAMERA_TOPICS = ("image_raw", "camera_info", "pose")
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Where the arm is found, and what every arm shares."""
+    actions = [
+        DeclareLaunchArgument(
+            "joint_states",
+            default_value="joint_states",
+            description="Topic of the joint states (sensor_msgs/msg/JointState).",
+        ),
+        DeclareLaunchArgument(
+            "trajectory",
+            default_value="arm_controller/joint_trajectory",
+            description="Topic of the JointTrajectoryController (trajectory_msgs/msg/JointTrajectory).",
+        ),
+        DeclareLaunchArgument(
+            "gripper",
+            default_value="gripper_controller/commands",
+            description="Topic of the gripper's controller (std_msgs/msg/Float64MultiArray, one width in m).",
+        ),
+        DeclareLaunchArgument(
+            "front_camera",
+            default_value="camera/front",
+            description="Name before the front camera's image_raw, camera_info and pose.",
+        ),
+        DeclareLaunchArgument(
+            "wrist_camera",
+            default_value="camera/wrist",
+            description="Name before the wrist camera's image_raw, camera_info and pose.",
+        ),
+        SetRemap("joint_states", LaunchConfiguration("joint_states")),
+        SetRemap("arm_controller/joint_trajectory", LaunchConfiguration("trajectory")),
+        SetRemap("gripper_controller/commands", LaunchConfiguration("gripper")),
+        *(
+            SetRemap(f"camera/{name}/{topic}", [LaunchConfiguration(f"{name}_camera"), f"/{topic}"])
+            for name in ("front", "wrist")
+            for topic in CAMERA_TOPICS
+        ),
+        IncludeLaunchDescription(
+            PythonLaunchDescriptionSource(str(Path(__file__).with_name("agent.launch.py"))),
+            launch_arguments=[("use_sim_time", "false")],
+        ),
+    ]
+    valid = [argument.name for argument in LaunchDescription(actions).get_launch_arguments()]
+    return LaunchDescription([OpaqueFunction(function=refuse_unknown_arguments, args=[valid]), *actions])
+
+
+def refuse_unknown_arguments(context: LaunchContext, valid: list[str]) -> None:
+    """A typo in an argument's name is an error, not a default."""
+    from nodes.launch_arguments import refuse_unknown
+
+    refuse_unknown(context.argv, valid, Path(__file__).name)

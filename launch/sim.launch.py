@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A simulated arm at its table, with the agent and the gate: `ros2 launch embodied sim.launch.py`."""
+
+from pathlib import Path
+
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from launch import LaunchContext, LaunchDescription
+
+
+def generate_launch_description() -> LaunchDescription:
+    """The simulator's arguments, what every arm shares, and the simulator."""
+    actions = [
+        DeclareLaunchArgument(
+            "task",
+            default_value="playground",
+            description="Scene on the table; `embodied tasks` lists them.",
+        ),
+        DeclareLaunchArgument("seed", default_value="0", description="Seed of the scene, 0 or more."),
+        DeclareLaunchArgument(
+            "gui",
+            default_value="false",
+            description="Open PyBullet's window.",
+            choices=["true", "false"],
+        ),
+        DeclareLaunchArgument(
+            "rate",
+            default_value="1.0",
+            description="Simulated seconds in one second; 0 is as fast as the machine can.",
+        ),
+        IncludeLaunchDescription(
+            PythonLaunchDescriptionSource(str(Path(__file__).with_name("agent.launch.py")))
+        ),
+        OpaqueFunction(function=start),
+    ]
+    valid = [argument.name for argument in LaunchDescription(actions).get_launch_arguments()]
+    return LaunchDescription([OpaqueFunction(function=refuse_unknown_arguments, args=[valid]), *actions])
+
+
+def refuse_unknown_arguments(context: LaunchContext, valid: list[str]) -> None:
+    """A typo in an argument's name is an error, not a default."""
+    from nodes.launch_arguments import refuse_unknown
+
+    refuse_unknown(context.argv, valid, Path(__file__).name)
+
+
+def start(context: LaunchContext) -> list[Node]:
+    """The simulator, once the arguments are known."""
+
+    def given(name: str) -> str:
+        return LaunchConfiguration(name).perform(context)
+
+    parameters = {
+        "task": ParameterValue(given("task"), value_type=str),
+        "seed": ParameterValue(given("seed"), value_type=int),
+        "gui": ParameterValue(given("gui"), value_type=bool),
+        "rate": ParameterValue(given("rate"), value_type=float),
+    }
+    params_file = [given("params_file")] if given("params_file") else []
+    return [
+        Node(
+            package="embodied",
+            executable="sim_node",
+            namespace=given("namespace"),
+            parameters=[parameters, *params_file],
+            ros_arguments=["--log-level", given("log_level")],
+            output="screen",
+            respawn=True,
+            respawn_delay=0.5,
+        )
+    ]

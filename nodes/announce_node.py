@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""announce_node: tells the terminal that the graph is ready, and sends the launch's first instruction.
+
+It ends when there is no more to tell. Its exit code is the outcome of the instruction: 0 done, 1 refused,
+failed or stopped; 0 without an instruction.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import rclpy
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.executors import ExternalShutdownException
+
+from nodes.conversation import SUCCEEDED, Conversation
+from nodes.dds import use_local_transport
+
+
+def main() -> int:
+    """Console entry point."""
+    use_local_transport()
+    rclpy.init()
+    node = rclpy.create_node("announce_node")
+    try:
+        descriptor = ParameterDescriptor(
+            description="what to tell the agent once it is ready; empty: nothing"
+        )
+        instruction = str(node.declare_parameter("instruction", "", descriptor).value)
+        conversation = Conversation(node, lambda line: print(line, flush=True))
+        conversation.wait_until_ready(None)
+        print(ready_text(node.get_namespace()), flush=True)
+        if not instruction:
+            return SUCCEEDED
+        print(f"instruction: {instruction}", flush=True)
+        return conversation.say(instruction)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return SUCCEEDED  # the launch ends
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def ready_text(namespace: str) -> str:
+    """What to type next, for a graph in `namespace`."""
+    prefix = namespace.rstrip("/")
+    option = f" namespace={prefix}" if prefix else ""
+    return (
+        "The graph is ready. In another terminal, say what to do:\n"
+        f'    embodied say "put the red block in the green bowl"{option}\n'
+        f"    ros2 topic pub --once {prefix}/instruction std_msgs/msg/String "
+        "\"{data: 'put the red block in the green bowl'}\""
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One instruction to the running agent, followed to its outcome."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import rclpy
+from rclpy.client import Client
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+_RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=10,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+SUCCEEDED, FAILED, NOBODY = 0, 1, 2
+"""Exit codes: done; refused, failed or stopped; no agent to talk to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What the agent says about itself and about one instruction."""
+
+    state: str  # loading, ready, thinking, moving, done, refused, failed or stopped
+    text: str = ""
+    instruction: str = ""
+    id: str = ""
+
+    @property
+    def final(self) -> bool:
+        """Whether the instruction has come to its end."""
+        return self.state in ("done", "refused", "failed", "stopped")
+
+    def __str__(self) -> str:
+        return f"{self.state}: {self.text}" if self.text else self.state
+
+
+class Conversation:
+    """Talks to the agent through `node`, with names relative to its namespace."""
+
+    def __init__(self, node: Node, show: Callable[[str], None]) -> None:
+        self._node = node
+        self._show = show
+        self._heard: deque[Status] = deque()
+        self._plan: str | None = None
+        self._following = False
+        self.status: Status | None = None
+        self._instruction = node.create_publisher(String, "instruction", _RELIABLE)
+        node.create_subscription(String, "status", self._on_status, _LATCHED)
+        node.create_subscription(String, "plan", self._on_plan, _RELIABLE)
+        self._cancel: Client = node.create_client(Trigger, "agent_node/cancel")
+        self._stop: Client = node.create_client(Trigger, "gate_node/stop")
+
+    def wait_for_agent(self, timeout_s: float | None) -> bool:
+        """Wait until an agent listens and has said how it is."""
+        return self._wait(lambda: self._listens() and self.status is not None, timeout_s)
+
+    def wait_until_ready(self, timeout_s: float | None) -> bool:
+        """Wait until an agent has loaded its policy."""
+        return self._wait(
+            lambda: self._listens() and self.status is not None and self.status.state != "loading", timeout_s
+        )
+
+    def say(self, text: str, timeout_s: float | None = None) -> int:
+        """Send `text` and follow it; returns the exit code. The agent must be there."""
+        previous_id = self.status.id if self.status is not None else ""
+        self._heard.clear()
+        self._following = True
+        self._instruction.publish(String(data=text))
+        self._instruction.wait_for_all_acked(Duration(seconds=1.0))
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        own: Status | None = None
+        while True:
+            if not self._wait(lambda: bool(self._heard), None if end is None else end - time.monotonic()):
+                self._show(f"no outcome within {timeout_s:g} s; the arm is being stopped")
+                self.halt()
+                return FAILED
+            status = self._heard.popleft()
+            if own is None and (status.id == previous_id or status.instruction.strip() != text.strip()):
+                continue
+            if own is not None and status.id != own.id:
+                self._show(
+                    "the agent was started anew; say it again"
+                    if status.state in ("loading", "ready")
+                    else f"another instruction came in between: {status.instruction!r}"
+                )
+                return FAILED
+            own = status
+            self._show(str(status))
+            if status.final:
+                return SUCCEEDED if status.state == "done" else FAILED
+
+    def halt(self) -> None:
+        """Stop the arm: the agent gives up its instruction; if it does not answer, the gate shuts."""
+        if self._trigger(self._cancel):
+            self._show("stopped")
+        elif self._trigger(self._stop):
+            self._show(
+                "the agent does not answer; the gate stopped the arm and stays shut until "
+                "`ros2 service call /gate_node/resume std_srvs/srv/Trigger`"
+            )
+        else:
+            self._show("neither the agent nor the gate answers: without them, the arm holds where it is")
+
+    def _trigger(self, client: Client) -> bool:
+        if not self._wait(client.service_is_ready, 1.0):
+            return False
+        future = client.call_async(Trigger.Request())
+        if not self._wait(future.done, 1.0):
+            return False
+        answer = future.result()
+        return answer is not None and bool(answer.success)
+
+    def _listens(self) -> bool:
+        return bool(self._instruction.get_subscription_count())
+
+    def _on_status(self, message: String) -> None:
+        self.status = Status(**json.loads(message.data))
+        self._heard.append(self.status)
+
+    def _on_plan(self, message: String) -> None:
+        if self._following and message.data != self._plan:
+            self._show(f"plan: {message.data}")
+        self._plan = message.data
+
+    def _wait(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        while not condition():
+            if end is not None and time.monotonic() > end:
+                return False
+            rclpy.spin_once(self._node, timeout_sec=0.1)
+        return True

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The transport that every process of the graph shares: pictures arrive, and nothing leaves the machine."""
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+PROFILE = Path(__file__).with_name("fastdds.xml")
+"""Fast DDS profile: a shared-memory segment large enough for pictures, and UDP on 127.0.0.1 alone."""
+
+def local_transport(ros_distro: str | None = None) -> dict[str, str]:
+    """The variables that select the profile, for a ROS distribution; None: one newer than Jazzy."""
+    old = ros_distro in ("humble", "iron", "jazzy")  # they bring Fast DDS 2
+    return {
+        "FASTRTPS_DEFAULT_PROFILES_FILE" if old else "FASTDDS_DEFAULT_PROFILES_FILE": str(PROFILE),
+        # The profile alone says where to listen; for LOCALHOST the RMW would add a UDP transport that binds
+        # every interface.
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
+    }
+
+
+def use_local_transport(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set the profile in `environment`, before the first `rclpy.init`.
+
+    A network, or a profile of one's own, is an explicit choice: where any of the variables is already set,
+    all stay as they are.
+    """
+    wanted = local_transport(environment.get("ROS_DISTRO"))
+    if not any(name in environment for name in wanted):
+        environment.update(wanted)
