@@ -54,7 +54,7 @@ class Agent:
         """Start a new command; the one before it is forgotten."""
         instruction = Instruction(text=text, stamp_s=self._clock())
         self._instruction = instruction
-        if _unusable(text) is None:
+        if unusable(text) is None:
             self.policy.reset(instruction)
         return instruction
 
@@ -71,7 +71,7 @@ class Agent:
         instruction = self._instruction
         if instruction is None:
             return None
-        answer = _unusable(instruction.text)
+        answer = unusable(instruction.text)
         if answer is not None:
             decision = Decision(
                 text=answer, motion=None, observation_stamp_s=observation.stamp_s, refused=True
@@ -112,8 +112,8 @@ class Agent:
             raise ObservationError("the joint states hold a value that is not finite")
 
 
-def _unusable(text: str) -> str | None:
-    """The plain answer to words that cannot be a command, or None where they may be one."""
+def unusable(text: str) -> str | None:
+    """The plain answer to words that cannot be a command, or None for words that may be one."""
     if not text.strip():
         return "You said nothing. Tell me what to do, for example: put the red block in the green bowl."
     if len(text) > MAX_INSTRUCTION_CHARACTERS:

@@ -33,7 +33,9 @@ LATCHED = QoSProfile(
 """For facts: whoever comes later gets the last one."""
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+OK: bytes = DiagnosticStatus.OK
+WARN: bytes = DiagnosticStatus.WARN
+ERROR: bytes = DiagnosticStatus.ERROR
 
 
 def steady_s() -> float:

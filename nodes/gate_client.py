@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's side of the gate: propose a motion, keep it alive, follow it to its end."""
+
+from __future__ import annotations
+
+import json
+import threading
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rclpy.node import Node
+from rclpy.qos import qos_profile_sensor_data
+from std_msgs.msg import Header, String
+from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
+
+from embodied.types import JointTrajectory
+from nodes import conversions
+from nodes.common import LATCHED, RELIABLE, STEADY, steady_s
+
+HEARTBEAT_S = 0.05
+SILENCE_S = 1.0
+"""The gate speaks ten times a second; after this it is taken for dead."""
+_POLL_S = 0.02
+_ANSWER_S = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a motion ended: done, refused, aborted, stopped (by an emergency stop) or silent."""
+
+    state: str
+    reason: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the arm arrived."""
+        return self.state == "done"
+
+
+class GateClient:
+    """Publishes `proposed_trajectory` and `heartbeat` of `node`, and listens to `gate_status`.
+
+    The heartbeat runs in the node's executor and names the motion that the agent wants executed.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._lock = threading.Lock()
+        self._status: dict[str, object] = {}
+        self._heard_s = float("-inf")
+        self._motion_id = ""
+        # Ids of an agent that was started anew must differ from those that its predecessor gave.
+        self._prefix, self._count = uuid.uuid4().hex[:8], 0
+        self._proposed_out = node.create_publisher(JointTrajectoryMessage, "proposed_trajectory", RELIABLE)
+        self._heartbeat_out = node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
+        node.create_subscription(String, "gate_status", self._on_status, LATCHED)
+        self._timer = node.create_timer(HEARTBEAT_S, self._beat, clock=STEADY)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the gate was heard lately and listens to proposals."""
+        heard = steady_s() - self._heard_s <= SILENCE_S
+        return heard and self._proposed_out.get_subscription_count() > 0
+
+    @property
+    def moving(self) -> bool:
+        """Whether the gate executes a motion, of this agent or of another."""
+        with self._lock:
+            return self._status.get("state") == "executing"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the gate's emergency stop is latched."""
+        with self._lock:
+            return bool(self._status.get("stopped"))
+
+    def stop(self) -> None:
+        """Tell the gate to stop whatever moves. Does not wait."""
+        self._motion_id = ""
+        message = JointTrajectoryMessage()
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._proposed_out.publish(message)
+
+    def execute(self, trajectory: JointTrajectory, *, stamp_s: float, on_tick: Callable[[], None]) -> Outcome:
+        """Propose and wait until the motion has ended. `stamp_s` is of what it was decided on.
+
+        `on_tick` is called in between; where it raises, the arm is stopped and the error goes on.
+        """
+        self._count += 1
+        motion_id = f"{self._prefix}-{self._count}"
+        self._motion_id = motion_id
+        self._proposed_out.publish(
+            conversions.to_trajectory(trajectory, motion_id=motion_id, stamp_s=stamp_s)
+        )
+        try:
+            return self._follow(motion_id, on_tick)
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            self._motion_id = ""
+
+    def _follow(self, motion_id: str, on_tick: Callable[[], None]) -> Outcome:
+        proposed_s, begun = steady_s(), False
+        while True:
+            on_tick()
+            with self._lock:
+                status, heard_s = dict(self._status), self._heard_s
+            state = str(status.get("state"))
+            if status.get("id") == motion_id:
+                begun = True
+                if state != "executing":
+                    return Outcome(state=state, reason=str(status.get("reason", "")))
+            elif begun:
+                return Outcome(state="silent", reason="the gate was started anew")
+            now_s = steady_s()
+            if now_s - max(heard_s, proposed_s) > SILENCE_S:
+                return Outcome(state="silent", reason=f"the gate has been silent for {SILENCE_S:g} s")
+            if not begun and now_s - proposed_s > _ANSWER_S:
+                return Outcome(state="silent", reason=f"the gate did not answer within {_ANSWER_S:g} s")
+            threading.Event().wait(_POLL_S)
+
+    def _beat(self) -> None:
+        message = Header(frame_id=self._motion_id)
+        message.stamp = self._node.get_clock().now().to_msg()
+        self._heartbeat_out.publish(message)
+
+    def _on_status(self, message: String) -> None:
+        status = json.loads(message.data)
+        with self._lock:
+            self._status = status
+            self._heard_s = steady_s()
