@@ -19,7 +19,7 @@ MAINTAINER = MANIFEST.find("maintainer")
 
 ROOMS = ("embodied", "sim", "policies", "nodes")
 DATA_SUFFIXES = ("json", "md", "obj", "safetensors", "txt", "urdf", "xml", "yaml")
-NODES = ("sim_node", "agent_node", "gate_node", "announce_node")
+NODES = sorted(path.stem for path in (ROOT / "nodes").glob("*_node.py"))
 
 SCRIPTS = ["embodied = embodied.cli:main", *(f"{node} = nodes.{node}:main" for node in NODES)]
 if not os.environ.get("ROS_DISTRO"):  # a ROS installation has the real `ros2`

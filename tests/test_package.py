@@ -103,12 +103,6 @@ def test_every_command_leads_to_a_function(metadata: Path) -> None:
         assert callable(getattr(importlib.import_module(module), function)), target
 
 
-def test_every_node_file_has_a_command(metadata: Path) -> None:
-    scripts = console_scripts(metadata)
-    nodes = {path.stem for path in (ROOT / "nodes").glob("*_node.py")}
-    assert nodes == {name for name in scripts if name.endswith("_node")}
-
-
 def test_the_ros2_command_is_left_to_a_ros_installation(metadata: Path, tmp_path: Path) -> None:
     here = console_scripts(metadata)
     on_ros = console_scripts(egg_info(tmp_path, ros_distro="jazzy"))
