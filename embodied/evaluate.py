@@ -94,22 +94,22 @@ class Run:
         from embodied.progress import progress_bar
         from embodied.workers import run_jobs
 
-        self.out.parent.mkdir(parents=True, exist_ok=True)
+        self._start_journal()
         done = {(result.task, result.split, result.seed) for result in self.results}
         seeds = range(self.options.seed, self.options.seed + self.options.episodes)
         missing = [(*pair, seed) for pair in self.pairs for seed in seeds if (*pair, seed) not in done]
-        with self.journal.open("a" if done else "w", encoding="utf-8") as journal:
-            if not done:
-                journal.write(json.dumps(self._identity()) + "\n")
-            with progress_bar("episodes", len(done) + len(missing), completed=len(done)) as advance:
-                try:
-                    for result in run_jobs(self.options, missing):
-                        journal.write(json.dumps(asdict(result)) + "\n")
-                        journal.flush()
-                        self.results.append(result)
-                        advance(1)
-                except KeyboardInterrupt:
-                    return False
+        with (
+            self.journal.open("a", encoding="utf-8") as journal,
+            progress_bar("episodes", len(done) + len(missing), completed=len(done)) as advance,
+        ):
+            try:
+                for result in run_jobs(self.options, missing):
+                    journal.write(json.dumps(asdict(result)) + "\n")
+                    journal.flush()
+                    self.results.append(result)
+                    advance(1)
+            except KeyboardInterrupt:
+                return False
         return True
 
     def report(self, whole: bool) -> None:
@@ -149,6 +149,14 @@ class Run:
             "execution": "ros graph" if self.options.ros else "physics",
             "first_seed": self.options.seed,
         }
+
+    def _start_journal(self) -> None:
+        """Write what is kept of an earlier run, without a line that was cut off; or nothing but a head."""
+        self.out.parent.mkdir(parents=True, exist_ok=True)
+        lines = [self._identity(), *(asdict(result) for result in self.results)]
+        part = self.journal.with_name(self.journal.name + ".part")
+        part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+        part.replace(self.journal)
 
     def _read_journal(self) -> list[Any]:
         from embodied.rollout import EpisodeResult

@@ -26,7 +26,8 @@ def wilson(successes: int, episodes: int, z: float = 1.959964) -> tuple[float, f
     rate, spread = successes / episodes, z * z / episodes
     centre = (rate + spread / 2) / (1 + spread)
     half = math.sqrt(rate * (1 - rate) * spread + spread * spread / 4) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # Rounding must not push a bound of 0 or 1 past the rate.
+    return min(max(0.0, centre - half), rate), max(min(1.0, centre + half), rate)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

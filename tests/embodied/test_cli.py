@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command: what it answers, and with which exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from embodied import cli
+from embodied.errors import CheckpointError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--help"]) == cli.OK
+    text = capsys.readouterr().out
+    for name, command in cli.COMMANDS.items():
+        assert name in text and command.summary in text
+
+
+def test_no_command_is_a_mistake_that_is_answered_with_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == cli.USAGE
+    assert "usage: embodied" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["tasks", "eval", "collect", "train", "doctor"])
+def test_every_command_explains_its_keys(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) if name != "train" else _no_exit() as caught:
+        cli.main([name, "--help"])
+    assert caught is None or caught.value.code == 0
+    text = capsys.readouterr().out
+    assert f"usage: embodied {name}" in text
+    assert "=" in text
+
+
+class _no_exit:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["evaluate"], "Did you mean 'eval'?"),
+        (["eval", "episods=3"], "Did you mean 'episodes'?"),
+        (["eval", "episodes=many"], "a whole number"),
+        (["eval", "policy=palm"], "Did you mean 'palme'?"),
+        (["eval", "task=put_in_bowel"], "Did you mean 'put_in_bowl'?"),
+        (["eval", "suite=table"], "tabletop"),
+        (["eval", "split=seen,pears"], "Did you mean 'pair'?"),
+        (["eval", "action_mode=skil"], "Did you mean 'skill'?"),
+        (["eval", "episodes=0"], "at least 1"),
+        (["eval", "out=runs/table.csv"], ".json"),
+        (["collect", "task=nap"], "put_in_bowl"),
+        (["collect", "seed=999999", "episodes=2"], "for evaluation and never for training"),
+        (["train"], "recipe=..."),
+        (["train", "recipe=vison"], "Did you mean 'vision'?"),
+    ],
+)
+def test_mistakes_exit_with_2_and_one_line(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == cli.USAGE
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert captured.err.startswith("embodied: ")
+    assert len(captured.err.strip().splitlines()) == 1
+    assert captured.out == ""
+
+
+def fake_command(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def main(arguments: list[str]) -> int:
+        raise error
+
+    module = types.ModuleType("fake_command")
+    module.main = main  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "fake_command", module)
+    monkeypatch.setattr(cli, "COMMANDS", {"fake": cli.Command("fake_command:main", "fail")})
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (CheckpointError("model.safetensors is damaged"), cli.FAILED, "is damaged"),
+        (ModuleNotFoundError("No module", name="rclpy"), cli.FAILED, "needs the module 'rclpy'"),
+        (KeyboardInterrupt(), cli.INTERRUPTED, "stopped"),
+    ],
+)
+def test_failures_are_one_line_without_a_traceback(
+    error: BaseException,
+    code: int,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fake_command(monkeypatch, error)
+    assert cli.main(["fake"]) == code
+    message = capsys.readouterr().err
+    assert words in message
+    assert len(message.strip().splitlines()) == 1
+
+
+def test_a_bug_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_command(monkeypatch, ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["fake"])
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from embodied import cli; cli.main(['--help']);"
+        "print('HEAVY', [m for m in ('torch', 'numpy', 'omegaconf', 'rich') if m in sys.modules])"
+    )
+    assert "HEAVY []" in run_python(code)
+
+
+def test_the_help_of_eval_loads_no_torch() -> None:
+    code = (
+        "import sys\nfrom embodied import cli\n"
+        "try: cli.main(['eval', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print('HEAVY', [m for m in ('torch', 'pybullet', 'gymnasium') if m in sys.modules])"
+    )
+    assert "HEAVY []" in run_python(code)
+
+
+def test_tasks_lists_every_family_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tasks", "seed=3"]) == cli.OK
+    text = capsys.readouterr().out
+    for words in ("put_in_bowl", "Embodied/PlaceRelative-v0", "paraphrase", "suite=tabletop", "palme"):
+        assert words in text
