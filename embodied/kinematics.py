@@ -44,7 +44,8 @@ class Chain:
         """
         joints = {_child(joint): joint for joint in ElementTree.parse(path).getroot().findall("joint")}
         if tip not in joints:
-            raise EmbodiedError(f"{path} has no link {tip!r} behind a joint; it has {', '.join(sorted(joints))}")
+            known = ", ".join(sorted(joints))
+            raise EmbodiedError(f"{path} has no link {tip!r} behind a joint; it has {known}")
         row = []
         link = tip
         while link in joints:
@@ -57,7 +58,8 @@ class Chain:
             if joint.get("type") == "fixed":
                 continue
             if joint.get("type") != "revolute":
-                raise EmbodiedError(f"{path}: joint {joint.get('name')!r} is {joint.get('type')}, not revolute")
+                what = f"joint {joint.get('name')!r} is {joint.get('type')}"
+                raise EmbodiedError(f"{path}: {what}, neither revolute nor fixed")
             names.append(str(joint.get("name")))
             fixed.append(pending)
             axes.append(_numbers(_attribute(joint, "axis", "xyz")))
@@ -78,6 +80,16 @@ class Chain:
         """Pose (4, 4) of the tool centre point at joint angles `q_rad` (N,)."""
         return self._frames(q_rad)[0]
 
+    def positions(self, q_rad: Float) -> Float:
+        """Places (T, 3) of the tool centre point along a motion `q_rad` (T, N)."""
+        assert q_rad.ndim == 2, q_rad.shape
+        assert q_rad.shape[1] == len(self.joint_names), q_rad.shape
+        poses = np.broadcast_to(np.eye(4), (len(q_rad), 4, 4))
+        for fixed, axis, angles in zip(self.fixed, self.axes, q_rad.T, strict=True):
+            poses = poses @ fixed @ _turns(np.broadcast_to(axis, (len(q_rad), 3)), angles)
+        places: Float = poses @ self.tool[:, 3]
+        return places[:, :3]
+
     def jacobian(self, q_rad: Float) -> Float:
         """Geometric Jacobian (6, N) in the base frame: linear rows first, then angular."""
         return self._frames(q_rad)[1]
@@ -86,18 +98,18 @@ class Chain:
         q_rad = np.asarray(q_rad, dtype=np.float64)
         assert q_rad.shape == (len(self.joint_names),), q_rad.shape
         # Every joint's own transform in one go: the loop below then costs one product per joint.
-        local = self.fixed @ _turns(self.axes, q_rad)
-        pose = np.eye(4)
-        origins = np.empty((len(q_rad), 3))
-        axes = np.empty((len(q_rad), 3))
-        for i, step in enumerate(local):
-            pose = pose @ step
-            origins[i] = pose[:3, 3]
-            axes[i] = pose[:3, :3] @ self.axes[i]
-        pose = pose @ self.tool
+        frames = self.fixed @ _turns(self.axes, q_rad)
+        for i in range(1, len(frames)):
+            frames[i] = frames[i - 1] @ frames[i]
+        pose = frames[-1] @ self.tool
+        axes = (frames[:, :3, :3] @ self.axes[:, :, None])[:, :, 0].T
+        arm = (pose[:3, 3] - frames[:, :3, 3]).T
         jacobian = np.empty((6, len(q_rad)))
-        jacobian[:3] = np.cross(axes, pose[:3, 3] - origins).T
-        jacobian[3:] = axes.T
+        # The cross product by hand: numpy's own costs more than all of the rest.
+        jacobian[0] = axes[1] * arm[2] - axes[2] * arm[1]
+        jacobian[1] = axes[2] * arm[0] - axes[0] * arm[2]
+        jacobian[2] = axes[0] * arm[1] - axes[1] * arm[0]
+        jacobian[3:] = axes
         return pose, jacobian
 
     def inverse(
@@ -164,13 +176,13 @@ def _rotation_error(target: Float, present: Float) -> Float:
     sine = float(np.linalg.norm(axis))
     cosine = 0.5 * (float(np.trace(turn)) - 1.0)
     if sine > 1e-6:
-        return axis * (np.arctan2(sine, cosine) / sine)
+        return np.asarray(axis * (np.arctan2(sine, cosine) / sine))
     if cosine > 0.0:
         return axis
     # A half turn: the axis is the eigenvector of eigenvalue 1, any sign.
     column = int(np.argmax(np.diag(turn)))
     half = turn[:, column] + np.eye(3)[column]
-    return half * (np.pi / float(np.linalg.norm(half)))
+    return np.asarray(half * (np.pi / float(np.linalg.norm(half))))
 
 
 def _turns(axes: Float, angles_rad: Float) -> Float:

@@ -21,7 +21,7 @@ import threading
 import uuid
 from typing import Any
 
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -223,21 +223,17 @@ class AgentNode(Node):
         return level, f"{self._status['state']}: {self._status['text']}", details
 
 
-def serve(node: AgentNode) -> int:
+def serve(node: AgentNode, stopping: threading.Event) -> int:
     """Run until told to end, or until the worker has an exit code."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    try:
-        while node.exit_code is None:
-            executor.spin_once(timeout_sec=0.1)
-    except (KeyboardInterrupt, ExternalShutdownException):
-        node.exit_code = 0
-    finally:
-        node.close()
-        executor.shutdown()
+    while node.exit_code is None and not stopping.is_set():
+        executor.spin_once(timeout_sec=0.1)
+    node.close()
+    executor.shutdown()
     if node.failure is not None:
         raise node.failure
-    return node.exit_code
+    return node.exit_code or 0
 
 
 def main() -> int:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,12 +16,14 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
 from embodied.errors import EmbodiedError
+from nodes.dds import use_local_transport
 
 RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -31,6 +35,9 @@ LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 """For facts: whoever comes later gets the last one."""
+
+USER_ERROR = 2
+"""Exit code of a node that cannot run as configured: the launch ends instead of starting it again."""
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 OK: bytes = DiagnosticStatus.OK
@@ -92,36 +99,37 @@ class Diagnostics:
         self._publisher.publish(array)
 
 
-def spin(node: Node) -> None:
+def spin(node: Node, stopping: threading.Event) -> None:
     """Serve `node` until it is told to end."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        # Ctrl-C and SIGTERM are how a node is told to end.
-        pass
-    finally:
-        executor.shutdown()
+    while not stopping.is_set():
+        executor.spin_once(timeout_sec=0.1)
+    executor.shutdown()
 
 
 def run(
-    make: Callable[[], Node], serve: Callable[[Any], int | None] = spin, args: Sequence[str] | None = None
+    make: Callable[[], Node],
+    serve: Callable[[Any, threading.Event], int | None] = spin,
+    args: Sequence[str] | None = None,
 ) -> int:
-    """The life of a node process: its exit code is 1 where the user must change something, else 0.
+    """The life of a node process: its exit code is USER_ERROR where the user must change something, else 0.
 
-    `serve` runs the node until it ends and may give another exit code.
+    `serve` runs the node until the event is set, by Ctrl-C or SIGTERM, or until it gives another exit code.
     """
-    rclpy.init(args=list(args) if args is not None else None)
+    use_local_transport()
+    stopping = threading.Event()
+    # rclpy's own handlers pull the context away from under whatever is being published just then.
+    rclpy.init(args=list(args) if args is not None else None, signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
     node = None
     try:
         node = make()
-        return serve(node) or 0
+        return serve(node, stopping) or 0
     except EmbodiedError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
+        return USER_ERROR
     finally:
         if node is not None:
             node.destroy_node()

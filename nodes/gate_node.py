@@ -47,6 +47,7 @@ from nodes.common import (
 )
 
 _TICK_S = 0.02
+_STALL_S = 0.1
 _STATUS_TICKS = 5
 _ARRIVED_RAD = 0.03
 _SETTLE_S = 1.0
@@ -104,6 +105,7 @@ class GateNode(Node):
         self._settling_since_s: float | None = None
         self._sent_width_m: float | None = None
         self._ticks = 0
+        self._ticked_s = -np.inf
         self._refused = 0
         self._state, self._id, self._reason, self._progress = "idle", "", "", 0.0
 
@@ -179,14 +181,16 @@ class GateNode(Node):
         self._heartbeat.feed(steady_s())
         self._progress = 0.0
         self._say("executing", message.header.frame_id, "")
-        self._tick()
 
     def _tick(self) -> None:
         steady, now_s = steady_s(), self._now_s()
         if not self._scale.update(now_s, steady):
             self._abort("the clock went backwards", brake=False)
         self._ticks += 1
-        if self._streamer is not None:
+        # After a stall of this process, what was said meanwhile waits to be heard: judge nobody by it yet.
+        stalled = steady - self._ticked_s > _STALL_S
+        self._ticked_s = steady
+        if self._streamer is not None and not stalled:
             trouble = self._trouble(steady, now_s)
             if trouble:
                 text, brake = trouble

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -240,26 +241,21 @@ def _as_json(objects: Mapping[str, ObjectState]) -> dict[str, dict[str, object]]
     }
 
 
-def serve(node: SimNode) -> None:
+def serve(node: SimNode, stopping: threading.Event) -> None:
     """Run the world at its rate and answer in between, until told to end."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     node.get_logger().info(f"ready: {node.get_parameter('task').value}, rate {node.rate:g}")
     due_s = steady_s()
-    try:
-        while executor.context.ok():
-            node.advance()
-            if node.rate == 0:
-                executor.spin_once(timeout_sec=0)
-                continue
-            due_s = max(due_s + _TICK_S / node.rate, steady_s() - _LAG_S)
-            executor.spin_once(timeout_sec=0)
-            while (left_s := due_s - steady_s()) > 0:
-                executor.spin_once(timeout_sec=left_s)
-    except ExternalShutdownException:
-        return
-    finally:
-        executor.shutdown()
+    while not stopping.is_set():
+        node.advance()
+        executor.spin_once(timeout_sec=0)
+        if node.rate == 0:
+            continue
+        due_s = max(due_s + _TICK_S / node.rate, steady_s() - _LAG_S)
+        while (left_s := due_s - steady_s()) > 0:
+            executor.spin_once(timeout_sec=left_s)
+    executor.shutdown()
 
 
 def main() -> int:

@@ -193,15 +193,14 @@ class ActionGate:
         lower, upper = self.limits.workspace_lower_m, self.limits.workspace_upper_m
         count = int(np.ceil(path.duration_s / _FORWARD_STEP_S)) + 1
         times = np.union1d(path.time_s, np.linspace(0.0, path.duration_s, count))
-        for time_s, q in zip(times, path.sample(times)[0], strict=True):
-            hand = self._chain.forward(q)[:3, 3]
-            outside = np.maximum(lower - hand, hand - upper)
-            if not outside.max() <= _ROUNDING:
-                axis = int(outside.argmax())
-                raise UnsafeCommandError(
-                    f"the hand leaves the workspace at {time_s:.2f} s: {'xyz'[axis]} = {hand[axis]:.3f} m,"
-                    f" allowed {lower[axis]:.3f} to {upper[axis]:.3f} m"
-                )
+        hand = self._chain.positions(path.sample(times)[0])
+        outside = np.maximum(lower - hand, hand - upper)
+        if not outside.max() <= _ROUNDING:
+            at, axis = np.unravel_index(int(outside.argmax()), outside.shape)
+            raise UnsafeCommandError(
+                f"the hand leaves the workspace at {times[at]:.2f} s: {'xyz'[axis]} = {hand[at, axis]:.3f} m,"
+                f" allowed {lower[axis]:.3f} to {upper[axis]:.3f} m"
+            )
 
     def _refuse_above(self, what: str, values: Float, allowed: Float, unit: str) -> None:
         within = values <= allowed * (1 + _ROUNDING)
