@@ -107,9 +107,7 @@ class _Route:
         lifted = np.array([x, y, max(z, TRAVEL_HEIGHT_M)])
         self.add(HandPose(position_m=lifted, yaw_rad=self.start.yaw_rad))
 
-    def add(
-        self, pose: HandPose, *, speed_m_s: float = TRAVEL_SPEED_M_S, dwell_s: float = 0.0
-    ) -> None:
+    def add(self, pose: HandPose, *, speed_m_s: float = TRAVEL_SPEED_M_S, dwell_s: float = 0.0) -> None:
         self.stops.append(
             Waypoint(pose=pose, gripper_width_m=self.width_m, speed_m_s=speed_m_s, dwell_s=dwell_s)
         )

@@ -61,7 +61,7 @@ def plan_motion(
     position = np.concatenate([piece.position_rad for piece in pieces])
     return JointTrajectory(
         joint_names=features.joint_names,
-        time_s=STEP_S * np.arange(1, len(position) + 1),
+        time_s=STEP_S * np.arange(1, len(position) + 1, dtype=np.float64),
         position_rad=position,
         velocity_rad_s=np.concatenate([piece.velocity_rad_s for piece in pieces]),
         gripper_width_m=np.concatenate([piece.width_m for piece in pieces]),
@@ -183,7 +183,9 @@ class _Spline:
         bend: Float = a * self._bend[i] + b * self._bend[i + 1]
         return bend
 
-    def _cell(self, place: Float) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Float, Float, Float]:
+    def _cell(
+        self, place: Float
+    ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Float, Float, Float]:
         i = np.clip(np.searchsorted(self._length, place, side="right") - 1, 0, len(self._length) - 2)
         h = (self._length[i + 1] - self._length[i])[:, None]
         b = (place - self._length[i])[:, None] / h

@@ -16,6 +16,6 @@ class OraclePolicy:
     def decide(self, observation: Observation) -> Decision:
         """The motion that solves the task. Raises EmbodiedError without a simulator behind it."""
         if observation.privileged is None:
-            raise EmbodiedError("the oracle policy needs a simulator: this observation has no privileged view")
+            raise EmbodiedError("the oracle needs a simulator: this observation has no privileged view")
         call = observation.privileged.oracle()
         return Decision(text=call.skill, motion=call, observation_stamp_s=observation.stamp_s)

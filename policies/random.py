@@ -24,7 +24,7 @@ class RandomPolicy:
     def decide(self, observation: Observation) -> Decision:
         """A motion at random things. Raises EmbodiedError without a simulator behind it."""
         if observation.privileged is None:
-            raise EmbodiedError("the random policy needs a simulator: this observation has no privileged view")
+            raise EmbodiedError("this policy needs a simulator: the observation has no privileged view")
         right = observation.privileged.oracle()
         things = list(observation.privileged.objects().values())
         count = min(len(right.points_m), len(things))

@@ -16,4 +16,6 @@ ENV_IDS: tuple[str, ...] = tuple(environment_id(task) for task in TASKS)
 
 for _task in TASKS:
     if environment_id(_task) not in gymnasium.registry:
-        gymnasium.register(id=environment_id(_task), entry_point="sim.env:TabletopEnv", kwargs={"task": _task})
+        gymnasium.register(
+            id=environment_id(_task), entry_point="sim.env:TabletopEnv", kwargs={"task": _task}
+        )

@@ -29,7 +29,7 @@ HAND_LOWER_M = np.array([0.25, -0.40, 0.008])
 HAND_UPPER_M = np.array([0.75, 0.40, 0.60])
 """Where `ee_delta` and `skill` actions may bring the tool centre point."""
 _SETTLE_STEPS = 24
-_STATE_SIZE = 19
+_STATE_BOUND = np.array([4.0] * 7 + [10.0] * 7 + [0.1] + [2.0] * 3 + [4.0])
 
 
 class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
@@ -46,7 +46,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     command was done).
     """
 
-    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": CONTROL_HZ}
+    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012, gymnasium's form
 
     def __init__(
         self,
@@ -179,9 +179,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def scene_state(self) -> SceneState:
         """The truth about the table."""
-        return SceneState(
-            objects=self.world.objects(), held=self.world.held(), touched=self.world.touched()
-        )
+        return SceneState(objects=self.world.objects(), held=self.world.held(), touched=self.world.touched())
 
     def render(self) -> Any:
         """The front camera's picture in mode "rgb_array"; None otherwise."""
@@ -203,10 +201,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
             *hand.position_m,
             hand.yaw_rad,
         ]
-        pictures = {name: frame.rgb for name, frame in seen.cameras.items()}
+        # Copies: callers keep and change what they got, and a refused step shows the same frame again.
+        pictures = {name: frame.rgb.copy() for name, frame in seen.cameras.items()}
         return {
             **pictures,
-            "state": np.array(state, dtype=np.float32),
+            "state": np.clip(np.array(state), -_STATE_BOUND, _STATE_BOUND).astype(np.float32),
             "instruction": self.episode.instruction,
         }
 
@@ -287,11 +286,12 @@ def _checked_split(split: str) -> str:
 
 
 def _observation_space(cameras: Sequence[str], size_px: int) -> spaces.Dict:
+    bound = _STATE_BOUND.astype(np.float32)
     picture = spaces.Box(0, 255, (size_px, size_px, 3), dtype=np.uint8)
     return spaces.Dict(
         {
-            **{name: picture for name in cameras},
-            "state": spaces.Box(-np.inf, np.inf, (_STATE_SIZE,), dtype=np.float32),
+            **dict.fromkeys(cameras, picture),
+            "state": spaces.Box(-bound, bound, dtype=np.float32),
             "instruction": spaces.Text(max_length=500, min_length=0, charset=string.printable),
         }
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -98,7 +99,7 @@ def bowl_mesh() -> tuple[list[list[float]], list[int]]:
     triangles: list[int] = []
     angles = 2.0 * np.pi * np.arange(sides) / sides
     # Faces own their vertices: the renderer then shades each ring flat along the profile.
-    for (r0, z0), (r1, z1) in zip(profile, profile[1:], strict=False):
+    for (r0, z0), (r1, z1) in itertools.pairwise(profile):
         first = len(vertices)
         for angle in angles:
             c, s = float(np.cos(angle)), float(np.sin(angle))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pybullet
 import pybullet_data
 from pybullet_utils import bullet_client
 
-from embodied.errors import UnknownNameError, UnsafeCommandError
+from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.robots import PANDA, PANDA_URDF
 from embodied.types import CameraFrame, Float, ObjectState
 from sim import scene
@@ -43,6 +45,9 @@ class World:
     """
 
     def __init__(self, *, gui: bool = False, stock_visuals: bool = False) -> None:
+        if gui and sys.platform == "linux" and not os.environ.get("DISPLAY"):
+            # PyBullet would end the whole process.
+            raise EmbodiedError("PyBullet's window needs a screen: DISPLAY is not set; leave gui off")
         self._client: Any = bullet_client.BulletClient(pybullet.GUI if gui else pybullet.DIRECT)
         self._gui = gui
         self._stock_visuals = stock_visuals
@@ -108,7 +113,7 @@ class World:
             path = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
         arm: int = client.loadURDF(str(path), useFixedBase=True, flags=client.URDF_USE_INERTIA_FROM_FILE)
         for finger in (_LEFT, _RIGHT):
-            client.changeDynamics(arm, finger, lateralFriction=1.5, spinningFriction=0.02, restitution=0.0)
+            client.changeDynamics(arm, finger, lateralFriction=1.5, spinningFriction=0.02)
         return arm
 
     def _add_object(self, item: ObjectState) -> int:
@@ -130,7 +135,11 @@ class World:
             collision = self._bowl_collision()
             vertices, triangles = scene.bowl_mesh()
             visual = client.createVisualShape(
-                client.GEOM_MESH, vertices=vertices, indices=triangles, rgbaColor=rgba, specularColor=[0, 0, 0]
+                client.GEOM_MESH,
+                vertices=vertices,
+                indices=triangles,
+                rgbaColor=rgba,
+                specularColor=[0, 0, 0],
             )
         elif item.kind == "zone":
             z = 0.5 * scene.ZONE_HEIGHT_M
@@ -197,7 +206,9 @@ class World:
         self._width_m = gripper_width_m
         self._drive(position_rad, np.zeros(7), gripper_width_m)
 
-    def step(self, position_rad: Float, velocity_rad_s: Float, gripper_width_m: float, steps: int = 1) -> None:
+    def step(
+        self, position_rad: Float, velocity_rad_s: Float, gripper_width_m: float, steps: int = 1
+    ) -> None:
         """Drive the arm towards `position_rad` (7,) at `velocity_rad_s` (7,) for `steps` of 1/240 s.
 
         Raises UnsafeCommandError for numbers that are not finite: PyBullet would take them and lose
@@ -359,4 +370,3 @@ def _driven(position_rad: Float, gripper_width_m: float) -> list[float]:
 def _refuse_nonfinite(what: str, values: Float) -> None:
     if not np.isfinite(values).all():
         raise ValueError(f"the {what} is not finite: {np.asarray(values).tolist()}")
-
