@@ -7,12 +7,11 @@ which topics they are found.
 
 from pathlib import Path
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import SetRemap
-
-from launch import LaunchContext, LaunchDescription
 
 CAMERA_TOPICS = ("image_raw", "camera_info", "pose")
 
