@@ -66,14 +66,9 @@ class AgentNode(Node):
         self._max_age_s = declare(
             self, "max_observation_age_s", 0.5, age, read_only=True, low=0.05, high=60.0
         )
-        first = str(declare(self, "instruction", "", "a command to begin with, once ready", read_only=True))
-        leave = "end the process after the first command; its exit code is 0 if that was done"
-        self._exit_on_done = bool(declare(self, "exit_on_done", False, leave, read_only=True))
-
-        self.exit_code: int | None = None
         self.failure: BaseException | None = None
         self._wake = threading.Condition()
-        self._pending: str | None = first or None
+        self._pending: str | None = None
         self._generation = 0
         self._cancelled = False
         self._closing = False
@@ -139,10 +134,10 @@ class AgentNode(Node):
                 self._perform(performer, *command)
         except EmbodiedError as error:
             self._say("failed", str(error))
-            self.failure, self.exit_code = error, 1
+            self.failure = error
         except BaseException as error:
             # A thread that dies in silence would leave a node that looks alive and never answers.
-            self.failure, self.exit_code = error, 1
+            self.failure = error
             raise
 
     def _load(self) -> Policy:
@@ -195,8 +190,6 @@ class AgentNode(Node):
         except EmbodiedError as error:
             result = Result(state="failed", text=str(error))
         self._say(result.state, result.text)
-        if self._exit_on_done:
-            self.exit_code = 0 if result.state == "done" else 1
 
     def _publish_plan(self, decision: Decision) -> None:
         self._decision_ms = decision.timings_ms.get("decide", 0.0)
@@ -223,17 +216,16 @@ class AgentNode(Node):
         return level, f"{self._status['state']}: {self._status['text']}", details
 
 
-def serve(node: AgentNode, stopping: threading.Event) -> int:
-    """Run until told to end, or until the worker has an exit code."""
+def serve(node: AgentNode, stopping: threading.Event) -> None:
+    """Run until told to end, or until the worker fails."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while node.exit_code is None and not stopping.is_set():
+    while node.failure is None and not stopping.is_set():
         executor.spin_once(timeout_sec=0.1)
     node.close()
     executor.shutdown()
     if node.failure is not None:
         raise node.failure
-    return node.exit_code or 0
 
 
 def main() -> int:

@@ -82,7 +82,7 @@ class SimNode(Node):
         self._reset_s = 0.0
         self._task, self._episode = self._start_episode()
 
-        self._clock_out = self.create_publisher(ClockMessage, "/clock", qos_profile_sensor_data)
+        self._clock_out = self.create_publisher(ClockMessage, "/clock", COMMAND)
         self._joints_out = self.create_publisher(JointState, "joint_states", RELIABLE)
         self._cameras_out = {
             name: (

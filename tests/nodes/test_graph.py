@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph as real processes: it does what it is told, and it holds still when something dies."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+STILL_RAD = 0.01
+
+
+@pytest.fixture(scope="module")
+def client(graph: Any) -> Any:
+    graph.start("sim_node")
+    graph.start("gate_node", "use_sim_time:=true")
+    start_agent(graph)
+    graph.client.wait_idle()
+    return graph.client
+
+
+def start_agent(graph: Any) -> None:
+    graph.start("agent_node", "use_sim_time:=true", "policy:=colour_blob")
+
+
+def objects(client: Any) -> dict[str, np.ndarray]:
+    found = json.loads(client.call("sim_node/score").message)["objects"]
+    return {name: np.array(item["position_m"]) for name, item in found.items()}
+
+
+def test_puts_the_red_block_in_the_green_bowl(client: Any) -> None:
+    instruction = client.say("put the red block in the green bowl")
+    outcome = client.outcome(instruction)
+    assert outcome["state"] == "done", outcome
+    assert "moving" in [status["state"] for status in client.history if status["id"] == instruction]
+    places = objects(client)
+    assert np.linalg.norm(places["red block"][:2] - places["green bowl"][:2]) < 0.04
+    assert np.abs(client.wait_still() - home()).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("pick up the purple block", "I see no purple block; I see: "),
+        ("   ", "You said nothing"),
+        ("make me a coffee", "I cannot do that"),
+    ],
+)
+def test_answers_plainly_and_does_not_move(client: Any, text: str, answer: str) -> None:
+    before, sent = client.wait_still(), len(client.arm_messages)
+    outcome = client.outcome(client.say(text))
+    assert outcome["state"] == "refused"
+    assert answer in outcome["text"]
+    assert len(client.arm_messages) == sent
+    assert np.abs(client.wait_still() - before).max() < STILL_RAD
+
+
+@pytest.mark.parametrize("spoilt", [math.nan, math.inf, -1e308])
+def test_a_number_that_is_not_one_never_reaches_the_arm(client: Any, spoilt: float) -> None:
+    from embodied.robots import PANDA
+    from embodied.types import JointTrajectory
+    from nodes import conversions
+
+    here = client.wait_still()
+    sent = len(client.arm_messages)
+    motion = JointTrajectory(
+        joint_names=PANDA.joint_names,
+        time_s=np.arange(1, 11) * 0.1,
+        position_rad=np.tile(here, (10, 1)),
+        velocity_rad_s=np.zeros((10, 7)),
+        gripper_width_m=np.full(10, 0.08),
+    )
+    motion.position_rad[5, 3] = spoilt
+    motion_id = f"spoilt {spoilt}"
+    client.proposal.publish(conversions.to_trajectory(motion, motion_id=motion_id, stamp_s=client.stamp_s))
+    client.wait(lambda: client.gate["id"] == motion_id, "the gate did not answer")
+    assert client.gate["state"] == "refused"
+    assert len(client.arm_messages) == sent
+    assert np.abs(client.wait_still() - here).max() < STILL_RAD
+
+
+def test_stop_latches_until_resume(client: Any) -> None:
+    instruction = client.say("touch the blue block")
+    client.wait_moving()
+    assert client.call("gate_node/stop").success
+    assert client.outcome(instruction)["state"] == "stopped"
+    held = client.wait_still()
+    assert np.abs(held - home()).max() > 0.05, "it was stopped on its way"
+
+    assert client.outcome(client.say("touch the blue block"))["state"] == "stopped"
+    assert np.abs(client.wait_still() - held).max() < STILL_RAD
+
+    assert client.call("gate_node/resume").success
+    assert client.outcome(client.say("touch the blue block"))["state"] == "done"
+    assert "blue block" in json.loads(client.call("sim_node/score").message)["touched"]
+
+
+def test_killing_the_gate_holds_the_arm_and_the_graph_goes_on(client: Any, graph: Any) -> None:
+    instruction = client.say("put the yellow block in the white bowl")
+    client.wait_moving()
+    graph.kill("gate_node")
+    held = client.wait_still()
+    assert np.abs(held - home()).max() > 0.05, "it was stopped on its way"
+    graph.start("gate_node", "use_sim_time:=true")
+    outcome = client.outcome(instruction)
+    assert outcome["state"] == "done", outcome
+    assert outcome["attempt"] == 2
+    places = objects(client)
+    assert np.linalg.norm(places["yellow block"][:2] - places["white bowl"][:2]) < 0.04
+
+
+def test_killing_the_agent_holds_the_arm_and_the_graph_goes_on(client: Any, graph: Any) -> None:
+    client.say("touch the blue block")
+    client.wait_moving()
+    graph.kill("agent_node")
+    client.wait(lambda: client.gate["state"] == "aborted", "the gate did not notice")
+    assert "silent" in client.gate["reason"]
+    held = client.wait_still()
+    assert np.abs(held - home()).max() > 0.05, "it was stopped on its way"
+    client.status = {}
+    start_agent(graph)
+    assert client.outcome(client.say("touch the purple zone"))["state"] == "done"
+    assert "purple zone" in json.loads(client.call("sim_node/score").message)["touched"]
+
+
+def test_a_new_instruction_goes_before_the_old_one(client: Any) -> None:
+    first = client.say("touch the blue block")
+    client.wait_moving()
+    second = client.say("touch the white bowl")
+    assert client.outcome(first)["state"] == "stopped"
+    assert client.outcome(second)["state"] == "done"
+    assert "white bowl" in json.loads(client.call("sim_node/score").message)["touched"]
+
+
+def test_cancel_stops_the_arm(client: Any) -> None:
+    instruction = client.say("touch the blue block")
+    client.wait_moving()
+    assert client.call("agent_node/cancel").success
+    outcome = client.outcome(instruction)
+    assert (outcome["state"], outcome["text"]) == ("stopped", "cancelled")
+    assert np.abs(client.wait_still() - home()).max() > 0.05
+
+
+def test_reset_starts_the_episode_of_the_parameters(client: Any) -> None:
+    from sim.tasks import make_task
+
+    client.set_parameters("sim_node", task="stack", seed=7, split="pair")
+    answer = json.loads(client.call("sim_node/reset").message)
+    episode = make_task("stack").sample(np.random.default_rng(7), "pair")
+    assert answer["instruction"] == episode.instruction
+    assert set(answer["objects"]) == {item.name for item in episode.objects}
+    score = json.loads(client.call("sim_node/score").message)
+    assert score["is_success"] is False
+    assert np.abs(client.wait_still() - home()).max() < STILL_RAD
+
+    client.set_parameters("sim_node", task="stak")
+    refused = client.call("sim_node/reset")
+    assert not refused.success
+    assert "Did you mean 'stack'?" in refused.message
+    client.set_parameters("sim_node", task="playground", seed=0, split="seen")
+    assert client.call("sim_node/reset").success
+
+
+def test_killing_the_simulator_ends_the_motion_and_the_graph_goes_on(client: Any, graph: Any) -> None:
+    instruction = client.say("touch the blue block")
+    client.wait_moving()
+    graph.kill("sim_node")
+    client.wait(lambda: client.gate["state"] == "aborted", "the gate did not notice")
+    graph.start("sim_node")
+    assert client.outcome(instruction)["state"] == "done"
+
+
+def home() -> np.ndarray:
+    from embodied.robots import PANDA
+
+    return PANDA.home_rad
