@@ -4,6 +4,7 @@
 `sim.launch.py` and `real.launch.py` include this file and add what stands for the arm.
 """
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
     OpaqueFunction,
@@ -16,8 +17,6 @@ from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-
-from launch import LaunchContext, LaunchDescription
 
 USER_ERROR = 2
 """Exit code of a node that cannot run as it was configured: starting it again would not help."""
@@ -39,8 +38,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "device",
-                default_value="auto",
-                description="Where the policy computes: auto, cpu, cuda, cuda:1.",
+                default_value="",
+                description="Where the policy computes, as cpu or cuda; empty: the policy's own choice.",
             ),
             DeclareLaunchArgument(
                 "instruction",

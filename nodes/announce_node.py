@@ -12,6 +12,7 @@ import sys
 import rclpy
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
 
 from nodes.conversation import SUCCEEDED, Conversation
 from nodes.dds import use_local_transport
@@ -29,6 +30,8 @@ def main() -> int:
         instruction = str(node.declare_parameter("instruction", "", descriptor).value)
         conversation = Conversation(node, lambda line: print(line, flush=True))
         conversation.wait_until_ready(None)
+        while not complete(node):
+            rclpy.spin_once(node, timeout_sec=0.1)
         print(ready_text(node.get_namespace()), flush=True)
         if not instruction:
             return SUCCEEDED
@@ -39,6 +42,13 @@ def main() -> int:
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
+
+
+def complete(node: Node) -> bool:
+    """Whether an arm speaks and the gate listens: the agent alone is no graph."""
+    arm = node.count_publishers(node.resolve_topic_name("joint_states"))
+    gate = node.count_subscribers(node.resolve_topic_name("proposed_trajectory"))
+    return bool(arm and gate)
 
 
 def ready_text(namespace: str) -> str:

@@ -7,7 +7,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import rclpy
 from rclpy.client import Client
@@ -36,6 +36,11 @@ class Status:
     text: str = ""
     instruction: str = ""
     id: str = ""
+
+    @property
+    def ready(self) -> bool:
+        """Whether the agent has loaded its policy: without an instruction, "failed" is about that."""
+        return self.state != "loading" and not (self.state == "failed" and not self.id)
 
     @property
     def final(self) -> bool:
@@ -69,7 +74,7 @@ class Conversation:
     def wait_until_ready(self, timeout_s: float | None) -> bool:
         """Wait until an agent has loaded its policy."""
         return self._wait(
-            lambda: self._listens() and self.status is not None and self.status.state != "loading", timeout_s
+            lambda: self._listens() and self.status is not None and self.status.ready, timeout_s
         )
 
     def say(self, text: str, timeout_s: float | None = None) -> int:
@@ -126,7 +131,8 @@ class Conversation:
         return bool(self._instruction.get_subscription_count())
 
     def _on_status(self, message: String) -> None:
-        self.status = Status(**json.loads(message.data))
+        values = json.loads(message.data)
+        self.status = Status(**{field.name: str(values.get(field.name, "")) for field in fields(Status)})
         self._heard.append(self.status)
 
     def _on_plan(self, message: String) -> None:

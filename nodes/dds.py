@@ -8,6 +8,7 @@ from pathlib import Path
 PROFILE = Path(__file__).with_name("fastdds.xml")
 """Fast DDS profile: a shared-memory segment large enough for pictures, and UDP on 127.0.0.1 alone."""
 
+
 def local_transport(ros_distro: str | None = None) -> dict[str, str]:
     """The variables that select the profile, for a ROS distribution; None: one newer than Jazzy."""
     old = ros_distro in ("humble", "iron", "jazzy")  # they bring Fast DDS 2

@@ -31,10 +31,10 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
         if not conversation.wait_for_agent(FOUND_WITHIN_S):
             print("no agent is running; start one with: ros2 launch embodied sim.launch.py", file=sys.stderr)
             return NOBODY
-        if conversation.status is not None and conversation.status.state == "loading":
-            print("the agent is loading its policy", flush=True)
+        if conversation.status is not None and not conversation.status.ready:
+            print(conversation.status, flush=True)
         if not conversation.wait_until_ready(LOADED_WITHIN_S):
-            print(f"the agent is still loading after {LOADED_WITHIN_S:g} s", file=sys.stderr)
+            print(f"the agent is not ready after {LOADED_WITHIN_S:g} s", file=sys.stderr)
             return NOBODY
         return conversation.say(text, timeout_s)
     except KeyboardInterrupt:

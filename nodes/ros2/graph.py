@@ -19,7 +19,7 @@ from rclpy.signals import SignalHandlerOptions
 NAME_PREFIX = "_ros2cli"
 FOUND_WITHIN_S = 5.0
 SETTLED_AFTER_S = 0.6
-ALONE_AFTER_S = 2.0
+ALONE_AFTER_S = 3.0
 
 
 @contextmanager

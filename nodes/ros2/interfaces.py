@@ -65,6 +65,7 @@ def fill(message: Any, text: str) -> Any:
 
 def _fill(message: Any, values: Mapping[str, Any]) -> None:
     types = message.get_fields_and_field_types()
+    message._check_fields = True  # off by default in rclpy, and then a wrong type is found while publishing
     for name, value in values.items():
         if name not in types:
             raise UnknownNameError(f"field of {type(message).__name__}", str(name), types)

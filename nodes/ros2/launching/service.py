@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from nodes.ros2.launching.context import Entity, LaunchContext
 from nodes.ros2.launching.events import ProcessExited
@@ -58,20 +59,32 @@ class LaunchService:
         self._wake.set()
 
     def _visit(self, entity: Entity) -> None:
-        """Visit an entity and what it leads to; whatever fails ends the launch."""
-        pending: list[Entity] = [entity]
-        try:
+        """Visit an entity and what it leads to, depth first."""
+        with self._failure_ends_the_launch():
+            pending: list[Entity] = [entity]
             while pending:
                 following = pending.pop(0).visit(self.context)
                 pending[:0] = following or ()
                 self._start_requested()
+        if self.context.is_shutdown:
+            self._wake.set()
+
+    def _handle(self, event: ProcessExited) -> None:
+        for handler in tuple(self.context.handlers):
+            with self._failure_ends_the_launch():
+                for entity in handler.handle(event, self.context):
+                    self._visit(entity)
+
+    @contextmanager
+    def _failure_ends_the_launch(self) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:  # noqa: BLE001 - a launch file may raise anything; the launch must still end
             if self._debug:
                 traceback.print_exc()
             log("ERROR", "launch", f"Caught exception in launch (see debug for traceback): {error}")
             self._failed = True
             self.context.shutdown(str(error))
-        if self.context.is_shutdown:
             self._wake.set()
 
     def _start_requested(self) -> None:
@@ -96,9 +109,7 @@ class LaunchService:
             finally:
                 self._processes.discard(process)
             event = ProcessExited(action=node, process_name=process.name, returncode=code, pid=process.pid)
-            for handler in tuple(self.context.handlers):
-                for entity in handler.handle(event, self.context):
-                    self._visit(entity)
+            self._handle(event)
             if not node.respawn:
                 return
             if not self.context.is_shutdown:

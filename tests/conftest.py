@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real processes on a ROS domain of their own, ended with the test that started them."""
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 60.0
+"""For what should take a second: a loaded machine is no failure."""
+
+
+class Process:
+    """A child whose lines are kept, in order."""
+
+    def __init__(self, command: Sequence[str], env: dict[str, str]) -> None:
+        self.lines: list[str] = []
+        self._child = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=env,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.pid = self._child.pid
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def wait_for(self, part: str, *, after: int = 0, timeout_s: float = PATIENCE_S) -> int:
+        """Wait for a line that contains `part`; returns the number of lines up to and with it."""
+        end = time.monotonic() + timeout_s
+        seen = after
+        while True:
+            while seen < len(self.lines):
+                seen += 1
+                if part in self.lines[seen - 1]:
+                    return seen
+            assert time.monotonic() < end, f"no {part!r} in:\n{self.text}"
+            assert self._child.poll() is None or self._reader.is_alive(), (
+                f"ended, no {part!r} in:\n{self.text}"
+            )
+            time.sleep(0.02)
+
+    def wait(self, timeout_s: float = PATIENCE_S) -> int:
+        """Wait for the end; returns the exit code."""
+        code = self._child.wait(timeout_s)
+        self._reader.join(timeout_s)
+        return code
+
+    def send(self, number: signal.Signals) -> None:
+        self._child.send_signal(number)
+
+    def end(self) -> None:
+        """End it and all that it started in its session; a launch gets the time to end its own."""
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(30.0)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._child.wait()
+
+
+class Ros:
+    """A ROS domain of its own, on this machine only."""
+
+    def __init__(self) -> None:
+        ours = ("ROS_", "FASTDDS_", "FASTRTPS_", "AMENT_")
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        # 1..101 are the domains whose ports are below the ephemeral ones.
+        self.env |= {"ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101)), "PYTHONPATH": str(ROOT)}
+        self.env["PYTHONUNBUFFERED"] = "1"
+        self._processes: list[Process] = []
+
+    def start(self, *command: str) -> Process:
+        """Start `python <command>` in the background."""
+        process = Process([sys.executable, *command], self.env)
+        self._processes.append(process)
+        return process
+
+    def ros2(self, *arguments: str) -> Process:
+        """Start the `ros2` command in the background."""
+        return self.start("-m", "nodes.ros2.main", *arguments)
+
+    def run(self, *arguments: str, timeout_s: float = PATIENCE_S) -> tuple[int, str]:
+        """Run the `ros2` command to its end; returns exit code and output."""
+        process = self.ros2(*arguments)
+        code = process.wait(timeout_s)
+        return code, process.text
+
+    def end(self) -> None:
+        for process in reversed(self._processes):
+            process.end()
+
+
+@pytest.fixture(scope="module")
+def ros() -> Iterator[Ros]:
+    pytest.importorskip("rclpy")
+    domain = Ros()
+    yield domain
+    domain.end()
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Waits for a condition; the test fails if it does not come true."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, "it did not come true in time"
+            time.sleep(0.02)
+
+    return wait
