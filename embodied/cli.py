@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, Command] = {
     "train": Command("embodied.recipes:main", "train the policy with a recipe"),
     "bench": Command("embodied.bench:main", "measure latency, memory and throughput on this machine"),
     "film": Command("embodied.film:main", "make a GIF of the arm doing what it is told"),
-    "say": Command("nodes.say:main", "tell the running graph what to do and follow it to its outcome"),
+    "say": Command("embodied.say:main", "tell the running graph what to do and follow it to its outcome"),
     "doctor": Command("embodied.doctor:main", "say what is installed, what is missing, what to type"),
 }
 """`embodied` names the modules of other rooms as text and never imports them on its own."""

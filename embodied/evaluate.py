@@ -37,7 +37,8 @@ class EvalOptions:
     resume: bool = option(False, "go on with the episodes that an interrupted run has left beside `out`")
     workers: int = option(0, "processes; 0 is one for each core")
     options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
-    ros: bool = option(False, "run the same seeds through the ROS graph")
+    ros: bool = option(False, "run the same seeds through the ROS graph, started if none is running")
+    rate: float = option(1.0, "with ros=true: simulated seconds in one second, 0 for as fast as possible")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs evaluation episodes through a ROS graph: the seeds of `embodied eval`, the nodes of the launch.
+
+A simulated graph that is running already is used as it is; otherwise `sim.launch.py` is started, and
+ended with the session.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import Trigger
+
+from embodied.config import ConfigError
+from embodied.errors import EmbodiedError
+from embodied.evaluate import EvalOptions
+from embodied.rollout import SPLITS, WORDS_WITHOUT_CONTENT, EpisodeResult
+from nodes.conversation import Conversation
+from nodes.dds import use_local_transport
+
+VALID_SPLITS = (*SPLITS, "no_language")
+PRIVILEGED_POLICIES = ("oracle", "random")
+_FOUND_WITHIN_S = 2.0
+_READY_WITHIN_S = 180.0
+_ANSWER_WITHIN_S = 10.0
+_EPISODE_WITHIN_S = 120.0
+_SETTLE_S = 0.3
+_MAX_STEPS = 2
+_LAUNCH_OPTIONS = ("checkpoint", "device")
+
+
+class GraphSession:
+    """A graph to run episodes in, while the `with` block lasts."""
+
+    def __init__(self, options: EvalOptions) -> None:
+        wrong = [split for split in options.split if split not in VALID_SPLITS]
+        if wrong:
+            raise ConfigError(
+                f"ros=true cannot run split={','.join(wrong)}: the graph takes words alone. "
+                f"Valid: {', '.join(VALID_SPLITS)}."
+            )
+        if options.policy in PRIVILEGED_POLICIES:
+            raise ConfigError(
+                f"policy={options.policy} reads the simulator's truth, which no ROS topic carries: "
+                "evaluate it without ros=true"
+            )
+        if options.action_mode != "skill":
+            raise ConfigError(f"ros=true runs action_mode=skill, not {options.action_mode}")
+        unknown = [name for name in options.options if name not in _LAUNCH_OPTIONS]
+        if unknown:
+            raise ConfigError(
+                f"ros=true passes on only {', '.join(_LAUNCH_OPTIONS)}, not {', '.join(unknown)}"
+            )
+        self._options = options
+        self._launch: subprocess.Popen[bytes] | None = None
+        self._said: list[str] = []
+
+    def __enter__(self) -> GraphSession:
+        use_local_transport()
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node(f"evaluation_{os.getpid()}", enable_rosout=False)
+        self._talk = Conversation(self._node, self._said.append)
+        self._reset: Any = self._node.create_client(Trigger, "sim_node/reset")
+        self._score: Any = self._node.create_client(Trigger, "sim_node/score")
+        self._set: Any = self._node.create_client(SetParameters, "sim_node/set_parameters")
+        self._get: Any = self._node.create_client(GetParameters, "agent_node/get_parameters")
+        try:
+            self._join()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the graph, and end it if this session started it."""
+        self._node.destroy_node()
+        rclpy.try_shutdown()
+        if self._launch is None:
+            return
+        try:
+            self._launch.send_signal(signal.SIGINT)
+            self._launch.wait(timeout=20.0)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._launch.pid, signal.SIGKILL)
+            self._launch.wait()
+        self._launch = None
+
+    def run_episode(self, *, task: str, split: str, seed: int) -> EpisodeResult:
+        """Run the episode of `seed`: reset the world, say the words, wait for the outcome, score it."""
+        scene = self._start_episode(task, split if split in SPLITS else "seen", seed)
+        words = WORDS_WITHOUT_CONTENT if split == "no_language" else str(scene["instruction"])
+        self._said.clear()
+        self._talk.say(words, _EPISODE_WITHIN_S)
+        score = self._score_now()
+        if not score["is_success"]:
+            time.sleep(_SETTLE_S)  # what was let go may still be falling
+            score = self._score_now()
+        return EpisodeResult(
+            task=task,
+            split=split,
+            seed=seed,
+            instruction=words,
+            answer=self._said[-1] if self._said else "",
+            success=bool(score["is_success"]),
+            score=float(score["score"]),
+            steps=min(sum(line.startswith("moving") for line in self._said), _MAX_STEPS),
+            decision_ms=[],
+        )
+
+    def _join(self) -> None:
+        if self._talk.wait_for_agent(_FOUND_WITHIN_S):
+            self._check_graph()
+        else:
+            self._start()
+        self._until(self._ready, _READY_WITHIN_S, "the graph is not ready")
+        for client in (self._reset, self._score, self._set):
+            if not client.wait_for_service(_ANSWER_WITHIN_S):
+                raise EmbodiedError(
+                    f"this graph has no {client.srv_name}: evaluation needs a simulated arm (sim.launch.py)"
+                )
+
+    def _check_graph(self) -> None:
+        """Raises EmbodiedError when the running agent has another policy than the one to evaluate."""
+        self._get.wait_for_service(_ANSWER_WITHIN_S)
+        answer = self._call(self._get, GetParameters.Request(names=["policy"]))
+        running = answer.values[0].string_value if answer.values else "an unknown policy"
+        if running != self._options.policy:
+            raise EmbodiedError(
+                f"the graph that is running has policy {running!r}, not {self._options.policy!r}: end it, "
+                f"or evaluate policy={running}"
+            )
+
+    def _start(self) -> None:
+        if os.environ.get("ROS_DISTRO"):
+            ros2 = [shutil.which("ros2") or "ros2"]
+        else:
+            ros2 = [sys.executable, "-m", "nodes.ros2.main"]
+        arguments = [f"policy:={self._options.policy}", f"rate:={self._options.rate}"]
+        arguments += [f"{name}:={value}" for name, value in self._options.options.items()]
+        self._log = Path(self._options.out).with_suffix(".graph.log")
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("wb") as log:
+            self._launch = subprocess.Popen(
+                [*ros2, "launch", "embodied", "sim.launch.py", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _ready(self) -> bool:
+        if self._launch is not None and self._launch.poll() is not None:
+            last = self._log.read_text(errors="replace").strip().splitlines()[-3:]
+            raise EmbodiedError(f"the graph ended before it was ready ({self._log}): {' | '.join(last)}")
+        return self._talk.wait_until_ready(0.5)
+
+    def _start_episode(self, task: str, split: str, seed: int) -> dict[str, Any]:
+        values = {
+            "task": ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=task),
+            "split": ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=split),
+            "seed": ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed),
+        }
+        request = SetParameters.Request(
+            parameters=[Parameter(name=name, value=value) for name, value in values.items()]
+        )
+        for result in self._call(self._set, request).results:
+            if not result.successful:
+                raise EmbodiedError(f"sim_node refused a parameter: {result.reason}")
+        answer = self._call(self._reset, Trigger.Request())
+        if not answer.success:
+            raise EmbodiedError(f"sim_node could not start the episode: {answer.message}")
+        scene: dict[str, Any] = json.loads(answer.message)
+        return scene
+
+    def _score_now(self) -> dict[str, Any]:
+        score: dict[str, Any] = json.loads(self._call(self._score, Trigger.Request()).message)
+        return score
+
+    def _call(self, client: Any, request: Any) -> Any:
+        future = client.call_async(request)
+        self._until(future.done, _ANSWER_WITHIN_S, f"{client.srv_name} does not answer")
+        return future.result()
+
+    def _until(self, condition: Callable[[], bool], timeout_s: float, complaint: str) -> None:
+        end = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > end:
+                raise EmbodiedError(f"{complaint} after {timeout_s:g} s")
+            rclpy.spin_once(self._node, timeout_sec=0.05)
