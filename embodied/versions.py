@@ -37,3 +37,19 @@ def _commit() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()
+
+
+def machine() -> dict[str, object]:
+    """What the numbers were measured on."""
+    from embodied.evaluate import cores
+
+    return {"architecture": platform.machine(), "cores": cores(), "processor": _processor()}
+
+
+def _processor() -> str:
+    """The name of the processor, where the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
+    return names[0] if names else platform.processor()
