@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from embodied.errors import EmbodiedError
 from nodes.ros2 import launching
 from nodes.ros2.launching.description import LaunchDescription, PythonLaunchDescriptionSource
 from nodes.ros2.launching.process import log
@@ -43,7 +44,10 @@ def run(options: argparse.Namespace) -> int:
     else:
         path = launch_file(options.package_name, options.launch_file_name or "")
     _check_form(arguments)
-    description = PythonLaunchDescriptionSource(str(path)).load()
+    try:
+        description = PythonLaunchDescriptionSource(str(path)).load()
+    except ImportError as error:
+        raise EmbodiedError(f"{path}: {error}") from error
     if options.show_args:
         _show_arguments(description)
         return 0

@@ -22,7 +22,8 @@ def test_a_message_survives_yaml(values, text):
 
 def test_nested_messages_and_sequences_of_them():
     cls = get_interface("trajectory_msgs/JointTrajectory", "msg")
-    text = "{header: {frame_id: base}, joint_names: [a], points: [{positions: [1, 2], time_from_start: {sec: 3}}]}"
+    point = "{positions: [1, 2], time_from_start: {sec: 3}}"
+    text = f"{{header: {{frame_id: base}}, joint_names: [a], points: [{point}]}}"
     message = fill(cls(), text)
     assert message.header.frame_id == "base"
     assert list(message.points[0].positions) == [1.0, 2.0]
