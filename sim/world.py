@@ -30,7 +30,8 @@ hollow of a bowl cannot push back."""
 _ARM = tuple(range(7))
 _HAND, _LEFT, _RIGHT, _TOOL = 8, 9, 10, 11
 _DRIVEN = [*_ARM, _LEFT, _RIGHT]
-_FORCES = [87.0, 87.0, 87.0, 87.0, 40.0, 40.0, 40.0, 20.0, 20.0]
+# Stiff servos: the maker's inertias are rough, and torque at its limit would swing about the target.
+_FORCES = [400.0] * 7 + [20.0, 20.0]
 _POSITION_GAINS = [0.4] * 7 + [0.1] * 2
 _VELOCITY_GAINS = [1.0] * 9
 _NEAR_M, _FAR_M = 0.02, 4.0
