@@ -211,7 +211,7 @@ class AgentNode(Node):
             "policy": self._policy_name,
             "decision_ms": f"{self._decision_ms:.1f}",
             "missing": ", ".join(self.senses.missing()),
-            "gate": "heard" if self.gate.alive else "silent",
+            "gate": self.gate.blocked or "ready",
         }
         return level, f"{self._status['state']}: {self._status['text']}", details
 

@@ -58,10 +58,12 @@ class GateClient:
         self._timer = node.create_timer(HEARTBEAT_S, self._beat, clock=STEADY)
 
     @property
-    def alive(self) -> bool:
-        """Whether the gate was heard lately and listens to proposals."""
-        heard = steady_s() - self._heard_s <= SILENCE_S
-        return heard and self._proposed_out.get_subscription_count() > 0
+    def blocked(self) -> str:
+        """Why the gate would take no motion now; empty where it would."""
+        if steady_s() - self._heard_s > SILENCE_S or not self._proposed_out.get_subscription_count():
+            return "the gate is silent: is gate_node running?"
+        with self._lock:
+            return str(self._status.get("blocked", ""))
 
     @property
     def moving(self) -> bool:

@@ -8,7 +8,8 @@ frame_id = id of the motion that the agent wants executed).
 
 Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces of at most 0.2 s that
 each end at rest, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
-{"state": idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1}.
+{"state": idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1,
+"stopped": whether the emergency stop is latched, "blocked": why no motion can be accepted now, or ""}.
 
 Motion runs on ROS time; the watchdogs over the other processes run on steady time. Services `~/stop`
 (latches) and `~/resume`.
@@ -156,14 +157,10 @@ class GateNode(Node):
 
     def _accept(self, message: JointTrajectory) -> None:
         steady, now_s = steady_s(), self._now_s()
-        if self._position_rad is None:
-            raise UnsafeCommandError("no joint_states have come: I do not know where the arm is")
-        if now_s <= 0.0:
-            raise UnsafeCommandError("the clock stands at zero: use_sim_time is set and no /clock has come")
-        if self._heartbeat.expired(steady):
-            raise UnsafeCommandError(
-                f"no heartbeat for {self._heartbeat.silence_s(steady):.2f} s: a motion needs a living agent"
-            )
+        blocked = self._blocked(steady, now_s)
+        if blocked:
+            raise UnsafeCommandError(blocked)
+        assert self._position_rad is not None
         arm = ArmState(
             position_rad=self._position_rad,
             velocity_rad_s=self._velocity_rad_s,
@@ -181,6 +178,19 @@ class GateNode(Node):
         self._heartbeat.feed(steady_s())
         self._progress = 0.0
         self._say("executing", message.header.frame_id, "")
+
+    def _blocked(self, steady: float, now_s: float) -> str:
+        """Why no motion at all can be accepted now; empty where one can."""
+        if self._position_rad is None:
+            return "no joint_states have come: I do not know where the arm is"
+        if self._hearing.expired(steady):
+            return f"joint_states have been silent for {self._hearing.silence_s(steady):.2f} s"
+        if now_s <= 0.0:
+            return "the clock stands at zero: use_sim_time is set and no /clock has come"
+        if self._heartbeat.expired(steady):
+            silence_s = self._heartbeat.silence_s(steady)
+            return f"no heartbeat for {silence_s:.2f} s: a motion needs a living agent"
+        return ""
 
     def _tick(self) -> None:
         steady, now_s = steady_s(), self._now_s()
@@ -295,6 +305,7 @@ class GateNode(Node):
                     "reason": self._reason,
                     "progress": round(self._progress, 3),
                     "stopped": self._gate.stopped,
+                    "blocked": self._blocked(steady_s(), self._now_s()),
                 }
             )
         )

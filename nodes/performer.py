@@ -181,8 +181,9 @@ class Performer:
         """Wait until the gate is there, has nothing to execute, and the arm is at rest."""
 
         def look() -> Observation:
-            if not self._gate.alive:
-                raise ObservationError("the gate is silent: is gate_node running?")
+            blocked = self._gate.blocked
+            if blocked:
+                raise ObservationError(blocked)
             if self._gate.moving:
                 self._gate.stop()
                 raise ObservationError("the arm is still moving")

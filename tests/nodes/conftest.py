@@ -13,6 +13,12 @@ import numpy as np
 import pytest
 
 PATIENCE_S = 60.0
+PARAMETERS = {
+    "sim_node": (),
+    # On a machine that is busy with other things a living node may be silent for longer than 0.3 s.
+    "gate_node": ("use_sim_time:=true", "heartbeat_timeout_s:=1.5", "joint_states_timeout_s:=1.5"),
+    "agent_node": ("use_sim_time:=true", "policy:=colour_blob", "max_observation_age_s:=2.0"),
+}
 
 
 class Client:
@@ -21,7 +27,7 @@ class Client:
     def __init__(self, domain_id: int) -> None:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
-        from rclpy.qos import QoSProfile, qos_profile_sensor_data
+        from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
         from sensor_msgs.msg import JointState
         from std_msgs.msg import Header, String
         from trajectory_msgs.msg import JointTrajectory
@@ -54,11 +60,16 @@ class Client:
             if self.heartbeat_id is not None:
                 self._heartbeat.publish(Header(frame_id=self.heartbeat_id))
 
-        self.node.create_subscription(String, "status", on_status, LATCHED)
+        # Deeper than what is latched: each state counts, however quickly the next one follows.
+        every = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.node.create_subscription(String, "status", on_status, every)
         self.node.create_subscription(String, "gate_status", on_gate, LATCHED)
         self.node.create_subscription(JointState, "joint_states", on_joints, qos_profile_sensor_data)
         self.node.create_subscription(
-            JointTrajectory, "arm_controller/joint_trajectory", self.arm_messages.append, QoSProfile(depth=100)
+            JointTrajectory,
+            "arm_controller/joint_trajectory",
+            self.arm_messages.append,
+            QoSProfile(depth=100),
         )
         self.instruction = self.node.create_publisher(String, "instruction", RELIABLE)
         self.proposal = self.node.create_publisher(JointTrajectory, "proposed_trajectory", RELIABLE)
@@ -136,7 +147,8 @@ class Client:
         before = self.status.get("id")
         self.instruction.publish(String(data=text))
         self.wait(
-            lambda: self.status.get("id") != before and self.status["instruction"] == text, f"not heard: {text}"
+            lambda: self.status.get("id") != before and self.status["instruction"] == text,
+            f"not heard: {text}",
         )
         return str(self.status["id"])
 
@@ -153,7 +165,8 @@ class Client:
     def wait_moving(self, progress: float = 0.15) -> None:
         """Until the arm is well under way."""
         self.wait(
-            lambda: self.gate.get("state") == "executing" and self.gate["progress"] > progress, "nothing moves"
+            lambda: self.gate.get("state") == "executing" and self.gate["progress"] > progress,
+            "nothing moves",
         )
 
     def wait_still(self) -> np.ndarray:
@@ -176,15 +189,18 @@ class Graph:
         self.processes: dict[str, Any] = {}
         self.client = Client(int(ros.env["ROS_DOMAIN_ID"]))
 
-    def start(self, name: str, *parameters: str) -> None:
-        arguments = [item for parameter in parameters for item in ("-p", parameter)]
-        self.processes[name] = self._ros.start("-m", f"nodes.{name}", "--ros-args", *arguments)
+    def start(self, name: str) -> None:
+        """Start the node `name` unless it runs."""
+        if name not in self.processes:
+            arguments = [item for parameter in PARAMETERS[name] for item in ("-p", parameter)]
+            self.processes[name] = self._ros.start("-m", f"nodes.{name}", "--ros-args", *arguments)
 
     def kill(self, name: str) -> None:
         import signal
 
-        self.processes[name].send(signal.SIGKILL)
-        self.processes[name].wait()
+        process = self.processes.pop(name)
+        process.send(signal.SIGKILL)
+        process.wait()
 
 
 @pytest.fixture(scope="module")

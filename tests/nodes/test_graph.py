@@ -13,17 +13,14 @@ pytest.importorskip("rclpy")
 STILL_RAD = 0.01
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(graph: Any) -> Any:
-    graph.start("sim_node")
-    graph.start("gate_node", "use_sim_time:=true")
-    start_agent(graph)
+    """The graph, whole, with a fresh scene."""
+    for name in ("sim_node", "gate_node", "agent_node"):
+        graph.start(name)
     graph.client.wait_idle()
+    assert graph.client.call("sim_node/reset").success
     return graph.client
-
-
-def start_agent(graph: Any) -> None:
-    graph.start("agent_node", "use_sim_time:=true", "policy:=colour_blob")
 
 
 def objects(client: Any) -> dict[str, np.ndarray]:
@@ -104,7 +101,7 @@ def test_killing_the_gate_holds_the_arm_and_the_graph_goes_on(client: Any, graph
     graph.kill("gate_node")
     held = client.wait_still()
     assert np.abs(held - home()).max() > 0.05, "it was stopped on its way"
-    graph.start("gate_node", "use_sim_time:=true")
+    graph.start("gate_node")
     outcome = client.outcome(instruction)
     assert outcome["state"] == "done", outcome
     assert outcome["attempt"] == 2
@@ -121,7 +118,7 @@ def test_killing_the_agent_holds_the_arm_and_the_graph_goes_on(client: Any, grap
     held = client.wait_still()
     assert np.abs(held - home()).max() > 0.05, "it was stopped on its way"
     client.status = {}
-    start_agent(graph)
+    graph.start("agent_node")
     assert client.outcome(client.say("touch the purple zone"))["state"] == "done"
     assert "purple zone" in json.loads(client.call("sim_node/score").message)["touched"]
 
