@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole graph as a user starts it: real nodes, real kills."""
+
+import os
+import signal
+
+import pytest
+
+pytest.importorskip("pybullet")
+
+SAY = "import sys; from nodes.say import say; sys.exit(say(sys.argv[1]))"
+
+
+@pytest.fixture(scope="module")
+def graph(ros):
+    process = ros.ros2("launch", "embodied", "sim.launch.py", "policy:=colour_blob")
+    process.wait_for("The graph is ready.")
+    return process
+
+
+def newest_pid(graph, node):
+    lines = [line for line in graph.lines if f"[{node}-" in line and "process started with pid" in line]
+    return int(lines[-1].split("[")[-1].rstrip("]")), len(lines)
+
+
+def test_it_does_what_it_is_told(ros, graph):
+    said = ros.start("-c", SAY, "touch the red block")
+    assert said.wait() == 0, said.text
+    assert "plan: touch red block" in said.text
+
+
+def test_it_refuses_what_is_not_there(ros, graph):
+    said = ros.start("-c", SAY, "put the orange block in the green bowl")
+    assert said.wait() == 1
+    assert "I see no orange block; I see: " in said.text
+    assert "moving" not in said.text
+
+
+@pytest.mark.parametrize("node", ["gate_node", "agent_node", "sim_node"])
+def test_a_node_killed_in_the_middle_of_a_motion_is_started_again_and_the_graph_goes_on(
+    ros, graph, wait_until, node
+):
+    interrupted = ros.start("-c", SAY, "touch the blue block")
+    interrupted.wait_for("moving: touch blue block")
+    pid, starts = newest_pid(graph, node)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: newest_pid(graph, node)[1] == starts + 1)
+    interrupted.wait()  # done after all, or not: but it comes to an end
+    said = ros.start("-c", SAY, "touch the yellow block")
+    assert said.wait() == 0, said.text + "\n" + graph.text
+
+
+def test_ctrl_c_ends_every_node(graph):
+    pids = [newest_pid(graph, node)[0] for node in ("sim_node", "agent_node", "gate_node")]
+    graph.send(signal.SIGINT)
+    assert graph.wait() == 0
+    assert [pid for pid in pids if os.path.exists(f"/proc/{pid}")] == []
+    assert "escalating" not in graph.text
+
+
+def test_a_launch_with_an_instruction_ends_with_its_outcome(ros):
+    arguments = ("policy:=colour_blob", "exit_on_done:=true", "namespace:=left")
+    code, text = ros.run(
+        "launch", "embodied", "sim.launch.py", "instruction:=touch the red block", *arguments
+    )
+    assert code == 0, text
+    assert "] done" in text
+    code, text = ros.run("launch", "embodied", "sim.launch.py", "instruction:=sing a song", *arguments)
+    assert code == 1
+    assert "] refused: " in text
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [("task:=stak", "Did you mean 'stack'?"), ("policy:=colour_blub", "Did you mean 'colour_blob'?")],
+)
+def test_what_cannot_run_ends_the_launch_and_lists_the_valid_names(ros, argument, says):
+    code, text = ros.run("launch", "embodied", "sim.launch.py", "policy:=colour_blob", argument)
+    assert code == 1
+    assert says in text
+    assert "cannot run as it was configured" in text
