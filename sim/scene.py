@@ -82,6 +82,11 @@ CAMERAS: Mapping[str, Camera] = {
         mount=look_at((1.29, 0.0, 0.84), (0.54, 0.0, 0.0)),
     ),
     "wrist": Camera(field_of_view_rad=float(np.radians(72.0)), mount=_wrist_mount(), on_hand=True),
+    # For people: the whole arm and the table. No policy reads it.
+    "side": Camera(
+        field_of_view_rad=float(np.radians(40.0)),
+        mount=look_at((1.45, -0.95, 0.85), (0.36, 0.0, 0.22)),
+    ),
 }
 
 

@@ -38,6 +38,15 @@ _NEAR_M, _FAR_M = 0.02, 4.0
 _TABLE_PIXEL = np.array([round(255 * value) for value in scene.TABLE_RGB], dtype=np.uint8)
 
 
+class _Client(bullet_client.BulletClient):  # type: ignore[misc]
+    """A physics client. The class above always passes options, and PyBullet prints these to stdout."""
+
+    def __init__(self, mode: int) -> None:
+        self._shapes: dict[int, int] = {}
+        self._pid = os.getpid()
+        self._client = pybullet.connect(mode)
+
+
 class World:
     """One simulated tabletop; several live side by side in a process.
 
@@ -49,7 +58,7 @@ class World:
         if gui and sys.platform == "linux" and not os.environ.get("DISPLAY"):
             # PyBullet would end the whole process.
             raise EmbodiedError("PyBullet's window needs a screen: DISPLAY is not set; leave gui off")
-        self._client: Any = bullet_client.BulletClient(pybullet.GUI if gui else pybullet.DIRECT)
+        self._client: Any = _Client(pybullet.GUI if gui else pybullet.DIRECT)
         self._gui = gui
         self._stock_visuals = stock_visuals
         self._open = True
