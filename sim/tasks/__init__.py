@@ -14,7 +14,8 @@ from sim.tasks.touch import Touch
 FAMILIES: tuple[type[Task], ...] = (Touch, PickUp, PutInBowl, Stack, PlaceRelative, PushTo)
 """The families that the tabletop suite evaluates."""
 
-TASKS: dict[str, Task] = {family.name: family() for family in (*FAMILIES, Playground)}
+_ALL: tuple[type[Task], ...] = (*FAMILIES, Playground)
+TASKS: dict[str, Task] = {family.name: family() for family in _ALL}
 
 __all__ = ["FAMILIES", "SPLITS", "TASKS", "Episode", "SceneState", "Task", "make_task"]
 

@@ -32,7 +32,9 @@ REST_HEIGHT_M: Mapping[str, float] = {"block": 0.02, "bowl": 0.0, "zone": 0.0}
 
 HELD_OUT_THINGS = frozenset({Thing("purple", "block"), Thing("yellow", "bowl"), Thing("green", "zone")})
 """Colour-kind pairs that no training scene shows and no training sentence names."""
-HELD_OUT_COLOUR_PAIRS = frozenset((COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS)]) for i in range(len(COLOURS)))
+HELD_OUT_COLOUR_PAIRS = frozenset(
+    (COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS)]) for i in range(len(COLOURS))
+)
 """(target colour, reference colour) that no training sentence names together."""
 
 
@@ -178,15 +180,25 @@ def sample_scene(plan: Plan, rng: np.random.Generator) -> tuple[ObjectState, ...
     things = list(plan.things)
     if len(things) == 2 and any(thing in HELD_OUT_THINGS for thing in things):
         return None
-    counts = {"block": int(rng.integers(2, 5)), "bowl": int(rng.integers(1, 3)), "zone": int(rng.integers(0, 3))}
+    counts = {
+        "block": int(rng.integers(2, 5)),
+        "bowl": int(rng.integers(1, 3)),
+        "zone": int(rng.integers(0, 3)),
+    }
     for kind, count in counts.items():
-        free = [Thing(c, kind) for c in COLOURS if Thing(c, kind) not in HELD_OUT_THINGS and Thing(c, kind) not in things]
+        free = [
+            Thing(c, kind)
+            for c in COLOURS
+            if Thing(c, kind) not in HELD_OUT_THINGS and Thing(c, kind) not in things
+        ]
         missing = max(count - sum(thing.kind == kind for thing in things), 0)
         things += [free[i] for i in rng.permutation(len(free))[:missing]]
     return place_things(things, plan, rng)
 
 
-def place_things(things: list[Thing], plan: Plan | None, rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
+def place_things(
+    things: list[Thing], plan: Plan | None, rng: np.random.Generator
+) -> tuple[ObjectState, ...] | None:
     """Put `things` on the table without overlap, wide things first; None after too many tries."""
     placed: list[ObjectState] = []
     for thing in sorted(things, key=lambda thing: -RADIUS_M[thing.kind]):
@@ -199,7 +211,9 @@ def place_things(things: list[Thing], plan: Plan | None, rng: np.random.Generato
         position = np.array([xy[0], xy[1], REST_HEIGHT_M[thing.kind]])
         yaw = float(rng.uniform(-np.pi / 4, np.pi / 4)) if thing.kind == "block" else 0.0
         placed.append(
-            ObjectState(name=str(thing), kind=thing.kind, colour=thing.colour, position_m=position, yaw_rad=yaw)
+            ObjectState(
+                name=str(thing), kind=thing.kind, colour=thing.colour, position_m=position, yaw_rad=yaw
+            )
         )
     objects = tuple(placed[i] for i in rng.permutation(len(placed)))
     if plan is not None and not goal_is_free(plan, objects):

@@ -15,7 +15,13 @@ ON_TABLE_M = 0.03
 
 PHRASES: Mapping[str, tuple[str, ...]] = {
     "left of": ("left of", "to the left of", "on the left of", "on the left side of", "to the left side of"),
-    "right of": ("right of", "to the right of", "on the right of", "on the right side of", "to the right side of"),
+    "right of": (
+        "right of",
+        "to the right of",
+        "on the right of",
+        "on the right side of",
+        "to the right side of",
+    ),
     "in front of": ("in front of", "in front of", "on the near side of", "at the front of", "nearer than"),
     "behind": ("behind", "behind", "at the back of", "in back of", "on the far side of", "farther than"),
 }

@@ -28,7 +28,9 @@ class Playground(Task):
         objects = None
         while objects is None:
             objects = place_things(list(THINGS), None, rng)
-        return Episode(task=self.name, split=split, objects=objects, instruction=self.say(plan, rng), plan=plan)
+        return Episode(
+            task=self.name, split=split, objects=objects, instruction=self.say(plan, rng), plan=plan
+        )
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         return False

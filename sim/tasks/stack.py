@@ -52,4 +52,8 @@ class Stack(Task):
         target = state.objects[str(episode.plan.target)].position_m
         base = state.objects[str(episode.plan.reference)].position_m
         height_error = abs(float(target[2] - base[2]) - BLOCK_SIZE_M)
-        return state.held is None and distance_xy(target, base) <= MAX_OFFSET_M and height_error <= HEIGHT_TOLERANCE_M
+        return (
+            state.held is None
+            and distance_xy(target, base) <= MAX_OFFSET_M
+            and height_error <= HEIGHT_TOLERANCE_M
+        )

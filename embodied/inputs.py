@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an observation becomes what a model reads. Training and acting share these functions."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from embodied.types import Float
+
+
+def prepare_picture(rgb: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """Resize (H, W, 3) to (size_px, size_px, 3), antialiased."""
+    if rgb.shape[:2] == (size_px, size_px):
+        return rgb
+    return np.asarray(Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.BILINEAR))
+
+
+def prepare_state(joint_position_rad: Float, gripper_width_m: float) -> NDArray[np.float32]:
+    """(8,) proprioception as a model reads it: seven joint angles and ten times the finger distance."""
+    return np.array([*joint_position_rad, 10.0 * gripper_width_m], dtype=np.float32)

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inference: one picture, one state, one command in; a plan and pointed locations out.
+
+The engine keeps nothing between calls. A caller that has decoded a plan may hand it back, and then
+one pass over the whole sentence points without decoding.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from embodied.model.fusion import allowed, positions
+from embodied.model.heads import Reading
+from embodied.model.palme import Embedded, Palme
+from embodied.model.plan_tokens import PlanLanguage
+from embodied.model.sentence import Sensor, prompt
+from embodied.plan import Plan, Thing
+
+SEEN_PROBABILITY = 0.5
+"""A picture token counts as seeing a thing from this probability of its words on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """A thing and how sure the model is that it is at the place that it points at."""
+
+    thing: Thing
+    point_px: tuple[float, float]  # (u, v) in the model's picture
+    probability: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the model wrote and where it points."""
+
+    plan: Plan
+    confidence: float  # product of the probabilities of the chosen words
+    sights: tuple[Sight, ...]  # one for each of plan.things, in order; none if the plan is a refusal
+    visible: tuple[Sight, ...]  # everything that some picture token names
+    timings_ms: Mapping[str, float]
+
+
+class Engine:
+    """Runs a model without gradients."""
+
+    def __init__(self, model: Palme) -> None:
+        self.model = model.eval()
+        self.language = PlanLanguage(model.tokenizer)
+
+    @torch.inference_mode()
+    def answer(
+        self,
+        picture: Tensor,
+        state: Tensor,
+        instruction: str,
+        *,
+        plan: Plan | None = None,
+        no_vision: bool = False,
+        other_picture: Tensor | None = None,
+    ) -> Answer:
+        """Answer one command.
+
+        Args:
+            picture: (S, S, 3) uint8, S = model.picture_size_px.
+            state: (state size,) float.
+            instruction: the command.
+            plan: a plan that was decoded before for this command; skips decoding.
+            no_vision: control: the picture's tokens are zeros.
+            other_picture: control: the picture's tokens are those of this picture.
+        """
+        timings: dict[str, float] = {}
+        camera = self.model.config.picture
+        with _timed(timings, "encode"):
+            shown = picture if other_picture is None else other_picture
+            sentence = self.model.embed((Sensor(camera, shown), Sensor("state", state), prompt(instruction)))
+            start, end = sentence.spans[0]
+            if no_vision:
+                sentence.embeddings[:, start:end] = 0.0
+        if plan is None:
+            plan, confidence, hidden = self._decode(sentence, timings)
+        else:
+            confidence = 1.0
+            with _timed(timings, "prefill"):
+                hidden = self._read(sentence, plan)
+        features = sentence.features[0]
+        assert features is not None
+        with _timed(timings, "point"):
+            token_hidden = hidden[:, start:end]
+            tokens = self.model.grounding.read_tokens(token_hidden)
+            nouns = (
+                []
+                if plan.refused
+                else [sentence.embeddings.shape[1] + i for i in self.language.tokens[plan].nouns]
+            )
+            sights = self._point(plan, hidden[:, nouns], token_hidden, tokens, features) if nouns else ()
+            visible = self._see(tokens, token_hidden)
+        return Answer(plan=plan, confidence=confidence, sights=sights, visible=visible, timings_ms=timings)
+
+    def _decode(self, sentence: Embedded, timings: dict[str, float]) -> tuple[Plan, float, Tensor]:
+        """Walk the tree of plans. Returns the plan, its confidence and all hidden states (1, L, D)."""
+        backbone = self.model.backbone
+        cache = backbone.new_cache()
+        with _timed(timings, "prefill"):
+            hidden = backbone(
+                sentence.embeddings,
+                mask=allowed(sentence.branch, sentence.reading),
+                position_ids=positions(sentence.branch),
+                cache=cache,
+            )
+        outputs = [hidden]
+        length = hidden.shape[1]
+        node, confidence = self.language.root, 1.0
+        with _timed(timings, "decode"):
+            while node.plan is None:
+                ids = list(node.children)
+                if len(ids) > 1:
+                    rows = backbone.embedding(torch.tensor(ids, device=hidden.device))
+                    probability = (hidden[0, -1].float() @ rows.T).softmax(dim=-1)
+                    best = int(probability.argmax())
+                    confidence *= float(probability[best])
+                    chosen = [ids[best]]
+                else:
+                    chosen = ids
+                node = node.children[chosen[0]]
+                while len(node.children) == 1:
+                    (token,) = node.children
+                    chosen.append(token)
+                    node = node.children[token]
+                hidden = self._extend(chosen, length, cache)
+                length += len(chosen)
+                outputs.append(hidden)
+        assert node.plan is not None
+        return node.plan, confidence, torch.cat(outputs, dim=1)
+
+    def _extend(self, ids: list[int], length: int, cache: object) -> Tensor:
+        """Hidden states (1, len(ids), D) of words that follow `length` cached tokens."""
+        backbone = self.model.backbone
+        device = backbone.embedding.weight.device
+        embeddings = backbone.embedding(torch.tensor([ids], device=device)).to(self.model.projector_dtype)
+        count = len(ids)
+        mask = torch.ones(1, 1, count, length + count, dtype=torch.bool, device=device).tril(length)
+        position_ids = torch.arange(length, length + count, device=device).unsqueeze(0)
+        hidden: Tensor = backbone(embeddings, mask=mask, position_ids=position_ids, cache=cache)
+        return hidden
+
+    def _read(self, sentence: Embedded, plan: Plan) -> Tensor:
+        """Hidden states (1, L, D) of a sentence that already ends with its plan."""
+        backbone = self.model.backbone
+        device = sentence.embeddings.device
+        ids = torch.tensor([self.language.tokens[plan].ids], device=device)
+        words = backbone.embedding(ids).to(self.model.projector_dtype)
+        branch = torch.nn.functional.pad(sentence.branch, (0, ids.shape[1]), value=0)
+        reading = torch.nn.functional.pad(sentence.reading, (0, ids.shape[1]), value=-1)
+        hidden: Tensor = backbone(
+            torch.cat([sentence.embeddings, words], dim=1),
+            mask=allowed(branch, reading),
+            position_ids=positions(branch),
+        )
+        return hidden
+
+    def _point(
+        self, plan: Plan, query_hidden: Tensor, token_hidden: Tensor, tokens: Reading, features: Tensor
+    ) -> tuple[Sight, ...]:
+        grounding = self.model.grounding
+        queries = grounding.read_queries(query_hidden)
+        cells = grounding.match(tokens, queries, token_hidden)[0].argmax(dim=-1)  # (Q,)
+        offsets = grounding.offsets(token_hidden[0, cells], features[0, cells], query_hidden[0])
+        return tuple(
+            Sight(
+                thing=thing,
+                point_px=self._pixel(int(cell), offset),
+                probability=self._named(tokens, int(cell), thing),
+            )
+            for thing, cell, offset in zip(plan.things, cells, offsets, strict=True)
+        )
+
+    def _see(self, tokens: Reading, token_hidden: Tensor) -> tuple[Sight, ...]:
+        """The surest token of every thing that some token names."""
+        colours, kinds = self.model.config.colours, self.model.config.kinds
+        colour = tokens.colour_logits[0].float().softmax(dim=-1)[:, :-1]
+        kind = tokens.kind_logits[0].float().softmax(dim=-1)[:, :-1]
+        joint = colour[:, :, None] * kind[:, None, :]  # (T, colours, kinds)
+        best, cell = joint.max(dim=0)
+        zero = torch.zeros(2, device=token_hidden.device)
+        return tuple(
+            Sight(
+                thing=Thing(colours[c], kinds[k]),
+                point_px=self._pixel(int(cell[c, k]), zero),
+                probability=float(best[c, k]),
+            )
+            for c, k in (best > SEEN_PROBABILITY).nonzero().tolist()
+        )
+
+    def _named(self, tokens: Reading, cell: int, thing: Thing) -> float:
+        """Probability that the token at `cell` or beside it names `thing`."""
+        rows, columns = self.model.grid
+        row, column = divmod(cell, columns)
+        near = [
+            r * columns + c
+            for r in range(max(row - 1, 0), min(row + 2, rows))
+            for c in range(max(column - 1, 0), min(column + 2, columns))
+        ]
+        colour = (
+            tokens.colour_logits[0, near]
+            .float()
+            .softmax(dim=-1)[:, self.model.config.colours.index(thing.colour)]
+        )
+        kind = (
+            tokens.kind_logits[0, near].float().softmax(dim=-1)[:, self.model.config.kinds.index(thing.kind)]
+        )
+        return float((colour * kind).max())
+
+    def _pixel(self, cell: int, offset: Tensor) -> tuple[float, float]:
+        rows, columns = self.model.grid
+        row, column = divmod(cell, columns)
+        size = self.model.picture_size_px
+        return (
+            (column + 0.5 + float(offset[0])) * size / columns,
+            (row + 0.5 + float(offset[1])) * size / rows,
+        )
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    yield
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    timings[stage] = 1e3 * (time.perf_counter() - start)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PaLM-E core: sensor tokens interleaved with words inside a causal language model.
+
+x_i is a word embedding where token i is a word and a projected sensor feature where it belongs to a
+reading (Driess et al. 2023, equation 3). The language model answers with a plan in words, and its
+outputs at the picture tokens and at the plan's nouns point at things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from embodied.errors import CheckpointError, UnknownNameError
+from embodied.model import checkpoint
+from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer
+from embodied.model.encoders import make_encoder
+from embodied.model.fusion import PREFIX
+from embodied.model.heads import Grounding
+from embodied.model.projectors import Projector
+from embodied.model.sentence import Sentence, Text
+from embodied.vocabulary import COLOURS, KINDS
+
+TOKENIZER_FOLDER = "tokenizer"
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class ModalityConfig:
+    """One sensor: the registered name of its encoder and the encoder's options."""
+
+    encoder: str
+    options: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PalmeConfig:
+    """What a model is made of, besides its language model."""
+
+    modalities: Mapping[str, ModalityConfig]
+    picture: str = "front"  # the modality, and the camera, that the pointer points in
+    colours: tuple[str, ...] = COLOURS
+    kinds: tuple[str, ...] = KINDS
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A sentence as the language model reads it; L tokens."""
+
+    embeddings: Tensor  # (1, L, D)
+    branch: Tensor  # (1, L), see fusion.allowed
+    reading: Tensor  # (1, L)
+    spans: tuple[tuple[int, int], ...]  # [start, end) of each segment
+    features: tuple[Tensor | None, ...]  # (1, T, F) encoder features of each sensor segment
+
+
+class Palme(nn.Module):
+    """Encoders and projectors, one language model, one pointer."""
+
+    def __init__(self, config: PalmeConfig, backbone: Backbone, tokenizer: PreTrainedTokenizerBase) -> None:
+        super().__init__()
+        if config.picture not in config.modalities:
+            raise UnknownNameError("modality", config.picture, config.modalities)
+        self.config = config
+        self.backbone = backbone
+        self.tokenizer = tokenizer
+        encoders = {name: make_encoder(m.encoder, m.options) for name, m in config.modalities.items()}
+        self.encoders = nn.ModuleDict(encoders)
+        self.projectors = nn.ModuleDict(
+            {
+                name: Projector(e.feature_dim, backbone.dim, text_scale=backbone.text_scale, grid=e.grid)
+                for name, e in encoders.items()
+            }
+        )
+        self.grounding = Grounding(
+            backbone.dim,
+            encoders[config.picture].feature_dim,
+            colours=len(config.colours),
+            kinds=len(config.kinds),
+        )
+        self.grounding.set_words(self._word_embeddings(config.colours), self._word_embeddings(config.kinds))
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the picture's tokens."""
+        grid = self.encoders[self.config.picture].grid
+        assert isinstance(grid, tuple)
+        return grid
+
+    @property
+    def picture_size_px(self) -> int:
+        """Side of the square picture that the model reads."""
+        return int(self.encoders[self.config.picture].size_px)  # type: ignore[arg-type]
+
+    def embed(self, sentence: Sentence) -> Embedded:
+        """Embed one sentence: words by the table, readings by their encoder and projector.
+
+        Raises UnknownNameError for a modality that the model does not have.
+        """
+        device = self.backbone.embedding.weight.device
+        rows: list[Tensor] = []
+        readings: list[int] = []
+        spans: list[tuple[int, int]] = []
+        features: list[Tensor | None] = []
+        for number, segment in enumerate(sentence):
+            if isinstance(segment, Text):
+                ids = torch.tensor(encode(self.tokenizer, segment.text), dtype=torch.long, device=device)
+                tokens, feature, reading = self.backbone.embedding(ids), None, -1
+            else:
+                if segment.modality not in self.encoders:
+                    raise UnknownNameError("modality", segment.modality, self.encoders)
+                feature = self.encoders[segment.modality](segment.value.to(device).unsqueeze(0))
+                tokens, reading = self.projectors[segment.modality](feature)[0], number
+            start = len(readings)
+            readings += [reading] * len(tokens)
+            spans.append((start, len(readings)))
+            rows.append(tokens.to(self.projector_dtype))
+            features.append(feature)
+        return Embedded(
+            embeddings=torch.cat(rows).unsqueeze(0),
+            branch=torch.full((1, len(readings)), PREFIX, device=device),
+            reading=torch.tensor([readings], device=device),
+            spans=tuple(spans),
+            features=tuple(features),
+        )
+
+    @property
+    def projector_dtype(self) -> torch.dtype:
+        """The floating-point type that the model computes in."""
+        return self.grounding.sharpness.dtype
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write config, weights and tokenizer; the model card is the recipe's to write."""
+        directory = Path(directory)
+        config = asdict(self.config) | {"backbone": self.backbone.config_dict()}
+        checkpoint.write_config(directory, config)
+        checkpoint.save_weights(self.state_dict(), directory)
+        self.tokenizer.save_pretrained(directory / TOKENIZER_FOLDER)
+
+    @classmethod
+    def from_pretrained(cls, directory: str | Path) -> Palme:
+        """Read a checkpoint directory; float32, evaluation mode. Raises CheckpointError with the reason."""
+        directory = Path(directory)
+        data = checkpoint.read_config(directory)
+        try:
+            config = PalmeConfig(
+                modalities={name: ModalityConfig(**m) for name, m in data["modalities"].items()},
+                picture=data["picture"],
+                colours=tuple(data["colours"]),
+                kinds=tuple(data["kinds"]),
+            )
+            backbone = Backbone(config_from_dict(data["backbone"]))
+            tokenizer = load_tokenizer(directory / TOKENIZER_FOLDER)
+            model = cls(config, backbone, tokenizer)
+        except (KeyError, TypeError, AttributeError, UnknownNameError) as error:
+            raise CheckpointError(
+                f"{directory / checkpoint.CONFIG} does not describe a model: {error}"
+            ) from error
+        checkpoint.load_weights(model, directory)
+        return model.eval()
+
+    def _word_embeddings(self, words: tuple[str, ...]) -> Tensor:
+        """(words + 1, D): the mean embedding of each word's tokens; the last row is "nothing"."""
+        rows = [
+            self.backbone.embedding(torch.tensor(encode(self.tokenizer, f" {word}"))).mean(dim=0)
+            for word in (*words, NOTHING)
+        ]
+        return torch.stack(rows)

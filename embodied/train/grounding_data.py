@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading rendered scenes: pictures, labels on the token grid, commands with their plans."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from embodied.errors import EmbodiedError
+from embodied.plan import Plan, parse_plan
+from embodied.vocabulary import COLOURS, KINDS
+
+NAMED_WEIGHT = 0.12
+"""A cell is named after the object whose bilinear weight on it exceeds this."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the simulator knows of one picture, on a grid of T = rows x columns cells."""
+
+    colour: Tensor  # (T,) int, len(COLOURS) for nothing
+    kind: Tensor  # (T,) int, len(KINDS) for nothing
+    offset: Tensor  # (T, 2) from the cell's centre to the object's, in cells
+    weight: Tensor  # (T,) bilinear weight of the object on the cell
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an object stands on the grid: the cells around it, their weights and offsets."""
+
+    cells: Tensor  # (4,) int
+    weights: Tensor  # (4,), sum 1
+    offsets: Tensor  # (4, 2), in cells
+
+
+class GroundingData:
+    """A folder written by the simulator: `pictures.npy`, `scenes.jsonl`, `meta.json`."""
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        for name in ("pictures.npy", "scenes.jsonl", "meta.json"):
+            if not (folder / name).is_file():
+                raise EmbodiedError(
+                    f"no {name} in {folder}; make it with: embodied collect task=grounding out={folder}"
+                )
+        self.pictures: NDArray[np.uint8] = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)
+        with (folder / "scenes.jsonl").open() as file:
+            self.scenes = [json.loads(line) for line in file]
+        self.state = torch.tensor(json.loads((folder / "meta.json").read_text())["state"])
+        if len(self.scenes) != len(self.pictures):
+            raise EmbodiedError(
+                f"{folder} is incomplete: {len(self.scenes)} of {len(self.pictures)} scenes; render again"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def picture(self, indices: NDArray[np.int64]) -> Tensor:
+        """(B, S, S, 3) uint8."""
+        return torch.from_numpy(self.pictures[np.sort(indices)][np.argsort(np.argsort(indices))])
+
+    def labels(self, index: int, rows: int, columns: int) -> Labels:
+        """The labels of one picture on a grid."""
+        colour = torch.full((rows * columns,), len(COLOURS))
+        kind = torch.full((rows * columns,), len(KINDS))
+        offset = torch.zeros(rows * columns, 2)
+        weight = torch.zeros(rows * columns)
+        for c, k, u, v in self.scenes[index]["objects"]:
+            place = self.place(u, v, rows, columns)
+            for cell, w, o in zip(place.cells.tolist(), place.weights.tolist(), place.offsets, strict=True):
+                if w > max(float(weight[cell]), NAMED_WEIGHT):
+                    colour[cell], kind[cell], offset[cell], weight[cell] = c, k, o, w
+        return Labels(colour, kind, offset, weight)
+
+    def place(self, u: float, v: float, rows: int, columns: int) -> Place:
+        """The four cells around pixel (u, v), with bilinear weights."""
+        size = self.pictures.shape[1]
+        x = min(max(u * columns / size - 0.5, 0.0), columns - 1.001)
+        y = min(max(v * rows / size - 0.5, 0.0), rows - 1.001)
+        column, row = int(x), int(y)
+        cells, weights, offsets = [], [], []
+        for r in (row, row + 1):
+            for c in (column, column + 1):
+                cells.append(r * columns + c)
+                weights.append((1 - abs(x - c)) * (1 - abs(y - r)))
+                offsets.append((x - c, y - r))
+        return Place(torch.tensor(cells), torch.tensor(weights), torch.tensor(offsets))
+
+    def commands(self, index: int) -> list[tuple[str, Plan]]:
+        """The commands of one scene and the plans that answer them."""
+        return [(text, parse_plan(plan)) for text, plan in self.scenes[index]["commands"]]
+
+    def find(self, index: int, colour: str, kind: str) -> tuple[float, float]:
+        """Pixel of the thing of that colour and kind, which must be in the scene."""
+        wanted = (COLOURS.index(colour), KINDS.index(kind))
+        for c, k, u, v in self.scenes[index]["objects"]:
+            if (c, k) == wanted:
+                return u, v
+        raise AssertionError(f"scene {index} has no {colour} {kind}, but a command names it")

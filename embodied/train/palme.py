@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipe 2: train the PaLM-E core on pictures with words.
+
+    embodied train recipe=palme data=data/grounding encoder=runs/vision/encoder.safetensors out=runs/palme
+
+The language model's layers, the projectors and the pointer are trained; word embeddings and the
+pretrained encoder are frozen, so picture features are computed once. Several commands share one
+picture in a packed sequence. Resumes from `out` where a run was cut short.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import Progress
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from embodied.config import option
+from embodied.errors import CheckpointError
+from embodied.model.backbone import Backbone, encode, load_tokenizer
+from embodied.model.fusion import PREFIX, allowed, positions
+from embodied.model.heads import Reading
+from embodied.model.palme import ModalityConfig, Palme, PalmeConfig
+from embodied.model.plan_tokens import PlanLanguage
+from embodied.model.sentence import prompt
+from embodied.train import run
+from embodied.train.grounding_data import GroundingData, Labels, Place
+from embodied.train.vision import cosine
+
+STATE_SIZE, OBJECT_SIZE = 8, 8
+LOSS_WEIGHTS = {"plan": 1.0, "point": 1.0, "token": 0.5, "input": 0.2, "query": 0.3, "offset": 2.0}
+
+
+@dataclass(kw_only=True)
+class PalmeTrainConfig:
+    """Train the PaLM-E core."""
+
+    data: str = option("data/grounding", "folder of rendered scenes")
+    encoder: str = option("runs/vision/encoder.safetensors", "pretrained picture encoder")
+    backbone: str = option("data/smollm2", "causal language model: a folder or a hub name")
+    gguf_file: str = option(
+        "SmolLM2-135M-Instruct.Q4_1.gguf", "weights inside of the folder; empty for safetensors"
+    )
+    layers: int = option(8, "layers of the language model to keep")
+    out: str = option("runs/palme", "folder of the run")
+    steps: int = option(2400, "optimiser steps")
+    pictures: int = option(8, "pictures a step")
+    commands: int = option(8, "commands for each picture")
+    learning_rate: float = option(3e-4, "peak learning rate of the language model")
+    new_learning_rate: float = option(1e-3, "peak learning rate of the new parts")
+    save_every: int = option(200, "steps between saves")
+    seed: int = option(0, "seed of initialisation and order")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Packed sequences of P pictures, C commands each; padded to the longest."""
+
+    features: Tensor  # (P, T, F)
+    state: Tensor  # (P, STATE_SIZE)
+    ids: Tensor  # (P, W) word tokens after the prefix
+    branch: Tensor  # (P, L)
+    reading: Tensor  # (P, L)
+    predict: Tensor  # (N, 3): picture, position whose output predicts, index in the plan vocabulary
+    nouns: Tensor  # (M, 2): picture, position of a plan's noun
+    named: Tensor  # (M, 2): colour and kind that the noun names
+    places: list[Place]  # M of them
+    labels: list[Labels]  # P of them
+
+
+def build(config: PalmeTrainConfig) -> Palme:
+    """A model from a pretrained language model and a pretrained encoder."""
+    gguf = config.gguf_file or None
+    backbone = Backbone.from_causal_lm(config.backbone, layers=config.layers, gguf_file=gguf)
+    tokenizer = load_tokenizer(config.backbone, gguf_file=gguf)
+    encoder = load_file(config.encoder) if Path(config.encoder).is_file() else None
+    if encoder is None:
+        raise CheckpointError(f"no encoder at {config.encoder}; make it with: embodied train recipe=vision")
+    modalities = {
+        "front": ModalityConfig("conv", {"size_px": 160}),
+        "state": ModalityConfig("mlp", {"size": STATE_SIZE}),
+    }
+    model = Palme(PalmeConfig(modalities=modalities), backbone, tokenizer)
+    model.encoders["front"].load_state_dict(encoder)
+    model.encoders["front"].requires_grad_(False)
+    return model
+
+
+def train(config: PalmeTrainConfig) -> Path:
+    """Train and write a checkpoint directory; returns its path."""
+    torch.manual_seed(config.seed)
+    out = Path(config.out)
+    run.record(out, config)
+    data = GroundingData(config.data)
+    model = build(config)
+    language = PlanLanguage(model.tokenizer)
+    new = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("backbone")]
+    groups = [
+        {"params": list(model.backbone.parameters()), "lr": config.learning_rate},
+        {"params": new, "lr": config.new_learning_rate},
+    ]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: cosine(step, config.steps, warm_up=40)
+    )
+    first = run.load_progress(out, model, optimizer)
+    for _ in range(first):
+        schedule.step()
+    with Progress() as progress:
+        features = _features(model, data, out / "features.safetensors", progress)
+        task = progress.add_task("palme", total=config.steps, completed=first)
+        for step in range(first, config.steps):
+            rng = np.random.default_rng([config.seed, step])
+            batch = make_batch(model, language, data, features, config, rng)
+            with torch.autocast("cpu", torch.bfloat16):
+                parts = losses(model, language, batch)
+            loss = sum((LOSS_WEIGHTS[k] * parts[k] for k in LOSS_WEIGHTS), torch.zeros(()))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
+            optimizer.step()
+            schedule.step()
+            progress.update(task, advance=1)
+            if step % 20 == 0:
+                run.log(out, {"step": step, **{k: v.item() for k, v in parts.items()}})
+            if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+                run.save_progress(out, model, optimizer)
+                model.save_pretrained(out / "checkpoint")
+    return out / "checkpoint"
+
+
+@torch.inference_mode()
+def _features(model: Palme, data: GroundingData, cache: Path, progress: Progress) -> Tensor:
+    """(N, T, F) bfloat16 features of every picture, computed once and kept for a resumed run."""
+    if cache.is_file():
+        return load_file(cache)["features"]
+    task = progress.add_task("encoding pictures", total=len(data))
+    rows = []
+    for start in range(0, len(data), 64):
+        indices = np.arange(start, min(start + 64, len(data)))
+        with torch.autocast("cpu", torch.bfloat16):
+            rows.append(model.encoders["front"](data.picture(indices)).bfloat16())
+        progress.update(task, advance=len(indices))
+    features = torch.cat(rows)
+    save_file({"features": features}, cache)
+    return features
+
+
+def make_batch(
+    model: Palme,
+    language: PlanLanguage,
+    data: GroundingData,
+    features: Tensor,
+    config: PalmeTrainConfig,
+    rng: np.random.Generator,
+) -> Batch:
+    """Draw pictures and commands, and pack them."""
+    rows, columns = model.grid
+    prefix = rows * columns + 1
+    vocabulary = {token: i for i, token in enumerate(language.vocabulary)}
+    indices = rng.choice(len(data), config.pictures, replace=False)
+    words: list[list[int]] = []
+    branches: list[list[int]] = []
+    predict, nouns, named, places = [], [], [], []
+    for row, index in enumerate(indices):
+        ids: list[int] = []
+        branch: list[int] = []
+        commands = data.commands(int(index))
+        for number, chosen in enumerate(rng.permutation(len(commands))[: config.commands], start=1):
+            text, plan = commands[chosen]
+            question = encode(model.tokenizer, prompt(text).text)
+            tokens = language.tokens[plan]
+            start = prefix + len(ids) + len(question)  # position of the plan's first token
+            predict += [(row, start + i - 1, vocabulary[token]) for i, token in enumerate(tokens.ids)]
+            if not plan.refused:
+                for noun, thing in zip(tokens.nouns, plan.things, strict=True):
+                    nouns.append((row, start + noun))
+                    named.append(
+                        (model.config.colours.index(thing.colour), model.config.kinds.index(thing.kind))
+                    )
+                    places.append(data.place(*data.find(int(index), thing.colour, thing.kind), rows, columns))
+            ids += question + list(tokens.ids)
+            branch += [number] * (len(question) + len(tokens.ids))
+        words.append(ids)
+        branches.append(branch)
+    width = max(len(ids) for ids in words)
+    state = data.state + 0.02 * torch.from_numpy(rng.normal(size=(config.pictures, STATE_SIZE))).float()
+    state[:, -1] = torch.from_numpy(rng.uniform(0.0, 0.8, config.pictures)).float()
+    reading = [[0] * (prefix - 1) + [1] + [-1] * width] * len(words)
+    return Batch(
+        features=features[torch.from_numpy(indices)],
+        state=state,
+        ids=torch.tensor([ids + [0] * (width - len(ids)) for ids in words]),
+        branch=torch.tensor([[PREFIX] * prefix + b + [-1] * (width - len(b)) for b in branches]),
+        reading=torch.tensor(reading),
+        predict=torch.tensor(predict),
+        nouns=torch.tensor(nouns).reshape(-1, 2),
+        named=torch.tensor(named).reshape(-1, 2),
+        places=places,
+        labels=[data.labels(int(i), rows, columns) for i in indices],
+    )
+
+
+def losses(model: Palme, language: PlanLanguage, batch: Batch) -> dict[str, Tensor]:
+    """Every part of the loss, and two accuracies for the log."""
+    grounding, backbone = model.grounding, model.backbone
+    picture = model.projectors["front"](batch.features)
+    state = model.projectors["state"](model.encoders["state"](batch.state))
+    embeddings = torch.cat([picture.float(), state.float(), backbone.embedding(batch.ids)], dim=1)
+    hidden = backbone(
+        embeddings, mask=allowed(batch.branch, batch.reading), position_ids=positions(batch.branch)
+    ).float()
+    count = picture.shape[1]
+    token_hidden = hidden[:, :count]
+
+    row, position, target = batch.predict.unbind(dim=1)
+    vocabulary = backbone.embedding(torch.tensor(language.vocabulary))
+    logits = hidden[row, position] @ vocabulary.T
+    parts = {"plan": nn.functional.cross_entropy(logits, target)}
+    parts["plan_accuracy"] = (logits.argmax(dim=-1) == target).float().mean().detach()
+
+    tokens = grounding.read_tokens(token_hidden)
+    parts["token"] = _naming(tokens, batch.labels)
+    parts["input"] = _naming(grounding.read_inputs(picture.float()), batch.labels)
+
+    row, position = batch.nouns.unbind(dim=1)
+    query_hidden = hidden[row, position]
+    queries = grounding.read_queries(query_hidden)
+    colour, kind = batch.named.unbind(dim=1)
+    parts["query"] = nn.functional.cross_entropy(queries.colour_logits, colour) + nn.functional.cross_entropy(
+        queries.kind_logits, kind
+    )
+    match = grounding.match(_select(tokens, row), _unsqueeze(queries), token_hidden[row])[:, 0]
+    cells = torch.stack([p.cells for p in batch.places])
+    weights = torch.stack([p.weights for p in batch.places])
+    parts["point"] = -(match.log_softmax(dim=-1).gather(1, cells) * weights).sum(dim=1).mean()
+    near = (match.argmax(dim=-1, keepdim=True) == cells) & (weights > 0.05)
+    parts["point_accuracy"] = near.any(dim=1).float().mean().detach()
+
+    offsets = grounding.offsets(
+        token_hidden[row[:, None], cells],
+        batch.features[row[:, None], cells].float(),
+        query_hidden[:, None].expand(-1, cells.shape[1], -1),
+    ).float()
+    wanted = torch.stack([p.offsets for p in batch.places])
+    error = nn.functional.smooth_l1_loss(offsets, wanted, beta=0.05, reduction="none").sum(dim=-1)
+    parts["offset"] = (error * (weights + 0.05)).sum(dim=1).mean()
+    distance = (offsets - wanted).norm(dim=-1).gather(1, weights.argmax(dim=1, keepdim=True))
+    parts["offset_cells"] = distance.median().detach()
+    return parts
+
+
+def _naming(reading: Reading, labels: list[Labels]) -> Tensor:
+    """Cross-entropy of what each cell is called; empty cells count little, since they are many."""
+    loss = torch.zeros(())
+    weight = torch.stack([x.weight for x in labels])
+    weight = torch.where(weight > 0, weight.clamp_min(0.2), torch.full_like(weight, 0.1)).flatten()
+    targets = torch.stack([x.colour for x in labels]), torch.stack([x.kind for x in labels])
+    for logits, target in zip((reading.colour_logits, reading.kind_logits), targets, strict=True):
+        each = nn.functional.cross_entropy(logits.flatten(0, 1).float(), target.flatten(), reduction="none")
+        loss = loss + (each * weight).sum() / weight.sum()
+    return loss
+
+
+def _select(reading: Reading, rows: Tensor) -> Reading:
+    return Reading(
+        reading.colour[rows], reading.kind[rows], reading.colour_logits[rows], reading.kind_logits[rows]
+    )
+
+
+def _unsqueeze(reading: Reading) -> Reading:
+    return Reading(
+        reading.colour[:, None],
+        reading.kind[:, None],
+        reading.colour_logits[:, None],
+        reading.kind_logits[:, None],
+    )

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every recipe needs: a run folder that can be resumed, and a record of how it was made."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+PACKAGES = ("torch", "transformers", "numpy", "safetensors", "tokenizers")
+
+
+def record(folder: Path, config: Any) -> None:
+    """Write `run.json`: the resolved options, commit, versions and machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    data = {
+        "config": dataclasses.asdict(config),
+        "commit": _commit(),
+        "versions": versions | {"python": platform.python_version()},
+        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads()},
+    }
+    (folder / "run.json").write_text(json.dumps(data, indent=1) + "\n")
+
+
+def save_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
+    """Write trainable weights and moments so that the run can go on; replaces the file at once."""
+    names = [name for name, p in model.named_parameters() if p.requires_grad]
+    state: dict[str, Tensor] = {
+        f"model.{n}": p.detach() for n, p in model.named_parameters() if p.requires_grad
+    }
+    for name, entry in zip(names, _moments(optimizer, model), strict=True):
+        state |= {f"{key}.{name}": value for key, value in entry.items()}
+    path = folder / "progress.safetensors"
+    temporary = path.with_suffix(".partial")
+    save_file({k: v.contiguous() for k, v in state.items()}, temporary)
+    temporary.replace(path)
+
+
+def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> int:
+    """Go on from `save_progress`; returns the step, 0 where nothing was saved."""
+    path = folder / "progress.safetensors"
+    if not path.is_file():
+        return 0
+    state = load_file(path)
+    step = 0
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        with torch.no_grad():
+            parameter.copy_(state[f"model.{name}"])
+        optimizer.state[parameter] = {
+            key: state[f"{key}.{name}"] for key in ("exp_avg", "exp_avg_sq", "step")
+        }
+        step = int(state[f"step.{name}"])
+    return step
+
+
+def log(folder: Path, row: Mapping[str, float]) -> None:
+    """Append one row to `log.jsonl`."""
+    with (folder / "log.jsonl").open("a") as file:
+        file.write(json.dumps({k: round(v, 5) for k, v in row.items()}) + "\n")
+
+
+def _moments(optimizer: torch.optim.AdamW, model: nn.Module) -> list[dict[str, Tensor]]:
+    return [
+        {key: optimizer.state[p][key] for key in ("exp_avg", "exp_avg_sq", "step")}
+        for p in model.parameters()
+        if p.requires_grad
+    ]
+
+
+def _commit() -> str:
+    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commands that must not move the arm: things that are not there, and things it cannot do."""
+
+import numpy as np
+
+from embodied.plan import Plan, Thing
+from embodied.vocabulary import COLOURS, KINDS
+from sim.tasks.base import HELD_OUT_THINGS, Task, pair_is_held_out
+from sim.tasks.words import noun_phrase, polite
+
+IMPOSSIBLE = (
+    "make me a coffee",
+    "fly to the moon",
+    "sing a song",
+    "open the door",
+    "drive to the shop",
+    "tell me a joke",
+    "what is the weather",
+    "clean the kitchen",
+    "wash the dishes",
+    "jump",
+    "dance with me",
+    "hello",
+    "go home",
+    "call my mother",
+    "play some music",
+    "cook dinner",
+    "walk to the window",
+    "turn on the light",
+    "write a letter",
+    "do it",
+    "do something",
+    "help",
+    "asdf qwer",
+    "how are you",
+    "who are you",
+    "solve the equation",
+    "paint the wall",
+    "throw the table out of the window",
+    "break everything",
+    "hit the man",
+)
+IMPOSSIBLE_WITH_THING = (
+    "eat {a}",
+    "paint {a} {colour}",
+    "burn {a}",
+    "cut {a} in two",
+    "throw {a} at the wall",
+    "throw {a} at the person",
+    "what is {a} made of",
+    "buy {a}",
+    "hide {a}",
+    "turn {a} into a car",
+    "spin {a}",
+    "break {a}",
+    "smash {a}",
+    "give {a} to my friend",
+    "sell {a}",
+    "balance {a} on your head",
+)
+IMPOSSIBLE_WITH_FIXED = (
+    "pick up {a}",
+    "lift {a}",
+    "grab {a}",
+    "stack {a} on {b}",
+    "push {a} to {b}",
+    "put {a} in {b}",
+    "move {a} to {b}",
+    "put {a} on top of {b}",
+    "take {a}",
+)
+"""Bowls and zones stay where they are."""
+
+WITH_UNKNOWN = (
+    "pick up {u}",
+    "touch {u}",
+    "lift {u}",
+    "grab {u}",
+    "put {a} in {u}",
+    "put {u} in {a}",
+    "stack {a} on {u}",
+    "push {u} to {a}",
+    "push {a} to {u}",
+    "place {a} left of {u}",
+)
+UNKNOWN_COLOURS = ("pink", "brown", "grey", "turquoise", "golden", "silver", "cyan", "magenta", "beige")
+UNKNOWN_THINGS = (
+    "banana",
+    "apple",
+    "mug",
+    "spoon",
+    "bottle",
+    "car",
+    "teddy bear",
+    "hammer",
+    "phone",
+    "pen",
+    "ball",
+)
+
+
+def absent_command(task: Task, present: list[Thing], rng: np.random.Generator) -> tuple[str, Plan] | None:
+    """A command of `task` that names one thing which is not on the table; None where none can be made."""
+    missing = [
+        Thing(colour, kind)
+        for kind in (*task.target_kinds, *task.reference_kinds)
+        for colour in COLOURS
+        if Thing(colour, kind) not in present and Thing(colour, kind) not in HELD_OUT_THINGS
+    ]
+    if not missing:
+        return None
+    thing = missing[rng.integers(len(missing))]
+    plans = [
+        plan
+        for plan in task.plans_for([*present, thing])
+        if thing in plan.things and not pair_is_held_out(plan) and HELD_OUT_THINGS.isdisjoint(plan.things)
+    ]
+    if not plans:
+        return None
+    return task.say(plans[rng.integers(len(plans))], rng), Plan(act="absent", target=thing)
+
+
+def impossible_command(present: list[Thing], rng: np.random.Generator) -> tuple[str, Plan]:
+    """A command that the arm cannot carry out, whatever is on the table."""
+    plan = Plan(act="cannot")
+    named = [thing for thing in present if thing not in HELD_OUT_THINGS]
+    fixed = [thing for thing in named if thing.kind != "block"]
+    choice = rng.random()
+    if choice < 0.35 or not named:
+        return polite(_pick(IMPOSSIBLE, rng), rng), plan
+    a = named[rng.integers(len(named))]
+    if choice < 0.55:
+        words = {"a": noun_phrase(a, rng), "colour": _pick(COLOURS, rng)}
+        return polite(_pick(IMPOSSIBLE_WITH_THING, rng).format(**words), rng), plan
+    if choice < 0.75 and fixed:
+        a, b = fixed[rng.integers(len(fixed))], named[rng.integers(len(named))]
+        words = {"a": noun_phrase(a, rng), "b": noun_phrase(b, rng)}
+        return polite(_pick(IMPOSSIBLE_WITH_FIXED, rng).format(**words), rng), plan
+    unknown = (
+        f"the {_pick(UNKNOWN_COLOURS, rng)} {_pick(KINDS, rng)}"
+        if rng.random() < 0.6
+        else f"the {_pick(UNKNOWN_THINGS, rng)}"
+    )
+    template = _pick(WITH_UNKNOWN, rng)
+    return polite(template.format(u=unknown, a=noun_phrase(a, rng)), rng), plan
+
+
+def _pick(options: tuple[str, ...], rng: np.random.Generator) -> str:
+    return options[rng.integers(len(options))]

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Save and load give the same model; anything else is refused with the reason."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from embodied.errors import CheckpointError
+from embodied.model.engine import Engine
+from embodied.model.palme import Palme
+
+PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+REASONS = {
+    "missing": "is missing",
+    "truncated": "damaged",
+    "flipped": "damaged",
+    "foreign": "not 'embodied-palme'",
+    "nan": "not finite",
+    "shape": "has shape",
+    "no config": "no checkpoint",
+    "path": "is missing",
+}
+
+
+@pytest.fixture
+def saved(tiny: Palme, tmp_path: Path) -> Path:
+    tiny.bfloat16().float().save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_loaded_model_answers_the_same(tiny: Palme, saved: Path):
+    before = Engine(tiny).answer(PICTURE, torch.zeros(8), "lift the red block")
+    after = Engine(Palme.from_pretrained(saved)).answer(PICTURE, torch.zeros(8), "lift the red block")
+    assert after.plan == before.plan
+    points = [[u for sight in answer.sights for u in sight.point_px] for answer in (before, after)]
+    assert points[1] == pytest.approx(points[0], rel=1e-3)
+    assert after.confidence == pytest.approx(before.confidence, rel=1e-4)
+
+
+@pytest.mark.parametrize("where", REASONS)
+def test_a_damaged_checkpoint_is_refused_with_the_reason(saved: Path, where: str):
+    (shard,) = saved.glob("*.safetensors")
+    config = saved / "config.json"
+    index = saved / "model.safetensors.index.json"
+    reason = REASONS[where]
+    if where == "missing":
+        shard.unlink()
+    elif where == "truncated":
+        shard.write_bytes(shard.read_bytes()[:-100])
+    elif where == "flipped":
+        data = bytearray(shard.read_bytes())
+        data[-1] ^= 1
+        shard.write_bytes(bytes(data))
+    elif where == "foreign":
+        config.write_text(json.dumps({"model_type": "llama"}))
+    elif where == "nan":
+        model = Palme.from_pretrained(saved)
+        model.grounding.centre.bias.data.fill_(float("nan"))
+        model.save_pretrained(saved)
+    elif where == "shape":
+        data = json.loads(config.read_text())
+        data["modalities"]["state"]["options"]["hidden"] = 24
+        config.write_text(json.dumps(data))
+    elif where == "no config":
+        saved = saved / "nowhere"
+    elif where == "path":
+        data = json.loads(index.read_text())
+        data["metadata"]["sha256"]["../x.safetensors"] = "0"
+        data["weight_map"]["x"] = "../x.safetensors"
+        index.write_text(json.dumps(data))
+    with pytest.raises(CheckpointError, match=reason):
+        Palme.from_pretrained(saved)
+
+
+def test_a_whole_causal_lm_loads_from_a_directory(tiny: Palme, tmp_path: Path):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from embodied.model.backbone import Backbone
+
+    torch.manual_seed(3)
+    config = LlamaConfig(
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=50,
+    )
+    whole = LlamaForCausalLM(config).eval()
+    whole.save_pretrained(tmp_path / "lm")
+    backbone = Backbone.from_causal_lm(str(tmp_path / "lm"), layers=3).eval()
+    ids = torch.arange(6).unsqueeze(0)
+    mask = torch.ones(1, 1, 6, 6, dtype=torch.bool).tril()
+    with torch.no_grad():
+        ours = backbone(whole.get_input_embeddings()(ids), mask=mask, position_ids=ids)
+        theirs = whole.model(input_ids=ids).last_hidden_state
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    with pytest.raises(CheckpointError, match="has 3 layers; asked for the first 4"):
+        Backbone.from_causal_lm(str(tmp_path / "lm"), layers=4)
+    with pytest.raises(CheckpointError, match="no causal language model"):
+        Backbone.from_causal_lm(str(tmp_path / "none"), layers=1)

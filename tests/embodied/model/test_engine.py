@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine answers, whatever the weights are."""
+
+import torch
+
+from embodied.model.engine import Engine
+from embodied.model.palme import Palme
+from embodied.model.plan_tokens import PlanLanguage
+from embodied.plan import all_plans, parse_plan
+
+PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def test_every_plan_is_one_path_and_its_nouns_are_marked(tokenizer):
+    language = PlanLanguage(tokenizer)
+    for plan in all_plans():
+        tokens = language.tokens[plan]
+        node = language.root
+        for token in tokens.ids:
+            node = node.children[token]
+        assert node.plan == plan
+        assert tokenizer.decode(tokens.ids).strip() == plan.text() + "."
+        for noun, thing in zip(tokens.nouns, plan.things, strict=True):
+            assert tokenizer.decode(tokens.ids[: noun + 1]).endswith(str(thing))
+
+
+def test_what_is_written_is_always_a_plan(tiny: Palme):
+    engine = Engine(tiny)
+    for text in ("", "lift it", "x" * 300, "\u202e\u0000 ok"):
+        answer = engine.answer(PICTURE, torch.zeros(8), text)
+        assert parse_plan(answer.plan.text()) == answer.plan
+        assert 0.0 < answer.confidence <= 1.0
+        assert len(answer.sights) == (0 if answer.plan.refused else len(answer.plan.things))
+
+
+def test_a_cached_plan_points_where_decoding_pointed(tiny: Palme):
+    engine = Engine(tiny)
+    plan = parse_plan("put red block in green bowl")
+    with torch.inference_mode():
+        tiny.grounding.sharpness.fill_(3.0)
+    decoded = engine.answer(PICTURE, torch.zeros(8), "any words")
+    if decoded.plan.refused:
+        decoded = engine.answer(PICTURE, torch.zeros(8), "any words", plan=plan)
+    again = engine.answer(PICTURE, torch.zeros(8), "any words", plan=decoded.plan)
+    for a, b in zip(decoded.sights, again.sights, strict=True):
+        assert torch.allclose(torch.tensor(a.point_px), torch.tensor(b.point_px), atol=1e-2)
+
+
+def test_controls_change_what_the_language_model_reads(tiny: Palme):
+    engine = Engine(tiny)
+    plan = parse_plan("touch red block")
+    other = 255 - PICTURE
+
+    def reading(**control):
+        return [
+            round(s.probability, 6)
+            for s in engine.answer(PICTURE, torch.zeros(8), "x", plan=plan, **control).sights
+        ]
+
+    shown = engine.answer(other, torch.zeros(8), "x", plan=plan)
+    assert reading(other_picture=other) == [round(s.probability, 6) for s in shown.sights]
+    assert reading(no_vision=True) != reading()
