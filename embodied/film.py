@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
 FRAME_MS = 100
 LAST_FRAME_MS = 1200
-COLOURS = 96
+COLOURS = 160
 MIN_SIZE_PX = 120
 INK, PAPER = (30, 30, 34), (250, 250, 248)
 
@@ -31,7 +31,7 @@ class FilmOptions:
     options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
     split: str = option("seen", "seen, paraphrase or pair")
     seed: int = option(1_000_000, "seed of the episodes")
-    camera: str = option("front", "camera that films")
+    camera: str = option("side", "camera that films")
     size_px: int = option(320, "width of the film; made smaller until it fits into max_mb")
     max_mb: float = option(2.0, "largest size of the file")
     out: str = option("docs/arm.gif", "the GIF")
@@ -118,7 +118,7 @@ def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: i
             frames += [_frame(Image.fromarray(picture), words, size_px) for picture in pictures]
             durations += [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]
         # One palette for all: with one for each frame, still parts would flicker and grow the file.
-        palette = _contact_sheet(frames).quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+        palette = _contact_sheet(frames).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
         small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
         part = out.with_name(out.name + ".part")
         small[0].save(

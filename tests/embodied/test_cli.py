@@ -35,7 +35,7 @@ def test_no_command_is_a_mistake_that_is_answered_with_the_help(capsys: pytest.C
     assert "usage: embodied" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["tasks", "eval", "collect", "train", "doctor"])
+@pytest.mark.parametrize("name", ["tasks", "eval", "collect", "train", "bench", "film", "say", "doctor"])
 def test_every_command_explains_its_keys(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) if name != "train" else _no_exit() as caught:
         cli.main([name, "--help"])

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bench: it runs, counts what it says, and judges nothing."""
+
+from __future__ import annotations
+
+import json
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from embodied import bench, policy
+from embodied.bench import BenchOptions
+from embodied.config import ConfigError, parse
+from embodied.errors import UnknownNameError
+from embodied.types import Decision, Instruction, Observation, SkillCall
+
+
+class StagedPolicy:
+    """Decodes for a new command only; refuses every third."""
+
+    cameras: tuple[str, ...] = ("front",)
+    heard = 0
+
+    def __init__(self) -> None:
+        self._known = False
+
+    def reset(self, instruction: Instruction) -> None:
+        self._known = False
+        StagedPolicy.heard += 1
+
+    def decide(self, observation: Observation) -> Decision:
+        stages = {"encode": 2.0} if self._known else {"encode": 2.0, "decode": 7.0}
+        self._known = True
+        refused = StagedPolicy.heard % 3 == 0
+        call = SkillCall(skill="pick", points_m=np.array([[0.5, 0.0, 0.02]]))
+        return Decision(
+            text="",
+            motion=None if refused else call,
+            observation_stamp_s=observation.stamp_s,
+            refused=refused,
+            timings_ms=stages,
+        )
+
+
+def options(*arguments: str) -> BenchOptions:
+    return parse(BenchOptions, arguments, command="embodied bench")
+
+
+@pytest.fixture
+def staged(monkeypatch: pytest.MonkeyPatch) -> None:
+    StagedPolicy.heard = 0
+    monkeypatch.setattr(policy, "make_policy", lambda name, given: StagedPolicy())
+
+
+@pytest.mark.usefixtures("staged")
+def test_decisions_are_split_into_stages_and_into_new_and_known_plans() -> None:
+    found = bench.measure_decisions(options("decisions=3", "picture_size_px=32"))
+    assert found["picture_size_px"] == 32
+    assert found["fresh_ms"]["encode"] == {"p50": 2.0, "p95": 2.0}
+    assert found["fresh_ms"]["decode"]["p50"] == 7.0
+    assert "decode" not in found["cached_plan_ms"]
+    assert found["cached_plan_ms"]["total"]["p50"] > 0
+
+
+@pytest.mark.usefixtures("staged")
+def test_the_report_is_written_and_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "bench.json"
+    arguments = ["part=decision,environment", "decisions=2", "steps=5", "picture_size_px=32", f"out={out}"]
+    assert bench.main(arguments) == 0
+    report: dict[str, Any] = json.loads(out.read_text())
+    assert report["machine"]["cores"] >= 1
+    world = report["results"]["environment"]
+    assert world["steps"] == 10
+    assert world["ratio"] == pytest.approx(world["light_steps_per_s"] / world["stock_steps_per_s"])
+    assert report["results"]["peak_memory_mb"] > 20
+    text = capsys.readouterr().out
+    assert "encode" in text and "steps/s" in text and "peak memory" in text
+
+
+def test_decoding_is_compared_with_what_the_bandwidth_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    transformers = pytest.importorskip("transformers")
+    from embodied.model.backbone import Backbone
+
+    config = transformers.LlamaConfig(
+        vocab_size=256, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2
+    )
+    backbone = Backbone(config).eval()
+    engine = types.SimpleNamespace(model=types.SimpleNamespace(backbone=backbone))
+    monkeypatch.setattr(policy, "make_policy", lambda name, given: types.SimpleNamespace(engine=engine))
+    found = bench.measure_decode(options("threads=1"), {"read_gb_per_s": 1.0})
+    layers = sum(p.nbytes for name, p in backbone.named_parameters() if "embed" not in name)
+    assert found["weights_mb"] == pytest.approx(layers / 1e6)
+    assert found["bound_tokens_per_s"] == pytest.approx(1e9 / layers)
+    assert found["share_of_bound"] == pytest.approx(found["tokens_per_s"] / found["bound_tokens_per_s"])
+
+
+@pytest.mark.usefixtures("staged")
+def test_decoding_needs_a_language_model() -> None:
+    with pytest.raises(ConfigError, match="language model"):
+        bench.measure_decode(options("policy=random"), {"read_gb_per_s": 1.0})
+
+
+def test_mistakes_are_found_before_anything_is_loaded() -> None:
+    with pytest.raises(UnknownNameError, match="decision"):
+        bench.check(options("part=decisions"))
+    with pytest.raises(UnknownNameError, match="put_in_bowl"):
+        bench.check(options("task=put_in_bowel"))
+    with pytest.raises(ConfigError, match="at least 1"):
+        bench.check(options("steps=0"))
