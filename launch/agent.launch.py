@@ -108,7 +108,8 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         "ros_arguments": ["--log-level", given("log_level")],
     }
     policy = {
-        name: ParameterValue(given(name), value_type=str) for name in ("policy", "checkpoint", "device")
+        name: ParameterValue(LaunchConfiguration(name), value_type=str)
+        for name in ("policy", "checkpoint", "device")
     }
     agent = Node(
         executable="agent_node",
@@ -126,7 +127,7 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     )
     announcer = Node(
         executable="announce_node",
-        parameters=[{"instruction": ParameterValue(given("instruction"), value_type=str)}],
+        parameters=[{"instruction": ParameterValue(LaunchConfiguration("instruction"), value_type=str)}],
         **common,
     )
     return [

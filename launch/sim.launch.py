@@ -54,10 +54,10 @@ def start(context: LaunchContext) -> list[Node]:
         return LaunchConfiguration(name).perform(context)
 
     parameters = {
-        "task": ParameterValue(given("task"), value_type=str),
-        "seed": ParameterValue(given("seed"), value_type=int),
-        "gui": ParameterValue(given("gui"), value_type=bool),
-        "rate": ParameterValue(given("rate"), value_type=float),
+        "task": ParameterValue(LaunchConfiguration("task"), value_type=str),
+        "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
+        "gui": ParameterValue(LaunchConfiguration("gui"), value_type=bool),
+        "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
     }
     params_file = [given("params_file")] if given("params_file") else []
     return [

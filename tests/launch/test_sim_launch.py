@@ -79,3 +79,21 @@ def test_what_cannot_run_ends_the_launch_and_lists_the_valid_names(ros, argument
     assert code == 1
     assert says in text
     assert "cannot run as it was configured" in text
+
+
+def test_real_launch_starts_agent_and_gate_on_the_topics_of_the_arm(ros):
+    arguments = ("joint_states:=/franka/joint_states", "trajectory:=/franka/jtc/joint_trajectory")
+    cameras = ("front_camera:=/realsense", "wrist_camera:=/hand")
+    launch = ros.ros2("launch", "embodied", "real.launch.py", "policy:=colour_blob", *arguments, *cameras)
+    launch.wait_for("ready: policy colour_blob")
+    code, gate = ros.run("node", "info", "/gate_node")
+    assert code == 0
+    assert "    /franka/joint_states: sensor_msgs/msg/JointState" in gate.splitlines()
+    assert "    /franka/jtc/joint_trajectory: trajectory_msgs/msg/JointTrajectory" in gate.splitlines()
+    code, agent = ros.run("node", "info", "/agent_node")
+    assert "    /realsense/image_raw: sensor_msgs/msg/Image" in agent.splitlines()
+    assert ros.run("param", "get", "/agent_node", "use_sim_time") == (0, "Boolean value is: False")
+    assert "sim_node" not in launch.text
+    assert "The graph is ready" not in launch.text, "there is no arm"
+    launch.send(signal.SIGINT)
+    assert launch.wait() == 0

@@ -22,19 +22,15 @@ class ParameterValue:
         self.value_type = value_type
 
     def evaluate(self, context: LaunchContext) -> object:
-        """The value; raises ValueError if its text is not of the type."""
-        text = (
-            perform(context, self.value) if isinstance(self.value, (str, LaunchConfiguration)) else self.value
-        )
-        if self.value_type is None or not isinstance(text, str):
-            return text
-        if self.value_type is str:
-            return text
-        value = yaml.safe_load(text)
-        if self.value_type is float and type(value) is int:
-            return float(value)
-        if type(value) is not self.value_type:
-            raise ValueError(f"{text!r} is not of type {self.value_type.__name__}")
+        """The value; raises ValueError if it, or what its text says, is not of the type."""
+        value = self.value
+        if isinstance(value, LaunchConfiguration):
+            text = value.perform(context)
+            value = text if self.value_type is str else yaml.safe_load(text)
+            if self.value_type is float and type(value) is int:
+                value = float(value)
+        if self.value_type is not None and type(value) is not self.value_type:
+            raise ValueError(f"{value!r} is not of type {self.value_type.__name__}")
         return value
 
 
