@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -87,6 +88,7 @@ class Run:
         self.out = Path(options.out)
         self.journal = self.out.with_suffix(".jsonl")
         self.results: list[EpisodeResult] = []
+        self._began_s = time.monotonic()
         if options.resume and self.journal.exists():
             self.results = self._read_journal()
 
@@ -124,7 +126,7 @@ class Run:
             "suite": options.suite,
             "policy": options.policy,
             "seed": options.seed,
-            "protocol": self._identity() | {"episodes": options.episodes, "complete": whole},
+            "protocol": self._protocol(whole),
             "versions": versions(),
             "results": rows,
         }
@@ -140,6 +142,14 @@ class Run:
             print(f"drew no figure: it needs {error.name} (pip install {error.name})")
         if not whole:
             print("cut short: the same command with resume=true goes on from here")
+
+    def _protocol(self, whole: bool) -> dict[str, Any]:
+        return self._identity() | {
+            "episodes": self.options.episodes,
+            "workers": self.options.workers or cores(),
+            "complete": whole,
+            "wall_s": round(time.monotonic() - self._began_s, 1),
+        }
 
     def _identity(self) -> dict[str, Any]:
         """What two runs must share for their episodes to be added up."""

@@ -140,6 +140,8 @@ def skill_action(call: SkillCall) -> Mapping[str, Any]:
 
 
 def _reset(env: Any, policy: Any, split: str, seed: int) -> tuple[Any, Mapping[str, Any]]:
+    if hasattr(policy, "set_seed"):
+        policy.set_seed(seed)  # a policy that draws must not depend on which process ran what before
     if hasattr(policy, "set_control"):
         policy.set_control(split if split in MODEL_CONTROLS else None)
     if split == "other_image":

@@ -18,6 +18,11 @@ class RandomPolicy:
     def __init__(self, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)
 
+    def set_seed(self, seed: int) -> None:
+        """Begin the episode of `seed`: equal seeds give equal choices, whatever came before."""
+        # Not the stream that the scene of the same seed was drawn from.
+        self._rng = np.random.default_rng([seed, 1])
+
     def reset(self, instruction: Instruction) -> None:
         """Nothing to forget."""
 

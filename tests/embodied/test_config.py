@@ -31,7 +31,9 @@ def read(*arguments: str) -> Options:
 
 
 def test_values_are_read_with_their_types() -> None:
-    options = read("flavour=rose: 5", "layers=1_000", "height_m=1", "iced=true", "guests=cy, di", "extra.nuts=2")
+    options = read(
+        "flavour=rose: 5", "layers=1_000", "height_m=1", "iced=true", "guests=cy, di", "extra.nuts=2"
+    )
     assert options.flavour == "rose: 5"
     assert options.layers == 1000
     assert options.height_m == 1.0 and isinstance(options.height_m, float)
@@ -117,5 +119,12 @@ def test_help_lists_every_key_with_its_default_and_meaning(capsys: pytest.Captur
         read("--help")
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    for words in ("Bake a cake.", "flavour=(required)", "layers=3", "guests=ada,bo", "iced=false", "which oven"):
+    for words in (
+        "Bake a cake.",
+        "flavour=(required)",
+        "layers=3",
+        "guests=ada,bo",
+        "iced=false",
+        "which oven",
+    ):
         assert words in text

@@ -160,6 +160,15 @@ def test_a_motion_that_the_mode_cannot_take_is_an_error() -> None:
         run_episode(FakeEnv(), policy, task="pick_up", split="seen", seed=4)
 
 
+def test_a_policy_that_draws_is_seeded_with_the_episode() -> None:
+    policy = FakePolicy()
+    seeds: list[int] = []
+    policy.set_seed = seeds.append  # type: ignore[attr-defined]
+    for seed in (4, 7):
+        run_episode(FakeEnv(), policy, task="pick_up", split="seen", seed=seed)
+    assert seeds == [4, 7]
+
+
 def test_no_language_takes_the_words_away() -> None:
     env, policy = FakeEnv(), FakePolicy()
     result = run_episode(env, policy, task="pick_up", split="no_language", seed=4)
