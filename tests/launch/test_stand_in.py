@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch stand-in with real processes, in a package of its own."""
 
+import ast
 import os
 import signal
 import stat
@@ -96,7 +97,7 @@ def test_arguments_parameters_names_and_remappings_reach_the_command_line(demo):
     process = demo(body, "words:=true: \"yes\" 'no' ü")
     assert process.wait() == 0
     line = next(line for line in process.lines if "args" in line)
-    assert eval(line.split("args ")[1]) == [  # noqa: S307 - the repr of a list of texts
+    assert ast.literal_eval(line.split("args ")[1]) == [
         "0", "--ros-args", "--log-level", "debug", "-r", "__node:=n", "-r", "__ns:=/left",
         "-p", 'words:="true: \\"yes\\" \'no\' ü"', "-p", "count:=3", "-r", "a:=b/c",
     ]  # fmt: skip
