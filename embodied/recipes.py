@@ -23,6 +23,7 @@ class Recipe(NamedTuple):
 RECIPES: Mapping[str, Recipe] = {
     "vision": Recipe("embodied.train.vision", "VisionConfig", "train", "pretrain the picture encoder"),
     "palme": Recipe("embodied.train.palme", "PalmeTrainConfig", "train", "train the PaLM-E core"),
+    "card": Recipe("embodied.train.card", "CardConfig", "write", "write a checkpoint's model card"),
 }
 EXAMPLE = "embodied train recipe=vision data=data/grounding out=runs/vision"
 

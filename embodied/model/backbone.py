@@ -8,6 +8,7 @@ with one scale each: a quarter of the memory, and the same numbers in training a
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,14 @@ def load_tokenizer(name: str | Path, *, gguf_file: str | None = None) -> PreTrai
     except (OSError, ValueError) as error:
         raise CheckpointError(f"no tokenizer at {name}: {error}") from error
     return tokenizer
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write the tokenizer; its JSON without indentation, which is half of its size."""
+    tokenizer.save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    data = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

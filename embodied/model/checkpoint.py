@@ -44,6 +44,7 @@ def save_weights(state: dict[str, Tensor], directory: Path) -> None:
     for number, shard in enumerate(shards, start=1):
         name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         save_file(shard, directory / name, metadata={"format": "pt"})
+        (directory / name).chmod(0o644)  # safetensors writes for the owner alone; a package is for all
         weight_map.update(dict.fromkeys(shard, name))
         digests[name] = _digest(directory / name)
     _write_json(directory / INDEX, {"metadata": {"sha256": digests}, "weight_map": weight_map})

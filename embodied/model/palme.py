@@ -18,7 +18,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from embodied.errors import CheckpointError, UnknownNameError
 from embodied.model import checkpoint
-from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer
+from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer, save_tokenizer
 from embodied.model.encoders import make_encoder
 from embodied.model.fusion import PREFIX
 from embodied.model.heads import Grounding
@@ -140,7 +140,7 @@ class Palme(nn.Module):
         config = asdict(self.config) | {"backbone": self.backbone.config_dict()}
         checkpoint.write_config(directory, config)
         checkpoint.save_weights(self.state_dict(), directory)
-        self.tokenizer.save_pretrained(directory / TOKENIZER_FOLDER)
+        save_tokenizer(self.tokenizer, directory / TOKENIZER_FOLDER)
 
     @classmethod
     def from_pretrained(cls, directory: str | Path) -> Palme:

@@ -28,6 +28,9 @@ WORKSPACE_M = ((0.36, 0.64), (-0.23, 0.23))
 RADIUS_M: Mapping[str, float] = {"block": 0.03, "bowl": 0.065, "zone": 0.06}
 """Footprint radius of each kind, used to keep objects apart."""
 CLEARANCE_M = 0.03
+MIN_MOVE_M = 0.08
+"""Goals nearer than this to the start are not asked for."""
+
 REST_HEIGHT_M: Mapping[str, float] = {"block": 0.02, "bowl": 0.0, "zone": 0.0}
 
 HELD_OUT_THINGS = frozenset({Thing("purple", "block"), Thing("yellow", "bowl"), Thing("green", "zone")})
@@ -222,7 +225,7 @@ def place_things(
 
 
 def goal_is_free(plan: Plan, objects: tuple[ObjectState, ...]) -> bool:
-    """Whether nothing stands in the way of a place or a push goal."""
+    """Whether a place or a push goal is on the table, away from the start, and nothing stands in the way."""
     if plan.act not in ("place_relative", "push_to"):
         return True
     named = {o.name: o for o in objects}
@@ -232,6 +235,8 @@ def goal_is_free(plan: Plan, objects: tuple[ObjectState, ...]) -> bool:
     (x0, x1), (y0, y1) = WORKSPACE_M
     if not (x0 - 0.03 <= goal[0] <= x1 + 0.03 and y0 - 0.03 <= goal[1] <= y1 + 0.03):
         return False
+    if distance_xy(start, goal) < MIN_MOVE_M:
+        return False
     others = [o for o in objects if o.name not in (str(plan.target), str(plan.reference))]
     if plan.act == "place_relative":
         return all(_apart(goal, "block", other) for other in others if other.kind != "zone")
@@ -240,9 +245,7 @@ def goal_is_free(plan: Plan, objects: tuple[ObjectState, ...]) -> bool:
 
 def _push_is_free(start: Float, goal: Float, obstacles: list[ObjectState]) -> bool:
     """A push needs a free lane from behind the block to the goal, and room for the hand behind it."""
-    length = float(np.linalg.norm(goal - start))
-    if length < 0.08:
-        return False
+    length = distance_xy(start, goal)
     along = (goal - start) / length
     for obstacle in obstacles:
         offset = obstacle.position_m[:2] - start

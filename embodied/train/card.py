@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recipe 3: write the model card of a checkpoint from the files of its training and evaluation.
+
+    embodied train recipe=card checkpoint=policies/checkpoint run=runs/palme/run.json \\
+        results=runs/eval.json,runs/controls.json,runs/oracle.json,runs/random.json
+
+Every number in the card is copied from those files.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embodied.config import option
+from embodied.errors import EmbodiedError
+
+HEAD = """---
+license: apache-2.0
+base_model: HuggingFaceTB/SmolLM2-135M-Instruct
+pipeline_tag: robotics
+---
+
+# The shipped PaLM-E policy
+
+A front picture, the joint state and a command in plain words go through one language model; it writes
+a plan and points at the things that the plan names. Derived from SmolLM2-135M-Instruct (Apache-2.0,
+Hugging Face TB): its first {layers} layers were trained on, its word embeddings are kept as int8.
+
+**Use**: commands for a tabletop arm (touch, pick up, put in a bowl, stack, place beside, push onto a
+zone) with 4 cm blocks, bowls and zones in eight colours, seen by the simulator's front camera.
+**Not for** other objects, other cameras, a real table without training on it, or anything near people:
+it is not a safety-rated system.
+
+## Training
+
+{steps} steps of {pictures} pictures x {commands} commands, seed {seed}, on pictures and commands that the
+simulator made from seeds below 1,000,000. Kept out of training: the held-out templates and nouns of
+`sim/tasks`, three colour-kind pairs, and eight pairs of colours. Commit `{commit}`, torch {torch},
+transformers {transformers}. Made again with the recipes `vision` and `palme`.
+
+## Measured
+
+Skill mode, executed with physics in PyBullet; episodes from seed {eval_seed} on, at most two attempts
+each; brackets are Wilson 95 % intervals.
+"""
+
+
+@dataclass(kw_only=True)
+class CardConfig:
+    """Write a model card from run and evaluation files."""
+
+    checkpoint: str = option("policies/checkpoint", "folder of the checkpoint")
+    run: str = option("runs/palme/run.json", "record of the training run")
+    results: list[str] = option([], "files written by `embodied eval`, with commas between them")
+
+
+def write(config: CardConfig) -> Path:
+    """Write README.md into the checkpoint; returns its path. Raises EmbodiedError for a missing file."""
+    if not config.results:
+        raise EmbodiedError("a model card needs results=..., files written by `embodied eval out=...`")
+    run = _read(config.run)
+    reports = [_read(path) for path in config.results]
+    options, versions = run["config"], run["versions"]
+    head = HEAD.format(
+        **{key: options[key] for key in ("layers", "steps", "pictures", "commands", "seed")},
+        commit=run["commit"][:12],
+        torch=versions["torch"],
+        transformers=versions["transformers"],
+        eval_seed=f"{reports[0]['seed']:,}",
+    )
+    path = Path(config.checkpoint) / "README.md"
+    path.write_text(head + "\n" + "\n".join(table(report) for report in reports), encoding="utf-8")
+    return path
+
+
+def table(report: dict[str, Any]) -> str:
+    """One evaluation as a Markdown table: a row for each task, a column for each split."""
+    splits = list(dict.fromkeys(row["split"] for row in report["results"]))
+    tasks = list(dict.fromkeys(row["task"] for row in report["results"]))
+    cells = {(row["task"], row["split"]): row for row in report["results"]}
+    lines = [
+        f"Policy `{report['policy']}`, {report['results'][0]['episodes']} episodes in each cell:",
+        "",
+        f"| task | {' | '.join(splits)} |",
+        f"|---|{'---|' * len(splits)}",
+    ]
+    for task in tasks:
+        shown = [_cell(cells[task, split]) if (task, split) in cells else "" for split in splits]
+        lines.append(f"| {task} | {' | '.join(shown)} |")
+    return "\n".join([*lines, ""])
+
+
+def _cell(row: dict[str, Any]) -> str:
+    low, high = row["ci95"]
+    return f"{100 * row['success']:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        data: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise EmbodiedError(f"no file {path}") from None
+    except json.JSONDecodeError as error:
+        raise EmbodiedError(f"{path} is not JSON: {error}") from error
+    return data

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pixels and table points are inverse to each other."""
+
+import numpy as np
+import pytest
+
+from embodied.geometry import project, unproject
+from embodied.types import CameraFrame
+
+DOWN = np.array([[0.0, 1.0, 0.0, 0.5], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.8], [0.0, 0.0, 0.0, 1.0]])
+
+
+def frame(pose: np.ndarray) -> CameraFrame:
+    intrinsics = np.array([[300.0, 0.0, 111.5], [0.0, 300.0, 111.5], [0.0, 0.0, 1.0]])
+    rgb = np.zeros((224, 224, 3), np.uint8)
+    return CameraFrame(rgb=rgb, intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=0.0)
+
+
+def test_unproject_inverts_project_on_its_plane():
+    rng = np.random.default_rng(0)
+    xy = rng.uniform([0.3, -0.2], [0.7, 0.2], (50, 2))
+    for height in (0.0, 0.02, 0.1):
+        points = np.column_stack([xy, np.full(50, height)])
+        np.testing.assert_allclose(
+            unproject(frame(DOWN), project(frame(DOWN), points), height), xy, atol=1e-9
+        )
+
+
+def test_a_pixel_that_looks_away_from_the_plane_is_refused():
+    with pytest.raises(ValueError, match="does not look at the plane"):
+        unproject(frame(DOWN), np.array([[100.0, 100.0]]), 1.0)
+    level = DOWN.copy()
+    level[:3, :3] = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+    with pytest.raises(ValueError, match="does not look at the plane"):
+        unproject(frame(level), np.array([[111.5, 111.5]]), 0.0)
