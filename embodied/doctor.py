@@ -105,7 +105,12 @@ def _checkpoint() -> Iterator[Check]:
         size_mb = sum(file.stat().st_size for file in found) / 1e6
         yield Check("checkpoint", "ok", f"{found[0].parent} ({size_mb:.0f} MB)")
     else:
-        yield Check("checkpoint", "missing", "no weights in policies/", "git lfs pull, or embodied train")
+        yield Check(
+            "checkpoint",
+            "missing",
+            "no weights in policies/",
+            "git checkout -- policies/checkpoint, or train: embodied train",
+        )
 
 
 def _ros() -> Iterator[Check]:

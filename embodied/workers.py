@@ -11,8 +11,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from embodied.config import ConfigError
 from embodied.environments import make_environment
-from embodied.errors import EmbodiedError
+from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.evaluate import EvalOptions, cores
 from embodied.policy import Policy, make_policy
 from embodied.rollout import EpisodeResult, check_controls, run_episode
@@ -20,7 +21,7 @@ from embodied.rollout import EpisodeResult, check_controls, run_episode
 Job = tuple[str, str, int]
 """(task, split, seed)."""
 
-Batch = Future[list[EpisodeResult] | str]
+Batch = Future[list[EpisodeResult] | EmbodiedError]
 EPISODES_PER_BATCH = 5
 GRAPH_SESSION = "nodes.ros_eval:GraphSession"
 """Runs episodes through a ROS graph; named as text, because `embodied` imports no other room."""
@@ -103,8 +104,8 @@ def _run_in_processes(
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 results = future.result()
-                if isinstance(results, str):
-                    raise EmbodiedError(results)
+                if isinstance(results, EmbodiedError):
+                    raise results
                 yield from results
     except BrokenProcessPool:
         raise EmbodiedError(
@@ -134,12 +135,14 @@ def _start_process(options: EvalOptions, threads: int) -> None:
     _process = (options, threads)
 
 
-def _run_batch(batch: Sequence[Job]) -> list[EpisodeResult] | str:
-    """The results of a batch, or the message of what a user did wrong (which a pool cannot carry)."""
+def _run_batch(batch: Sequence[Job]) -> list[EpisodeResult] | EmbodiedError:
+    """The results of a batch, or what a user did wrong."""
     global _worker
     assert _process is not None
     try:
         _worker = _worker or Worker(*_process)
         return [_worker.run(job) for job in batch]
     except EmbodiedError as error:
-        return str(error)
+        # Exceptions with arguments of their own do not survive the way between processes.
+        usage = isinstance(error, ConfigError | UnknownNameError)
+        return ConfigError(str(error)) if usage else EmbodiedError(str(error))
