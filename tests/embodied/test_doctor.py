@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The doctor: what is missing is named, with what to type."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embodied import doctor
+
+
+def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    code = doctor.main(arguments)
+    return code, capsys.readouterr().out
+
+
+@pytest.fixture
+def weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder in which the doctor looks for weights; it holds some."""
+    (tmp_path / "checkpoint").mkdir()
+    (tmp_path / "checkpoint" / "model.safetensors").write_bytes(bytes(10))
+    real = importlib.util.find_spec
+
+    def find_spec(name: str) -> Any:
+        spec = real(name)
+        if name == "policies" and spec is not None:
+            spec.submodule_search_locations = [str(tmp_path)]
+        return spec
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_whole_installation_misses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = report(capsys)
+    assert code == 0
+    assert "nothing is missing" in text
+    assert "runs; front picture (224, 224, 3)" in text
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_missing_package_is_named_with_what_to_type(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "installed", lambda name: None if name in ("torch", "av") else "1.0")
+    code, text = report(capsys, "simulate=false")
+    assert code == 1
+    assert "missing: torch" in text
+    assert "pip install -c constraints.txt" in text
+    assert "pip install av" in text, "an extra is no fault, but the doctor says how to get it"
+
+
+def test_missing_weights_are_found(capsys: pytest.CaptureFixture[str], weights: Path) -> None:
+    (weights / "checkpoint" / "model.safetensors").unlink()
+    code, text = report(capsys, "simulate=false")
+    assert code == 1
+    assert "missing: checkpoint" in text
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_real_ros_is_told_from_the_stand_in(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: "/somewhere/bin/ros2")
+    for distribution, words in (("jazzy", "ROS 2 jazzy"), (None, "the stand-in of this project")):
+        monkeypatch.delenv("ROS_DISTRO", raising=False)
+        if distribution:
+            monkeypatch.setenv("ROS_DISTRO", distribution)
+        assert words in report(capsys, "simulate=false")[1]
