@@ -14,7 +14,6 @@ instruction pre-empts the one under way. `~/cancel` stops the arm.
 
 from __future__ import annotations
 
-import inspect
 import json
 import sys
 import threading
@@ -148,15 +147,7 @@ class AgentNode(Node):
         if not isinstance(options, dict):
             raise EmbodiedError(f"policy_options must be a JSON object, not {self._options}")
         options |= {k: v for k, v in (("checkpoint", self._checkpoint), ("device", self._device)) if v}
-        try:
-            return make_policy(self._policy_name, options)
-        except TypeError as error:
-            # Only a call with options that the policy does not take ends here and no deeper.
-            if len(inspect.trace()) > 2:
-                raise
-            raise EmbodiedError(
-                f"policy {self._policy_name!r} does not take these options: {error}"
-            ) from error
+        return make_policy(self._policy_name, options)
 
     def _next(self) -> tuple[str, int] | None:
         with self._wake:

@@ -199,11 +199,15 @@ class Performer:
         since_s = self._now_s()
 
         def look() -> Observation:
+            nonlocal since_s
+            # A simulator that was started anew turns the clock back.
+            now_s = self._now_s()
+            since_s = min(since_s, now_s)
             # A fast simulated clock makes everything old at once: allow for it.
-            self._agent.max_observation_age_s = self._max_age_s * self._scale.scale
+            allowed_s = self._agent.max_observation_age_s = self._max_age_s * self._scale.scale
             observation = self._senses.observe()
             stamps = [observation.stamp_s, *(frame.stamp_s for frame in observation.cameras.values())]
-            if min(stamps) < since_s:
+            if not (since_s <= min(stamps) and max(stamps) <= now_s + allowed_s):
                 raise ObservationError("no new picture or joint state comes")
             return observation
 

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the gate lets through, and what it says to the rest."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from embodied.errors import UnsafeCommandError
+from embodied.robots import PANDA, panda_chain
+from embodied.safety import ActionGate, ArmState, GateLimits, TimedPath
+from embodied.skills import HandPose, waypoints
+from embodied.trajectory import plan_motion
+from embodied.types import Float, JointTrajectory, SkillCall
+
+HOME = PANDA.home_rad
+AT_HOME = ArmState(position_rad=HOME, velocity_rad_s=np.zeros(7), age_s=0.01)
+
+
+def gate() -> ActionGate:
+    return ActionGate(PANDA, panda_chain())
+
+
+def check(trajectory: JointTrajectory, arm: ArmState = AT_HOME, age_s: float = 0.1) -> JointTrajectory:
+    return gate().check(trajectory, arm=arm, proposal_age_s=age_s)
+
+
+def sway(
+    joint: int = 0, reach_rad: float = 0.3, duration_s: float = 2.0, points: int = 40
+) -> JointTrajectory:
+    """From home and back: half a cosine out, half a cosine home."""
+    time_s = np.arange(1, points + 1) * (duration_s / points)
+    position = np.tile(HOME, (points, 1))
+    velocity = np.zeros((points, 7))
+    phase = 2 * np.pi * time_s / duration_s
+    position[:, joint] += 0.5 * reach_rad * (1 - np.cos(phase))
+    velocity[:, joint] = 0.5 * reach_rad * np.sin(phase) * 2 * np.pi / duration_s
+    return JointTrajectory(
+        joint_names=PANDA.joint_names,
+        time_s=time_s,
+        position_rad=position,
+        velocity_rad_s=velocity,
+        gripper_width_m=np.full(points, 0.08),
+    )
+
+
+def test_a_sound_motion_passes_unchanged() -> None:
+    motion = sway()
+    passed = check(motion)
+    np.testing.assert_array_equal(passed.position_rad, motion.position_rad)
+    np.testing.assert_array_equal(passed.time_s, motion.time_s)
+
+
+@pytest.mark.parametrize("skill", ["touch", "pick", "pick_place", "push"])
+def test_planned_skills_pass(skill: str) -> None:
+    points = np.array([[0.5, 0.1, 0.02], [0.45, -0.15, 0.02]])[: 1 if skill in ("touch", "pick") else 2]
+    start = HandPose.from_matrix(panda_chain().forward(HOME))
+    stops = waypoints(SkillCall(skill=skill, points_m=points), start)
+    motion = plan_motion(panda_chain(), PANDA, HOME, 0.08, stops)
+    assert check(motion).time_s.size == motion.time_s.size
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda m: replace(m, joint_names=m.joint_names[:6]), "this arm has"),
+        (lambda m: replace(m, joint_names=m.joint_names[::-1]), "this arm has"),
+        (lambda m: replace(m, position_rad=m.position_rad[:, :6]), "position_rad has shape"),
+        (lambda m: replace(m, gripper_width_m=m.gripper_width_m[1:]), "gripper_width_m has shape"),
+        (lambda m: replace(m, time_s=m.time_s[::-1].copy()), "time must increase"),
+        (lambda m: replace(m, time_s=m.time_s - m.time_s[0]), "time must increase"),
+        (lambda m: replace(m, time_s=m.time_s * 100), "lasts 200.0 s, at most 60.0 s"),
+        (lambda m: replace(m, time_s=np.zeros(0)), "0 points"),
+        (lambda m: replace(m, position_rad=m.position_rad + 0.2), "rad from where the arm is"),
+        (lambda m: replace(m, gripper_width_m=m.gripper_width_m + 0.01), "10.0 mm outside of 0 to 80.0 mm"),
+        (lambda m: replace(m, velocity_rad_s=m.velocity_rad_s + 0.01), "a motion ends at rest"),
+        (
+            lambda m: replace(m, time_s=m.time_s * 0.2, velocity_rad_s=m.velocity_rad_s * 5),
+            "velocity of panda_joint1",
+        ),
+        (lambda m: replace(m, velocity_rad_s=m.velocity_rad_s * -1), "acceleration of panda_joint1"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong(spoil, words: str) -> None:
+    with pytest.raises(UnsafeCommandError) as refusal:
+        check(spoil(sway()))
+    assert words in str(refusal.value)
+
+
+def test_a_refusal_names_the_joint_the_limit_and_the_amount() -> None:
+    with pytest.raises(UnsafeCommandError, match=r"position of panda_joint4: 0\.3\d+ rad beyond its limit"):
+        check(sway(joint=3, reach_rad=PANDA.upper_rad[3] - HOME[3] + 0.35, duration_s=20))
+
+
+def test_the_hand_stays_in_the_workspace() -> None:
+    with pytest.raises(UnsafeCommandError, match=r"the hand leaves the workspace at \d\.\d\d s: x = "):
+        check(sway(joint=0, reach_rad=2.5, duration_s=8))
+
+
+def test_between_points_counts_as_much_as_at_them() -> None:
+    # Both points are at home; the cubic between them swings out.
+    velocity = np.zeros((3, 7))
+    velocity[:2, 0] = (1.5, -1.5)
+    motion = JointTrajectory(
+        joint_names=PANDA.joint_names,
+        time_s=np.array([1.0, 3.0, 4.0]),
+        position_rad=np.tile(HOME, (3, 1)),
+        velocity_rad_s=velocity,
+        gripper_width_m=np.full(3, 0.08),
+    )
+    motion.position_rad[0, 0] += 0.75
+    motion.position_rad[1, 0] += 0.75
+    _, high = TimedPath(motion).peak_position_rad()
+    assert high[0] > HOME[0] + 1.4
+    with pytest.raises(UnsafeCommandError, match="workspace"):
+        check(motion)
+
+
+@pytest.mark.parametrize(
+    ("arm", "age_s", "words"),
+    [
+        (replace(AT_HOME, age_s=0.5), 0.1, "joint states are 0.50 s old"),
+        (replace(AT_HOME, age_s=float("nan")), 0.1, "joint states are nan s old"),
+        (AT_HOME, 2.5, "decided on something 2.50 s old"),
+        (AT_HOME, -1.0, "decided on something -1.00 s old"),
+        (AT_HOME, float("nan"), "decided on something nan s old"),
+        (replace(AT_HOME, velocity_rad_s=np.full(7, 0.3)), 0.1, "the arm still moves"),
+        (replace(AT_HOME, position_rad=np.full(7, np.nan)), 0.1, "measured joint states are not finite"),
+    ],
+)
+def test_stale_or_moving_is_refused(arm: ArmState, age_s: float, words: str) -> None:
+    with pytest.raises(UnsafeCommandError, match=words):
+        check(sway(), arm, age_s)
+
+
+def test_a_fast_clock_makes_nothing_stale() -> None:
+    assert gate().check(sway(), arm=AT_HOME, proposal_age_s=8.0, clock_scale=5.0).time_s.size
+
+
+def test_the_emergency_stop_latches() -> None:
+    guard = gate()
+    guard.stop()
+    for _ in range(2):
+        with pytest.raises(UnsafeCommandError, match="emergency stop"):
+            guard.check(sway(), arm=AT_HOME, proposal_age_s=0.1)
+    guard.resume()
+    assert guard.check(sway(), arm=AT_HOME, proposal_age_s=0.1).time_s.size
+
+
+numbers = st.floats(allow_nan=True, allow_infinity=True, width=64)
+points = st.integers(1, 6)
+
+
+@st.composite
+def motions(draw: st.DrawFn) -> JointTrajectory:
+    """Sound motions, mildly spoilt ones, and nonsense."""
+    motion = sway(
+        joint=draw(st.integers(0, 6)),
+        reach_rad=draw(st.floats(-0.5, 0.5)),
+        duration_s=draw(st.floats(0.5, 6.0)),
+        points=draw(st.integers(4, 30)),
+    )
+    noise = draw(st.sampled_from([0.0, 1e-4, 1e-2, 1.0]))
+    position = motion.position_rad + noise * draw(arrays(np.float64, (1, 7), elements=st.floats(-1, 1)))
+    velocity = motion.velocity_rad_s * draw(st.floats(0.5, 1.5))
+    width = motion.gripper_width_m + draw(st.floats(-0.1, 0.1))
+    time_s = motion.time_s * draw(st.floats(0.2, 2.0))
+    for values in (position, velocity, width, time_s):
+        if draw(st.integers(0, 5)) == 0:
+            values.flat[draw(st.integers(0, values.size - 1))] = draw(numbers)
+    return replace(
+        motion, position_rad=position, velocity_rad_s=velocity, gripper_width_m=width, time_s=time_s
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(motion=motions())
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_what_passes_is_within_every_limit_and_passes_again_unchanged(motion: JointTrajectory) -> None:
+    try:
+        passed = check(motion)
+    except UnsafeCommandError:
+        return
+    for values in (passed.time_s, passed.position_rad, passed.velocity_rad_s, passed.gripper_width_m):
+        assert np.isfinite(values).all()
+    assert (passed.gripper_width_m >= 0).all()
+    assert (passed.gripper_width_m <= PANDA.max_gripper_width_m).all()
+    assert_curve_within_limits(passed)
+    again = check(passed)
+    np.testing.assert_array_equal(again.position_rad, passed.position_rad)
+    np.testing.assert_array_equal(again.velocity_rad_s, passed.velocity_rad_s)
+    np.testing.assert_array_equal(again.gripper_width_m, passed.gripper_width_m)
+    np.testing.assert_array_equal(again.time_s, passed.time_s)
+
+
+def assert_curve_within_limits(motion: JointTrajectory) -> None:
+    """By dense sampling, which knows nothing of the exact extremes that the gate computes."""
+    path, limits = TimedPath(motion), GateLimits()
+    position, velocity = path.sample(np.linspace(0.0, path.duration_s, 2000))
+    slack = limits.overshoot_rad + 1e-9
+    assert (position >= PANDA.lower_rad - slack).all()
+    assert (position <= PANDA.upper_rad + slack).all()
+    assert (np.abs(velocity) <= PANDA.max_velocity_rad_s * (1 + 1e-5)).all()
+    hand: Float = panda_chain().positions(position[::20])
+    assert (hand >= limits.workspace_lower_m - 2e-3).all()
+    assert (hand <= limits.workspace_upper_m + 2e-3).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(motion=motions(), where=st.integers(0, 1_000_000), what=st.sampled_from([np.nan, np.inf, -np.inf]))
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+def test_nothing_that_is_not_finite_passes(motion: JointTrajectory, where: int, what: float) -> None:
+    values = [motion.time_s, motion.position_rad, motion.velocity_rad_s, motion.gripper_width_m][where % 4]
+    values.flat[where % values.size] = what
+    with pytest.raises(UnsafeCommandError):
+        check(motion)
+
+
+def test_safety_imports_nothing_that_learns() -> None:
+    code = (
+        "import sys, embodied.safety; "
+        "print([m for m in ('torch', 'transformers', 'rclpy', 'pybullet') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
