@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print tables, write JSON."""
     options = parse(BenchOptions, arguments, command="embodied bench", example=EXAMPLE)
     check(options)
+    from embodied.bench_report import print_tables
     from embodied.report import write_json
     from embodied.versions import machine, versions
 
@@ -101,6 +102,7 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
     return {
         "policy": options.policy,
         "picture_size_px": options.picture_size_px,
+        "model_picture_size_px": getattr(policy, "picture_size_px", None),
         "threads": threads,
         "load_s": load_s,
         "fresh_ms": _by_stage(fresh),
@@ -267,40 +269,3 @@ def _set_threads(threads: int) -> int:
 
         torch.set_num_threads(count)
     return count
-
-
-def print_tables(results: Mapping[str, Any]) -> None:
-    """The results for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
-    if "decision" in results:
-        found = results["decision"]
-        title = (
-            f"Decision of {found['policy']}, ms: {found['picture_size_px']} px, {found['threads']} threads"
-        )
-        table = Table("stage", "new command p50 / p95", "cached plan p50 / p95", title=title)
-        stages = dict.fromkeys([*found["fresh_ms"], *found["cached_plan_ms"]])
-        for stage in sorted(stages, key=lambda name: name == "total"):
-            cells = [found[kind].get(stage) for kind in ("fresh_ms", "cached_plan_ms")]
-            table.add_row(stage, *(f"{c['p50']:.1f} / {c['p95']:.1f}" if c else "-" for c in cells))
-        console.print(table)
-        console.print(f"loading the policy: {found['load_s']:.1f} s")
-    if "environment" in results:
-        found = results["environment"]
-        console.print(
-            f"environment with one {found['picture_size_px']} px picture a step: "
-            f"{found['light_steps_per_s']:.0f} steps/s; with PyBullet's own meshes, plane and shadows "
-            f"{found['stock_steps_per_s']:.0f} steps/s; ratio {found['ratio']:.1f}"
-        )
-    if "bandwidth" in results:
-        console.print(f"memory bandwidth (reading): {results['bandwidth']['read_gb_per_s']:.1f} GB/s")
-    if "decode" in results:
-        found = results["decode"]
-        console.print(
-            f"decoding: {found['tokens_per_s']:.0f} tokens/s of {found['weights_mb']:.0f} MB of weights, "
-            f"{100 * found['share_of_bound']:.0f} % of the bandwidth bound of "
-            f"{found['bound_tokens_per_s']:.0f} tokens/s"
-        )
-    console.print(f"peak memory: {results['peak_memory_mb']:.0f} MB")
