@@ -245,7 +245,12 @@ def _stats_of_row(row: Mapping[str, Any], features: Mapping[str, Feature]) -> di
 def _task_table(tasks: Mapping[str, int]) -> pa.Table:
     table = pa.table({"task_index": pa.array(list(tasks.values()), pa.int64()), "task": list(tasks)})
     # LeRobot reads this file with pandas and looks words up in the index.
-    pandas = {"index_columns": ["task"], "column_indexes": [], "columns": [], "pandas_version": "2.0.0"}
+    kinds = {"task_index": ("int64", "int64"), "task": ("unicode", "object")}
+    columns = [
+        {"name": name, "field_name": name, "pandas_type": kind, "numpy_type": numpy, "metadata": None}
+        for name, (kind, numpy) in kinds.items()
+    ]
+    pandas = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
     return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
 
 
