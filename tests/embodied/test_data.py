@@ -179,7 +179,9 @@ def test_the_layout_is_that_of_lerobot(tmp_path: Path) -> None:
         assert name in episodes
     tasks = pq.read_table(root / layout.TASKS)
     assert tasks["task"].to_pylist() == ["task 0", "task 1"]
-    assert json.loads(tasks.schema.metadata[b"pandas"])["index_columns"] == ["task"]
+    pandas = json.loads(tasks.schema.metadata[b"pandas"])
+    assert pandas["index_columns"] == ["task"]
+    assert {column["field_name"] for column in pandas["columns"]} == set(tasks.column_names)
 
 
 def test_statistics_of_parts_are_those_of_the_whole(tmp_path: Path) -> None:
