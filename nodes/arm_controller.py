@@ -30,7 +30,7 @@ class ArmController:
         """Go through points (T, 7) at absolute times (T,) on the arm's clock; no points at all stop it.
 
         Raises UnsafeCommandError, and goes on as before, for numbers that are not finite, times that do
-        not increase or lie all in the past, and a first point that would be a jump.
+        not increase or lie all in the past, and points that no joint is fast enough for.
         """
         if not (
             np.isfinite(time_s).all()
@@ -47,14 +47,17 @@ class ArmController:
         ahead = time_s > now_s + 1e-6
         if not ahead.any():
             raise UnsafeCommandError(f"a trajectory ended {now_s - time_s[-1]:.3f} s ago")
-        first = int(ahead.argmax())
-        # A little slack: the sender reads the clock in steps.
-        needed = np.abs(position_rad[first] - here) / max(float(time_s[first]) - now_s, 0.02)
-        if np.any(needed > 2 * self._max_velocity_rad_s):
-            worst = int((needed / self._max_velocity_rad_s).argmax())
+        # A piece may come late: its first points are then too near in time and are passed over, so that the
+        # arm catches up at a speed that it has.
+        needed = np.abs(position_rad - here) / np.maximum(time_s - now_s, 1e-6)[:, None]
+        within = ahead & (needed <= self._max_velocity_rad_s).all(axis=1)
+        if not within.any():
+            speeds = needed[-1] / self._max_velocity_rad_s
+            worst = int(speeds.argmax())
             raise UnsafeCommandError(
-                f"a trajectory begins with a jump: joint {worst + 1} would need {needed[worst]:.1f} rad/s"
+                f"a trajectory begins with a jump: joint {worst + 1} would need {needed[-1, worst]:.1f} rad/s"
             )
+        first = int(within.argmax())
         self._time_s = np.concatenate([[now_s], time_s[first:]])
         self._position_rad = np.concatenate([here[None], position_rad[first:]])
         self._velocity_rad_s = np.concatenate([speed[None], velocity_rad_s[first:]])

@@ -19,7 +19,7 @@ from nodes import conversions
 from nodes.common import LATCHED, RELIABLE, STEADY, steady_s
 
 HEARTBEAT_S = 0.05
-SILENCE_S = 1.0
+SILENCE_S = 2.0
 """The gate speaks ten times a second; after this it is taken for dead."""
 _POLL_S = 0.02
 _ANSWER_S = 5.0

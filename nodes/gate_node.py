@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, Header, String
 from std_srvs.srv import Trigger
@@ -36,6 +35,7 @@ from nodes import conversions
 from nodes.common import (
     COMMAND,
     LATCHED,
+    NEWEST,
     OK,
     RELIABLE,
     STEADY,
@@ -48,7 +48,7 @@ from nodes.common import (
 )
 
 _TICK_S = 0.02
-_STALL_S = 0.1
+_STALL_S = 0.06
 _STATUS_TICKS = 5
 _ARRIVED_RAD = 0.03
 _SETTLE_S = 1.0
@@ -90,7 +90,7 @@ class GateNode(Node):
         )
         following = "how far a joint may be from where it was told to be, rad"
         self._following_rad = declare(
-            self, "following_tolerance_rad", 0.2, following, read_only=True, low=0.01, high=3.0
+            self, "following_tolerance_rad", 0.35, following, read_only=True, low=0.01, high=3.0
         )
         limits = GateLimits(
             workspace_lower_m=_corner("workspace_lower_m", lower),
@@ -113,8 +113,8 @@ class GateNode(Node):
         self._arm_out = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", COMMAND)
         self._gripper_out = self.create_publisher(Float64MultiArray, "gripper_controller/commands", COMMAND)
         self._status_out = self.create_publisher(String, "gate_status", LATCHED)
-        self.create_subscription(JointState, "joint_states", self._on_joint_states, qos_profile_sensor_data)
-        self.create_subscription(Header, "heartbeat", self._on_heartbeat, qos_profile_sensor_data)
+        self.create_subscription(JointState, "joint_states", self._on_joint_states, NEWEST)
+        self.create_subscription(Header, "heartbeat", self._on_heartbeat, NEWEST)
         self.create_subscription(JointTrajectory, "proposed_trajectory", self._on_proposal, RELIABLE)
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/resume", self._on_resume)

@@ -11,13 +11,12 @@ from functools import partial
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from embodied.errors import ObservationError
 from embodied.types import CameraFrame, Observation
 from nodes import conversions
-from nodes.common import RELIABLE
+from nodes.common import NEWEST, RELIABLE
 
 _POSES_KEPT = 20
 
@@ -42,7 +41,7 @@ class Senses:
         self._lock = threading.Lock()
         self._joints: JointState | None = None
         self._cameras: dict[str, _Camera] = {}
-        node.create_subscription(JointState, "joint_states", self._on_joints, qos_profile_sensor_data)
+        node.create_subscription(JointState, "joint_states", self._on_joints, NEWEST)
 
     def open_cameras(self, names: Sequence[str]) -> None:
         """Subscribe to the cameras `names`; a camera that is open already stays so."""
@@ -51,13 +50,13 @@ class Senses:
                 continue
             self._cameras[name] = _Camera()
             self._node.create_subscription(
-                Image, f"camera/{name}/image_raw", partial(self._on_image, name), qos_profile_sensor_data
+                Image, f"camera/{name}/image_raw", partial(self._on_image, name), NEWEST
             )
             self._node.create_subscription(
                 CameraInfo,
                 f"camera/{name}/camera_info",
                 partial(self._on_info, name),
-                qos_profile_sensor_data,
+                NEWEST,
             )
             self._node.create_subscription(
                 PoseStamped, f"camera/{name}/pose", partial(self._on_pose, name), RELIABLE

@@ -58,7 +58,7 @@ def test_no_points_at_all_stop_it_where_it_is() -> None:
         (lambda t, q, v: (t, q, v + np.inf), "not finite"),
         (lambda t, q, v: (t[::-1], q, v), "do not increase"),
         (lambda t, q, v: (t - 10.0, q, v), "ended"),
-        (lambda t, q, v: (t, q + 1.0, v), r"a jump: joint \d would need"),
+        (lambda t, q, v: (t, q + 5.0, v), r"a jump: joint \d would need"),
     ],
 )
 def test_goes_on_as_before_where_a_trajectory_is_refused(spoil, words: str) -> None:
