@@ -130,18 +130,10 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         parameters=[{"instruction": ParameterValue(LaunchConfiguration("instruction"), value_type=str)}],
         **common,
     )
-    return [
-        RegisterEventHandler(OnProcessExit(on_exit=give_up_on_user_error)),
-        RegisterEventHandler(
-            OnProcessExit(
-                target_action=announcer,
-                on_exit=end_with_the_instruction if given("exit_on_done") == "true" else [],
-            )
-        ),
-        gate,
-        agent,
-        announcer,
-    ]
+    reactions = [OnProcessExit(on_exit=give_up_on_user_error)]
+    if given("exit_on_done") == "true":
+        reactions.append(OnProcessExit(target_action=announcer, on_exit=end_with_the_instruction))
+    return [*(RegisterEventHandler(reaction) for reaction in reactions), gate, agent, announcer]
 
 
 def give_up_on_user_error(event: ProcessExited, context: LaunchContext) -> None:

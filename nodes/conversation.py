@@ -92,14 +92,13 @@ class Conversation:
                 self.halt()
                 return FAILED
             status = self._heard.popleft()
+            if status.state == "loading" or (own is not None and status.state == "ready"):
+                self._show("the agent was started anew; say it again")
+                return FAILED
             if own is None and (status.id == previous_id or status.instruction.strip() != text.strip()):
                 continue
             if own is not None and status.id != own.id:
-                self._show(
-                    "the agent was started anew; say it again"
-                    if status.state in ("loading", "ready")
-                    else f"another instruction came in between: {status.instruction!r}"
-                )
+                self._show(f"another instruction came in between: {status.instruction!r}")
                 return FAILED
             own = status
             self._show(str(status))
@@ -111,9 +110,10 @@ class Conversation:
         if self._trigger(self._cancel):
             self._show("stopped")
         elif self._trigger(self._stop):
+            resume = self._node.resolve_service_name("gate_node/resume")
             self._show(
                 "the agent does not answer; the gate stopped the arm and stays shut until "
-                "`ros2 service call /gate_node/resume std_srvs/srv/Trigger`"
+                f"`ros2 service call {resume} std_srvs/srv/Trigger`"
             )
         else:
             self._show("neither the agent nor the gate answers: without them, the arm holds where it is")

@@ -54,3 +54,13 @@ def test_without_an_agent_it_says_how_to_start_one(ros):
     process = ros.start("-c", SAY, "done", "nobody_here")
     assert process.wait() == 2
     assert "ros2 launch embodied sim.launch.py" in process.text
+
+
+def test_an_agent_that_dies_is_no_reason_to_wait(ros, agent):
+    process = ros.start("-c", SAY, "never", "left")
+    process.wait_for("moving: touch red block")
+    agent.send(signal.SIGKILL)
+    again = ros.start(str(AGENT), "--ros-args", "-r", "__ns:=/left")
+    again.wait_for("up")
+    assert process.wait() == 1
+    assert process.lines[-1] == "the agent was started anew; say it again"
