@@ -136,6 +136,7 @@ class AgentNode(Node):
             self.failure = error
         except BaseException as error:
             # A thread that dies in silence would leave a node that looks alive and never answers.
+            self._say("failed", f"the agent has a fault and ends: {type(error).__name__}: {error}")
             self.failure = error
             raise
 
@@ -169,6 +170,8 @@ class AgentNode(Node):
         self.get_logger().info(f"instruction: {text}")
 
         def check() -> None:
+            if self._closing:
+                raise Interrupted("the agent ends")
             if self._generation != generation:
                 raise Interrupted("cancelled" if self._cancelled else "another instruction came")
 

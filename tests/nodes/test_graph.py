@@ -131,6 +131,17 @@ def test_a_new_instruction_goes_before_the_old_one(client: Any) -> None:
     assert "white bowl" in json.loads(client.call("sim_node/score").message)["touched"]
 
 
+def test_a_held_block_is_put_back_before_the_next_instruction(client: Any) -> None:
+    before = objects(client)["red block"]
+    assert client.outcome(client.say("pick up the red block"))["state"] == "done"
+    assert json.loads(client.call("sim_node/score").message)["held"] == "red block"
+    assert client.outcome(client.say("touch the blue block"))["state"] == "done"
+    after = json.loads(client.call("sim_node/score").message)
+    assert after["held"] is None
+    assert "blue block" in after["touched"]
+    assert np.abs(np.array(after["objects"]["red block"]["position_m"]) - before).max() < 0.02
+
+
 def test_cancel_stops_the_arm(client: Any) -> None:
     instruction = client.say("touch the blue block")
     client.wait_moving()
