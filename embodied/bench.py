@@ -261,7 +261,7 @@ def peak_memory_mb() -> float:
 
 def _set_threads(threads: int) -> int:
     """Threads for what follows; torch is asked only when the policy uses it."""
-    from embodied.evaluate import cores
+    from embodied.versions import cores
 
     count = threads or cores()
     if "torch" in sys.modules:

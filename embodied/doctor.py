@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _machine() -> Iterator[Check]:
-    from embodied.evaluate import cores
+    from embodied.versions import cores
 
     python = f"{platform.python_version()} at {sys.executable}"
     if sys.version_info[:2] in SIMULATOR_PYTHON:

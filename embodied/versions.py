@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -41,9 +42,12 @@ def _commit() -> str | None:
 
 def machine() -> dict[str, object]:
     """What the numbers were measured on."""
-    from embodied.evaluate import cores
-
     return {"architecture": platform.machine(), "cores": cores(), "processor": _processor()}
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -14,9 +14,10 @@ from typing import Any
 from embodied.config import ConfigError
 from embodied.environments import make_environment
 from embodied.errors import EmbodiedError, UnknownNameError
-from embodied.evaluate import EvalOptions, cores
+from embodied.eval_options import EvalOptions
 from embodied.policy import Policy, make_policy
 from embodied.rollout import EpisodeResult, check_controls, run_episode
+from embodied.versions import cores
 
 Job = tuple[str, str, int]
 """(task, split, seed)."""

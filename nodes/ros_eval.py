@@ -27,7 +27,7 @@ from std_srvs.srv import Trigger
 
 from embodied.config import ConfigError
 from embodied.errors import EmbodiedError
-from embodied.evaluate import EvalOptions
+from embodied.eval_options import EvalOptions
 from embodied.rollout import SPLITS, WORDS_WITHOUT_CONTENT, EpisodeResult
 from nodes.conversation import Conversation
 from nodes.dds import use_local_transport

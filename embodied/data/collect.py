@@ -79,8 +79,8 @@ def main(arguments: Sequence[str]) -> int:
 def collect(options: CollectOptions) -> int:
     """Record demonstrations; those in which the oracle fails are left out and counted."""
     from embodied.data.writer import DatasetWriter
-    from embodied.evaluate import cores
     from embodied.progress import progress_bar
+    from embodied.versions import cores
 
     jobs = plan_jobs(options)
     failures = 0

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from embodied.config import ConfigError, parse
-from embodied.evaluate import EvalOptions
+from embodied.eval_options import EvalOptions
 from nodes.ros_eval import GraphSession
 
 
