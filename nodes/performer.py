@@ -11,7 +11,7 @@ import numpy as np
 
 from embodied.agent import Agent, unusable
 from embodied.errors import EmbodiedError, ObservationError
-from embodied.plan import BLOCK_SIZE_M, GRASP_HEIGHT_M
+from embodied.plan import GRASP_HEIGHT_M
 from embodied.robots import PANDA, panda_chain
 from embodied.safety import ClockScale
 from embodied.skills import (
@@ -36,7 +36,8 @@ _WAIT_S = 10.0
 _POLL_S = 0.02
 _HOME_RAD = 0.05
 _REST_RAD_S = 0.05
-_GRIP_MARGIN_M = 0.012
+_HELD_WIDTH_M = (0.03, 0.06)
+"""Fingers this far apart hold a block, straight or by its corners; no skill leaves them so without one."""
 
 
 class Interrupted(Exception):
@@ -123,7 +124,7 @@ class Performer:
         picks = call.skill in ("pick", "pick_place")
         if call.skill == "pick":
             self._picked_m = call.points_m[0]
-        if outcome.done and picks and narrowest[0] < BLOCK_SIZE_M - _GRIP_MARGIN_M:
+        if outcome.done and picks and narrowest[0] < _HELD_WIDTH_M[0]:
             return Result(state="failed", text=f"the fingers closed on nothing: {decision.text}")
         return _result(outcome, decision.text)
 
@@ -135,7 +136,7 @@ class Performer:
         stops: list[Waypoint] = []
         width = observation.gripper_width_m
         hand = HandPose.from_matrix(self._chain.forward(observation.joint_position_rad))
-        if abs(width - BLOCK_SIZE_M) < _GRIP_MARGIN_M:
+        if _HELD_WIDTH_M[0] < width < _HELD_WIDTH_M[1]:
             stops += self._put_back(hand)
         elif np.abs(observation.joint_position_rad - PANDA.home_rad).max() > _HOME_RAD:
             x, y, z = hand.position_m
