@@ -8,14 +8,15 @@ from sim.tasks.place_relative import PlaceRelative
 from sim.tasks.playground import Playground
 from sim.tasks.push_to import PushTo
 from sim.tasks.put_in_bowl import PutInBowl
+from sim.tasks.refuse import Refuse
 from sim.tasks.stack import Stack
 from sim.tasks.touch import Touch
 
 FAMILIES: tuple[type[Task], ...] = (Touch, PickUp, PutInBowl, Stack, PlaceRelative, PushTo)
 """The families that the tabletop suite evaluates."""
 
-_ALL: tuple[type[Task], ...] = (*FAMILIES, Playground)
-TASKS: dict[str, Task] = {family.name: family() for family in _ALL}
+_SUITE: tuple[Task, ...] = tuple(family() for family in FAMILIES)
+TASKS: dict[str, Task] = {task.name: task for task in (*_SUITE, Playground(), Refuse(_SUITE))}
 
 __all__ = ["FAMILIES", "SPLITS", "TASKS", "Episode", "SceneState", "Task", "make_task"]
 

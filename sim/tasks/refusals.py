@@ -99,13 +99,34 @@ UNKNOWN_THINGS = (
 )
 
 
-def absent_command(task: Task, present: list[Thing], rng: np.random.Generator) -> tuple[str, Plan] | None:
-    """A command of `task` that names one thing which is not on the table; None where none can be made."""
+HELD_OUT_IMPOSSIBLE = (
+    "brew some tea",
+    "climb on the roof",
+    "order a pizza",
+    "what time is it",
+    "recite a poem",
+    "iron my shirt",
+    "qqq zzz",
+    "kick the chair over",
+    "read me the news",
+    "park the car",
+)
+"""Never in training."""
+
+
+def absent_command(
+    task: Task, present: list[Thing], rng: np.random.Generator, split: str = "seen"
+) -> tuple[str, Plan] | None:
+    """A command of `task` that names one thing which is not there; None where none can be made.
+
+    `paraphrase` says it by a held-out template; `pair` names a thing that training never shows.
+    """
     missing = [
         Thing(colour, kind)
         for kind in (*task.target_kinds, *task.reference_kinds)
         for colour in COLOURS
-        if Thing(colour, kind) not in present and Thing(colour, kind) not in HELD_OUT_THINGS
+        if Thing(colour, kind) not in present
+        and (Thing(colour, kind) in HELD_OUT_THINGS) == (split == "pair")
     ]
     if not missing:
         return None
@@ -113,11 +134,14 @@ def absent_command(task: Task, present: list[Thing], rng: np.random.Generator) -
     plans = [
         plan
         for plan in task.plans_for([*present, thing])
-        if thing in plan.things and not pair_is_held_out(plan) and HELD_OUT_THINGS.isdisjoint(plan.things)
+        if thing in plan.things
+        and (split == "pair" or not pair_is_held_out(plan))
+        and HELD_OUT_THINGS.isdisjoint(set(plan.things) - {thing})
     ]
     if not plans:
         return None
-    return task.say(plans[rng.integers(len(plans))], rng), Plan(act="absent", target=thing)
+    plan = plans[rng.integers(len(plans))]
+    return task.say(plan, rng, held_out=split == "paraphrase"), Plan(act="absent", target=thing)
 
 
 def impossible_command(present: list[Thing], rng: np.random.Generator) -> tuple[str, Plan]:

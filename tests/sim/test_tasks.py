@@ -100,3 +100,17 @@ def test_unknown_names_list_the_valid_ones():
         make_task("stak")
     with pytest.raises(UnknownNameError, match="pair, paraphrase, seen"):
         TASKS["touch"].sample(np.random.default_rng(0), "train")
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_what_must_be_refused_names_something_absent_or_no_skill_at_all(split: str):
+    for episode in episodes("refuse", split):
+        assert episode.plan.refused
+        here = {o.name for o in episode.objects}
+        if episode.plan.act == "absent":
+            assert str(episode.plan.target) not in here
+            assert (episode.plan.target in HELD_OUT_THINGS) == (split == "pair")
+        state = SceneState(objects={o.name: o for o in episode.objects}, held=None, touched=frozenset())
+        assert make_task("refuse").success(episode, state)
+        touched = SceneState(objects=state.objects, held=None, touched=frozenset(here))
+        assert not make_task("refuse").success(episode, touched)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped policy on scenes from development seeds: it reads, it looks, it says no."""
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+import sim  # noqa: F401, registers the environments
+from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError
+from embodied.rollout import run_episode
+from embodied.types import Instruction, Observation
+from policies.palme import SHIPPED, PalmePolicy
+
+SEED = 700_000
+"""Neither training nor evaluation draws from here."""
+
+
+@pytest.fixture(scope="module")
+def policy() -> PalmePolicy:
+    return PalmePolicy()
+
+
+@pytest.fixture(scope="module")
+def env():
+    env = gymnasium.make("Embodied/PutInBowl-v0", action_mode="skill", cameras=("front",))
+    yield env
+    env.close()
+
+
+def look(env, seed: int = SEED) -> Observation:
+    env.reset(seed=seed)
+    return env.unwrapped.observe()
+
+
+def run(env, policy: PalmePolicy, split: str, task: str, count: int) -> int:
+    """How many of `count` episodes succeed."""
+    episodes = [
+        run_episode(env, policy, task=task, split=split, seed=SEED + i, recorder=None) for i in range(count)
+    ]
+    policy.set_control(None)
+    return sum(episode.success for episode in episodes)
+
+
+def test_it_does_what_it_is_told(env, policy: PalmePolicy):
+    assert run(env, policy, "seen", "put_in_bowl", 10) >= 8
+
+
+def test_it_follows_the_words_when_they_change(env, policy: PalmePolicy):
+    assert run(env, policy, "swapped", "put_in_bowl", 10) >= 8
+
+
+@pytest.mark.parametrize("control", ["no_vision", "other_image", "no_language"])
+def test_without_picture_or_words_it_fails(env, policy: PalmePolicy, control: str):
+    assert run(env, policy, control, "put_in_bowl", 10) <= 2
+
+
+def test_a_thing_that_is_not_there_is_named_and_nothing_moves(env, policy: PalmePolicy):
+    observation = look(env)
+    here = {o.name for o in env.unwrapped.episode.objects}
+    absent = next(name for c in ("red", "blue", "white", "black") if (name := f"{c} block") not in here)
+    policy.reset(Instruction(text=f"pick up the {absent}"))
+    decision = policy.decide(observation)
+    assert decision.refused and decision.motion is None
+    assert decision.text.startswith(f"I see no {absent}; I see: ")
+    named = set(decision.text.partition("I see: ")[2].rstrip(".").split(", "))
+    assert len(named & here) >= len(here) - 1
+
+
+@pytest.mark.parametrize("text", ["", "   ", "make me a coffee", "sing a song"])
+def test_what_it_cannot_do_is_answered_plainly(env, policy: PalmePolicy, text: str):
+    policy.reset(Instruction(text=text))
+    decision = policy.decide(look(env))
+    assert decision.refused and decision.motion is None
+    assert "I can" in decision.text
+
+
+def test_equal_inputs_give_equal_decisions_and_the_plan_is_kept(env, policy: PalmePolicy):
+    observation = look(env)
+    policy.reset(Instruction(text=env.unwrapped.episode.instruction))
+    first = policy.decide(observation)
+    again = policy.decide(observation)
+    assert "decode" in first.timings_ms and "decode" not in again.timings_ms
+    assert first.text == again.text
+    np.testing.assert_allclose(first.motion.points_m, again.motion.points_m, atol=0.003)
+
+
+def test_the_picture_may_have_another_size(env, policy: PalmePolicy):
+    env.reset(seed=SEED)
+    world = env.unwrapped.world
+    observation = env.unwrapped.observe()
+    policy.reset(Instruction(text=env.unwrapped.episode.instruction))
+    small = policy.decide(observation).motion.points_m
+    large = Observation(**{**vars(observation), "cameras": {"front": world.render("front", 320)}})
+    policy.reset(Instruction(text=env.unwrapped.episode.instruction))
+    np.testing.assert_allclose(policy.decide(large).motion.points_m, small, atol=0.01)
+
+
+def test_wrong_options_say_what_is_valid(policy: PalmePolicy, tmp_path):
+    with pytest.raises(UnknownNameError, match="no_vision, other_image"):
+        policy.set_control("blind")
+    with pytest.raises(CheckpointError, match="no checkpoint directory"):
+        PalmePolicy(checkpoint=str(tmp_path / "none"))
+    with pytest.raises(EmbodiedError, match="unknown device"):
+        PalmePolicy(device="abacus")
+
+
+def test_the_checkpoint_is_small_and_carries_its_card():
+    sizes = [path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()]
+    assert sum(sizes) <= 96_000_000
+    assert max(sizes) <= 64_000_000
+    card = (SHIPPED / "README.md").read_text()
+    assert "95 % intervals" in card and "seed" in card
+
+
+def test_the_gpu_answers_as_the_cpu(env, policy: PalmePolicy):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device on this machine")
+    observation = look(env)
+    answers = []
+    for each in (policy, PalmePolicy(device="cuda")):
+        each.reset(Instruction(text=env.unwrapped.episode.instruction))
+        answers.append(each.decide(observation))
+    assert answers[0].text == answers[1].text
+    np.testing.assert_allclose(answers[0].motion.points_m, answers[1].motion.points_m, atol=0.005)
