@@ -4,6 +4,9 @@
 `sim.launch.py` and `real.launch.py` include this file and add what stands for the arm.
 """
 
+import tempfile
+from pathlib import Path
+
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -111,6 +114,8 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         name: ParameterValue(LaunchConfiguration(name), value_type=str)
         for name in ("policy", "checkpoint", "device")
     }
+    # An emergency stop must outlive a gate that is started anew, and end with this launch.
+    latch = {"latch_file": str(Path(tempfile.mkdtemp(prefix="embodied_gate_")) / "stopped")}
     agent = Node(
         executable="agent_node",
         parameters=[use_sim_time, policy, *params_file],
@@ -120,7 +125,7 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     )
     gate = Node(
         executable="gate_node",
-        parameters=[use_sim_time, *params_file],
+        parameters=[use_sim_time, latch, *params_file],
         respawn=True,
         respawn_delay=0.5,
         **common,

@@ -18,6 +18,7 @@ Motion runs on ROS time; the watchdogs over the other processes run on steady ti
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,9 @@ class GateNode(Node):
         self._following_rad = declare(
             self, "following_tolerance_rad", 0.35, following, read_only=True, low=0.01, high=3.0
         )
+        latch_file = "file that exists while the emergency stop is latched, so that it outlives this process"
+        latch_file = declare(self, "latch_file", "", f"{latch_file}; empty: none", read_only=True)
+        self._latch = Path(latch_file) if latch_file else None
         limits = GateLimits(
             workspace_lower_m=_corner("workspace_lower_m", lower),
             workspace_upper_m=_corner("workspace_upper_m", upper),
@@ -120,7 +124,11 @@ class GateNode(Node):
         self.create_service(Trigger, "~/resume", self._on_resume)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=STEADY)
         self._diagnostics = Diagnostics(self, "panda", self._report)
-        self._say("idle", "", "")
+        if self._latch is not None and self._latch.exists():
+            self._gate.stop()
+            self._say("stopped", "", "emergency stop, latched before this gate was started")
+        else:
+            self._say("idle", "", "")
 
     def _now_s(self) -> float:
         return float(self.get_clock().now().nanoseconds) * 1e-9
@@ -279,6 +287,8 @@ class GateNode(Node):
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._gate.stop()
         self._abort("emergency stop")
+        if self._latch is not None:
+            self._latch.touch()
         self._say("stopped", self._id, "emergency stop")
         response.success, response.message = True, "stopped; nothing moves until ~/resume"
         return response
@@ -286,6 +296,8 @@ class GateNode(Node):
     def _on_resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         was_stopped = self._gate.stopped
         self._gate.resume()
+        if self._latch is not None:
+            self._latch.unlink(missing_ok=True)
         if was_stopped:
             self._say("idle", "", "")
         response.success = True

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,15 +185,17 @@ class Client:
 class Graph:
     """sim_node, gate_node and agent_node as processes that can be killed and started one by one."""
 
-    def __init__(self, ros: Any) -> None:
+    def __init__(self, ros: Any, latch: Path) -> None:
         self._ros = ros
+        self._own = {"gate_node": [f"latch_file:={latch}"]}
         self.processes: dict[str, Any] = {}
         self.client = Client(int(ros.env["ROS_DOMAIN_ID"]))
 
     def start(self, name: str) -> None:
         """Start the node `name` unless it runs."""
         if name not in self.processes:
-            arguments = [item for parameter in PARAMETERS[name] for item in ("-p", parameter)]
+            parameters = [*PARAMETERS[name], *self._own.get(name, [])]
+            arguments = [item for parameter in parameters for item in ("-p", parameter)]
             self.processes[name] = self._ros.start("-m", f"nodes.{name}", "--ros-args", *arguments)
 
     def kill(self, name: str) -> None:
@@ -204,14 +207,14 @@ class Graph:
 
 
 @pytest.fixture(scope="module")
-def graph(ros: Any) -> Iterator[Graph]:
+def graph(ros: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
     from nodes.dds import local_transport
 
     # Before the first rclpy.init of this process, and the same as for the children.
     transport = local_transport(os.environ.get("ROS_DISTRO"))
     saved = {name: os.environ.get(name) for name in transport}
     os.environ.update(transport)
-    graph = Graph(ros)
+    graph = Graph(ros, tmp_path_factory.mktemp("gate") / "stopped")
     try:
         yield graph
     finally:

@@ -79,7 +79,7 @@ def test_a_number_that_is_not_one_never_reaches_the_arm(client: Any, spoilt: flo
     assert np.abs(client.wait_still() - here).max() < STILL_RAD
 
 
-def test_stop_latches_until_resume(client: Any) -> None:
+def test_stop_latches_until_resume_even_when_the_gate_is_killed(client: Any, graph: Any) -> None:
     instruction = client.say("touch the blue block")
     client.wait_moving()
     assert client.call("gate_node/stop").success
@@ -87,6 +87,10 @@ def test_stop_latches_until_resume(client: Any) -> None:
     held = client.wait_still()
     assert np.abs(held - home()).max() > 0.05, "it was stopped on its way"
 
+    graph.kill("gate_node")
+    client.gate = {}
+    graph.start("gate_node")
+    client.wait(lambda: client.gate.get("stopped") is True, "the new gate forgot the emergency stop")
     assert client.outcome(client.say("touch the blue block"))["state"] == "stopped"
     assert np.abs(client.wait_still() - held).max() < STILL_RAD
 
