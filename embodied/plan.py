@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodied.types import Float, SkillCall
-from embodied.vocabulary import COLOURS, KINDS, RELATIONS
+from embodied.vocabulary import COLOURS, KINDS, OTHER_COLOURS, RELATIONS
 
 BLOCK_SIZE_M = 0.04
 GRASP_HEIGHT_M = 0.02
@@ -79,8 +79,11 @@ ACTS: Mapping[str, str] = {
 
 
 def all_plans() -> Iterator[Plan]:
-    """Every plan of the language, each once."""
-    kinds = {kind: [Thing(colour, kind) for colour in COLOURS] for kind in KINDS}
+    """Every plan that the language model may write, each once.
+
+    That a thing is absent is not among them: whoever points judges it by what is seen there.
+    """
+    kinds = {kind: [Thing(colour, kind) for colour in (*COLOURS, *OTHER_COLOURS)] for kind in KINDS}
     blocks, bowls, zones = kinds["block"], kinds["bowl"], kinds["zone"]
     things = [*blocks, *bowls, *zones]
     yield from (Plan(act="touch", target=thing) for thing in things)
@@ -92,7 +95,6 @@ def all_plans() -> Iterator[Plan]:
     for a, relation, b in itertools.product(blocks, RELATIONS, things):
         if a != b:
             yield Plan(act="place_relative", target=a, relation=relation, reference=b)
-    yield from (Plan(act="absent", target=thing) for thing in things)
     yield Plan(act="cannot")
 
 

@@ -116,8 +116,6 @@ class PalmePolicy:
         seen = ", ".join(str(sight.thing) for sight in answer.visible) or "nothing that I know"
         if answer.plan.act == "cannot":
             return f"I cannot do that; I can {ABILITIES}. I see: {seen}."
-        if answer.plan.act == "absent":
-            return f"I see no {answer.plan.target}; I see: {seen}."
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return f"I see no {sight.thing}; I see: {seen}."

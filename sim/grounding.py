@@ -27,10 +27,10 @@ from embodied.inputs import prepare_picture, prepare_state
 from embodied.plan import GRASP_HEIGHT_M, Plan, Thing
 from embodied.robots import PANDA
 from embodied.types import ObjectState
-from embodied.vocabulary import COLOURS, KINDS
+from embodied.vocabulary import COLOURS, KINDS, OTHER_COLOURS
 from sim.tasks import FAMILIES
 from sim.tasks.base import HELD_OUT_THINGS, pair_is_held_out
-from sim.tasks.refusals import absent_command, impossible_command
+from sim.tasks.refusals import elsewhere_plan, impossible_command
 from sim.world import World
 
 EVALUATION_SEED = 1_000_000
@@ -38,7 +38,11 @@ EVALUATION_SEED = 1_000_000
 
 RENDER_SIZE_PX = 224
 COMMANDS_PER_SCENE = 16
-ABSENT_SHARE, IMPOSSIBLE_SHARE = 0.14, 0.08
+IMPOSSIBLE_SHARE, ELSEWHERE_SHARE = 0.08, 0.25
+OTHER_COLOUR_SHARE = 0.7
+"""Of the things that are named and not there. Words of many colours teach to copy a colour rather than
+to know by heart which ones go with a verb."""
+
 MOVED_SHARE = 0.15
 _TASKS = tuple(family() for family in FAMILIES)
 
@@ -128,11 +132,14 @@ def _commands(things: list[Thing], rng: np.random.Generator) -> Iterator[tuple[s
         if choice < IMPOSSIBLE_SHARE:
             yield impossible_command(things, rng)
             continue
+        if choice < IMPOSSIBLE_SHARE + ELSEWHERE_SHARE:
+            colours = OTHER_COLOURS if rng.random() < OTHER_COLOUR_SHARE else COLOURS
+            elsewhere = elsewhere_plan(task, things, colours, rng)
+            if elsewhere is not None:
+                yield task.say(elsewhere[0], rng), elsewhere[0]
+            continue
         plans = [plan for plan in task.plans_for(things) if not pair_is_held_out(plan)]
-        absent = absent_command(task, things, rng)
-        if absent is not None and (choice < IMPOSSIBLE_SHARE + ABSENT_SHARE or not plans):
-            yield absent
-        elif plans:
+        if plans:
             plan = plans[rng.integers(len(plans))]
             assert HELD_OUT_THINGS.isdisjoint(plan.things)
             yield task.say(plan, rng), plan

@@ -206,14 +206,11 @@ class Engine:
             for r in range(max(row - 1, 0), min(row + 2, rows))
             for c in range(max(column - 1, 0), min(column + 2, columns))
         ]
-        colour = (
-            tokens.colour_logits[0, near]
-            .float()
-            .softmax(dim=-1)[:, self.model.config.colours.index(thing.colour)]
-        )
-        kind = (
-            tokens.kind_logits[0, near].float().softmax(dim=-1)[:, self.model.config.kinds.index(thing.kind)]
-        )
+        colours, kinds = self.model.config.colours, self.model.config.kinds
+        if thing.colour not in colours:
+            return 0.0
+        colour = tokens.colour_logits[0, near].float().softmax(dim=-1)[:, colours.index(thing.colour)]
+        kind = tokens.kind_logits[0, near].float().softmax(dim=-1)[:, kinds.index(thing.kind)]
         return float((colour * kind).max())
 
     def _pixel(self, cell: int, offset: Tensor) -> tuple[float, float]:

@@ -36,10 +36,13 @@ it is not a safety-rated system.
 
 ## Training
 
-{steps} steps of {pictures} pictures x {commands} commands, seed {seed}, on pictures and commands that the
-simulator made from seeds below 1,000,000. Kept out of training: the held-out templates and nouns of
-`sim/tasks`, three colour-kind pairs, and eight pairs of colours. Commit `{commit}`, torch {torch},
-transformers {transformers}. Made again with the recipes `vision` and `palme`.
+On pictures and commands that the simulator made from seeds below 1,000,000. Kept out: the held-out
+templates and nouns of `sim/tasks`, three colour-kind pairs, and eight pairs of colours. Recipes `vision`
+and `palme`, torch {torch}, transformers {transformers}; the runs, each from where the last one ended:
+
+{runs}
+
+{note}
 
 ## Measured
 
@@ -53,7 +56,8 @@ class CardConfig:
     """Write a model card from run and evaluation files."""
 
     checkpoint: str = option("policies/checkpoint", "folder of the checkpoint")
-    run: str = option("runs/palme/run.json", "record of the training run")
+    run: list[str] = option(["runs/palme/run.json"], "records of the training runs, in order")
+    note: str = option("", "what else a reader should know of the training")
     results: list[str] = option([], "files written by `embodied eval`, with commas between them")
 
 
@@ -61,14 +65,14 @@ def write(config: CardConfig) -> Path:
     """Write README.md into the checkpoint; returns its path. Raises EmbodiedError for a missing file."""
     if not config.results:
         raise EmbodiedError("a model card needs results=..., files written by `embodied eval out=...`")
-    run = _read(config.run)
+    runs = [_read(path) for path in config.run]
     reports = [_read(path) for path in config.results]
-    options, versions = run["config"], run["versions"]
     head = HEAD.format(
-        **{key: options[key] for key in ("layers", "steps", "pictures", "commands", "seed")},
-        commit=run["commit"][:12],
-        torch=versions["torch"],
-        transformers=versions["transformers"],
+        layers=runs[0]["config"]["layers"],
+        torch=runs[-1]["versions"]["torch"],
+        transformers=runs[-1]["versions"]["transformers"],
+        runs="\n".join(_run_line(run) for run in runs),
+        note=config.note,
         eval_seed=f"{reports[0]['seed']:,}",
     )
     path = Path(config.checkpoint) / "README.md"
@@ -91,6 +95,14 @@ def table(report: dict[str, Any]) -> str:
         shown = [_cell(cells[task, split]) if (task, split) in cells else "" for split in splits]
         lines.append(f"| {task} | {' | '.join(shown)} |")
     return "\n".join([*lines, ""])
+
+
+def _run_line(run: dict[str, Any]) -> str:
+    options = run["config"]
+    return (
+        f"- {options['steps']} steps of {options['pictures']} pictures x {options['commands']} commands, "
+        f"learning rates {options['learning_rate']:g} and {options['new_learning_rate']:g}, seed {options['seed']}"
+    )
 
 
 def _cell(row: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied.errors import EmbodiedError
-from embodied.plan import Plan, parse_plan
+from embodied.plan import Plan, Thing, parse_plan
 from embodied.vocabulary import COLOURS, KINDS
 
 NAMED_WEIGHT = 0.12
@@ -96,10 +96,9 @@ class GroundingData:
         """The commands of one scene and the plans that answer them."""
         return [(text, parse_plan(plan)) for text, plan in self.scenes[index]["commands"]]
 
-    def find(self, index: int, colour: str, kind: str) -> tuple[float, float]:
-        """Pixel of the thing of that colour and kind, which must be in the scene."""
-        wanted = (COLOURS.index(colour), KINDS.index(kind))
+    def find(self, index: int, thing: Thing) -> tuple[float, float] | None:
+        """Pixel of `thing`; None where the scene has no such thing."""
         for c, k, u, v in self.scenes[index]["objects"]:
-            if (c, k) == wanted:
+            if (COLOURS[c], KINDS[k]) == (thing.colour, thing.kind):
                 return u, v
-        raise AssertionError(f"scene {index} has no {colour} {kind}, but a command names it")
+        return None

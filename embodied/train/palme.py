@@ -42,6 +42,7 @@ class PalmeTrainConfig:
     data: str = option("data/grounding", "folder of rendered scenes")
     encoder: str = option("runs/vision/encoder.safetensors", "pretrained picture encoder")
     backbone: str = option("data/smollm2", "causal language model: a folder or a hub name")
+    init: str = option("", "checkpoint to start from, instead of a language model and an encoder")
     gguf_file: str = option(
         "SmolLM2-135M-Instruct.Q4_1.gguf", "weights inside of the folder; empty for safetensors"
     )
@@ -86,7 +87,6 @@ def build(config: PalmeTrainConfig) -> Palme:
     }
     model = Palme(PalmeConfig(modalities=modalities), backbone, tokenizer)
     model.encoders["front"].load_state_dict(encoder)
-    model.encoders["front"].requires_grad_(False)
     return model
 
 
@@ -96,7 +96,8 @@ def train(config: PalmeTrainConfig) -> Path:
     out = Path(config.out)
     run.record(out, config)
     data = GroundingData(config.data)
-    model = build(config)
+    model = Palme.from_pretrained(config.init).train() if config.init else build(config)
+    model.encoders["front"].requires_grad_(False)
     language = PlanLanguage(model.tokenizer)
     new = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("backbone")]
     groups = [
@@ -176,13 +177,13 @@ def make_batch(
             tokens = language.tokens[plan]
             start = prefix + len(ids) + len(question)  # position of the plan's first token
             predict += [(row, start + i - 1, vocabulary[token]) for i, token in enumerate(tokens.ids)]
-            if not plan.refused:
-                for noun, thing in zip(tokens.nouns, plan.things, strict=True):
-                    nouns.append((row, start + noun))
-                    named.append(
-                        (model.config.colours.index(thing.colour), model.config.kinds.index(thing.kind))
-                    )
-                    places.append(data.place(*data.find(int(index), thing.colour, thing.kind), rows, columns))
+            for noun, thing in zip(tokens.nouns, plan.things, strict=True):
+                pixel = data.find(int(index), thing)
+                if pixel is None:
+                    continue  # what is not there is named, and not pointed at
+                nouns.append((row, start + noun))
+                named.append((model.config.colours.index(thing.colour), model.config.kinds.index(thing.kind)))
+                places.append(data.place(*pixel, rows, columns))
             ids += question + list(tokens.ids)
             branch += [number] * (len(question) + len(tokens.ids))
         words.append(ids)

@@ -4,7 +4,7 @@
 import numpy as np
 
 from embodied.plan import Plan, Thing
-from embodied.vocabulary import COLOURS, KINDS
+from embodied.vocabulary import COLOURS
 from sim.tasks.base import HELD_OUT_THINGS, Task, pair_is_held_out
 from sim.tasks.words import noun_phrase, polite
 
@@ -83,7 +83,6 @@ WITH_UNKNOWN = (
     "push {a} to {u}",
     "place {a} left of {u}",
 )
-UNKNOWN_COLOURS = ("pink", "brown", "grey", "turquoise", "golden", "silver", "cyan", "magenta", "beige")
 UNKNOWN_THINGS = (
     "banana",
     "apple",
@@ -114,19 +113,24 @@ HELD_OUT_IMPOSSIBLE = (
 """Never in training."""
 
 
-def absent_command(
-    task: Task, present: list[Thing], rng: np.random.Generator, split: str = "seen"
-) -> tuple[str, Plan] | None:
-    """A command of `task` that names one thing which is not there; None where none can be made.
+def elsewhere_plan(
+    task: Task,
+    present: list[Thing],
+    colours: tuple[str, ...],
+    rng: np.random.Generator,
+    *,
+    held_out: bool = False,
+) -> tuple[Plan, Thing] | None:
+    """A plan of `task` in which one thing, of one of `colours`, is not on the table; and that thing.
 
-    `paraphrase` says it by a held-out template; `pair` names a thing that training never shows.
+    With `held_out` the thing is one that training never shows, else never such a one. None where no
+    plan can be made.
     """
     missing = [
         Thing(colour, kind)
         for kind in (*task.target_kinds, *task.reference_kinds)
-        for colour in COLOURS
-        if Thing(colour, kind) not in present
-        and (Thing(colour, kind) in HELD_OUT_THINGS) == (split == "pair")
+        for colour in colours
+        if Thing(colour, kind) not in present and (Thing(colour, kind) in HELD_OUT_THINGS) == held_out
     ]
     if not missing:
         return None
@@ -135,12 +139,23 @@ def absent_command(
         plan
         for plan in task.plans_for([*present, thing])
         if thing in plan.things
-        and (split == "pair" or not pair_is_held_out(plan))
+        and (held_out or not pair_is_held_out(plan))
         and HELD_OUT_THINGS.isdisjoint(set(plan.things) - {thing})
     ]
-    if not plans:
+    return (plans[rng.integers(len(plans))], thing) if plans else None
+
+
+def absent_command(
+    task: Task, present: list[Thing], rng: np.random.Generator, split: str = "seen"
+) -> tuple[str, Plan] | None:
+    """A command of `task` that names one thing which is not there; None where none can be made.
+
+    `paraphrase` says it by a held-out template; `pair` names a thing that training never shows.
+    """
+    found = elsewhere_plan(task, present, COLOURS, rng, held_out=split == "pair")
+    if found is None:
         return None
-    plan = plans[rng.integers(len(plans))]
+    plan, thing = found
     return task.say(plan, rng, held_out=split == "paraphrase"), Plan(act="absent", target=thing)
 
 
@@ -160,11 +175,7 @@ def impossible_command(present: list[Thing], rng: np.random.Generator) -> tuple[
         a, b = fixed[rng.integers(len(fixed))], named[rng.integers(len(named))]
         words = {"a": noun_phrase(a, rng), "b": noun_phrase(b, rng)}
         return polite(_pick(IMPOSSIBLE_WITH_FIXED, rng).format(**words), rng), plan
-    unknown = (
-        f"the {_pick(UNKNOWN_COLOURS, rng)} {_pick(KINDS, rng)}"
-        if rng.random() < 0.6
-        else f"the {_pick(UNKNOWN_THINGS, rng)}"
-    )
+    unknown = f"the {_pick(UNKNOWN_THINGS, rng)}"
     template = _pick(WITH_UNKNOWN, rng)
     return polite(template.format(u=unknown, a=noun_phrase(a, rng)), rng), plan
 
