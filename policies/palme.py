@@ -37,7 +37,7 @@ class PalmePolicy:
     Raises CheckpointError for a checkpoint that is missing, damaged or foreign.
     """
 
-    def __init__(self, checkpoint: str = "", device: str = "auto", sure: float = 0.2) -> None:
+    def __init__(self, checkpoint: str = "", device: str = "auto", sure: float = 0.1) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
         self._device = _device(device)
         self._engine = Engine(model.to(device=self._device, dtype=_dtype(self._device)))

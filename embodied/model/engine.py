@@ -18,7 +18,7 @@ from torch import Tensor
 from embodied.model.fusion import allowed, positions
 from embodied.model.heads import Reading
 from embodied.model.palme import Embedded, Palme
-from embodied.model.plan_tokens import PlanLanguage
+from embodied.model.plan_tokens import Node, PlanLanguage
 from embodied.model.sentence import Sensor, prompt
 from embodied.plan import Plan, Thing
 
@@ -83,7 +83,8 @@ class Engine:
             if no_vision:
                 sentence.embeddings[:, start:end] = 0.0
         if plan is None:
-            plan, confidence, hidden = self._decode(sentence, timings)
+            tree = self.language.tree_for(instruction)
+            plan, confidence, hidden = self._decode(sentence, tree, timings)
         else:
             confidence = 1.0
             with _timed(timings, "prefill"):
@@ -102,8 +103,10 @@ class Engine:
             visible = self._see(tokens, token_hidden)
         return Answer(plan=plan, confidence=confidence, sights=sights, visible=visible, timings_ms=timings)
 
-    def _decode(self, sentence: Embedded, timings: dict[str, float]) -> tuple[Plan, float, Tensor]:
-        """Walk the tree of plans. Returns the plan, its confidence and all hidden states (1, L, D)."""
+    def _decode(
+        self, sentence: Embedded, tree: Node, timings: dict[str, float]
+    ) -> tuple[Plan, float, Tensor]:
+        """Walk a tree of plans. Returns the plan, its confidence and all hidden states (1, L, D)."""
         backbone = self.model.backbone
         cache = backbone.new_cache()
         with _timed(timings, "prefill"):
@@ -115,7 +118,7 @@ class Engine:
             )
         outputs = [hidden]
         length = hidden.shape[1]
-        node, confidence = self.language.root, 1.0
+        node, confidence = tree, 1.0
         with _timed(timings, "decode"):
             while node.plan is None:
                 ids = list(node.children)
@@ -169,15 +172,14 @@ class Engine:
     ) -> tuple[Sight, ...]:
         grounding = self.model.grounding
         queries = grounding.read_queries(query_hidden)
-        cells = grounding.match(tokens, queries, token_hidden)[0].argmax(dim=-1)  # (Q,)
+        named = self._named(tokens, plan)
+        # A cell between two things may match one and lie on the other: its own words must agree.
+        match = grounding.match(tokens, queries, token_hidden)[0].float() + named.clamp_min(1e-6).log()
+        cells = match.argmax(dim=-1)  # (Q,)
         offsets = grounding.offsets(token_hidden[0, cells], features[0, cells], query_hidden[0])
         return tuple(
-            Sight(
-                thing=thing,
-                point_px=self._pixel(int(cell), offset),
-                probability=self._named(tokens, int(cell), thing),
-            )
-            for thing, cell, offset in zip(plan.things, cells, offsets, strict=True)
+            Sight(thing=thing, point_px=self._pixel(int(cell), offset), probability=float(row[cell]))
+            for thing, cell, offset, row in zip(plan.things, cells, offsets, named, strict=True)
         )
 
     def _see(self, tokens: Reading, token_hidden: Tensor) -> tuple[Sight, ...]:
@@ -197,21 +199,18 @@ class Engine:
             for c, k in (best > SEEN_PROBABILITY).nonzero().tolist()
         )
 
-    def _named(self, tokens: Reading, cell: int, thing: Thing) -> float:
-        """Probability that the token at `cell` or beside it names `thing`."""
-        rows, columns = self.model.grid
-        row, column = divmod(cell, columns)
-        near = [
-            r * columns + c
-            for r in range(max(row - 1, 0), min(row + 2, rows))
-            for c in range(max(column - 1, 0), min(column + 2, columns))
-        ]
+    def _named(self, tokens: Reading, plan: Plan) -> Tensor:
+        """(Q, T) probability that each picture token names each of the plan's things."""
         colours, kinds = self.model.config.colours, self.model.config.kinds
-        if thing.colour not in colours:
-            return 0.0
-        colour = tokens.colour_logits[0, near].float().softmax(dim=-1)[:, colours.index(thing.colour)]
-        kind = tokens.kind_logits[0, near].float().softmax(dim=-1)[:, kinds.index(thing.kind)]
-        return float((colour * kind).max())
+        colour = tokens.colour_logits[0].float().softmax(dim=-1)
+        kind = tokens.kind_logits[0].float().softmax(dim=-1)
+        rows = [
+            colour[:, colours.index(thing.colour)] * kind[:, kinds.index(thing.kind)]
+            if thing.colour in colours
+            else torch.zeros_like(colour[:, 0])
+            for thing in plan.things
+        ]
+        return torch.stack(rows)
 
     def _pixel(self, cell: int, offset: Tensor) -> tuple[float, float]:
         rows, columns = self.model.grid

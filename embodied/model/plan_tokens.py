@@ -7,12 +7,15 @@ with, so what it writes is always a plan. Where only one word is possible there 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from embodied.model.backbone import encode
 from embodied.plan import Plan, all_plans
+from embodied.vocabulary import COLOURS, OTHER_COLOURS
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,31 @@ class PlanLanguage:
     """Every plan in tokens of one tokenizer."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.tokens: dict[Plan, PlanTokens] = {}
-        self.root = Node()
         self._words: dict[str, list[int]] = {}
-        for plan in all_plans():
-            tokens = self._tokenise(plan, tokenizer)
-            self.tokens[plan] = tokens
-            node = self.root
+        self.tokens: dict[Plan, PlanTokens] = {plan: self._tokenise(plan, tokenizer) for plan in all_plans()}
+        self.tree = lru_cache(maxsize=64)(self._tree)
+        self.vocabulary: tuple[int, ...] = tuple(sorted({i for t in self.tokens.values() for i in t.ids}))
+
+    def tree_for(self, instruction: str) -> Node:
+        """The plans that answer `instruction`: of its own colours, where it names any.
+
+        So a plan never touches a thing of a colour that nobody said, however rare the words.
+        """
+        said = set(re.findall(r"[a-z]+", instruction.lower()))
+        colours = frozenset(said.intersection((*COLOURS, *OTHER_COLOURS)))
+        return self.tree(colours or frozenset((*COLOURS, *OTHER_COLOURS)))
+
+    def _tree(self, colours: frozenset[str]) -> Node:
+        root = Node()
+        for plan, tokens in self.tokens.items():
+            if not all(thing.colour in colours for thing in plan.things):
+                continue
+            node = root
             for token in tokens.ids:
                 assert node.plan is None, "one plan is the beginning of another"
                 node = node.children.setdefault(token, Node())
             node.plan = plan
-        self.vocabulary: tuple[int, ...] = tuple(sorted({i for t in self.tokens.values() for i in t.ids}))
+        return root
 
     def _tokenise(self, plan: Plan, tokenizer: PreTrainedTokenizerBase) -> PlanTokens:
         """Word by word, so that a word is the same tokens wherever it stands."""
@@ -58,15 +74,7 @@ class PlanLanguage:
             if word not in self._words:
                 self._words[word] = encode(tokenizer, word)
             ids += self._words[word]
-            if (
-                things
-                and number > 0
-                and (words[number - 1].strip(), word.strip())
-                == (
-                    things[0].colour,
-                    things[0].kind,
-                )
-            ):
+            if things and "".join(words[max(number - 1, 0) : number + 1]) == f" {things[0]}":
                 nouns.append(len(ids) - 1)
                 things.pop(0)
         assert not things, f"a thing of {plan} was not found in its sentence"

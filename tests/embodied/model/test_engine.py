@@ -15,13 +15,20 @@ def test_every_plan_is_one_path_and_its_nouns_are_marked(tokenizer):
     language = PlanLanguage(tokenizer)
     for plan in all_plans():
         tokens = language.tokens[plan]
-        node = language.root
+        node = language.tree_for("nothing that has a colour")
         for token in tokens.ids:
             node = node.children[token]
         assert node.plan == plan
         assert tokenizer.decode(tokens.ids).strip() == plan.text() + "."
         for noun, thing in zip(tokens.nouns, plan.things, strict=True):
             assert tokenizer.decode(tokens.ids[: noun + 1]).endswith(str(thing))
+
+
+def test_a_plan_names_only_colours_that_were_said(tiny: Palme):
+    engine = Engine(tiny)
+    for colours in (("red",), ("Purple", "pink")):
+        answer = engine.answer(PICTURE, torch.zeros(8), f"do it with {' and '.join(colours)} things")
+        assert {thing.colour for thing in answer.plan.things} <= {colour.lower() for colour in colours}
 
 
 def test_what_is_written_is_always_a_plan(tiny: Palme):
