@@ -57,6 +57,12 @@ class PlaceRelative(Task):
         "grab {a} and move it {r} {b}",
         "transfer {a} {r} {b}",
         "put {a} on the table {r} {b}",
+        "drop {a} {r} {b}",
+        "lift {a} and put it {r} {b}",
+        "let {a} stand {r} {b}",
+        "{a} must be {r} {b}",
+        "carry {a} {r} {b}",
+        "park {a} {r} {b}",
     )
     held_out_templates = (
         "position {a} {r} {b}",

@@ -37,6 +37,16 @@ class PushTo(Task):
         "to {b}, push {a}",
         "with your hand push {a} to {b}",
         "drag {a} to {b}",
+        "thrust {a} to {b}",
+        "press {a} along to {b}",
+        "glide {a} onto {b}",
+        "steer {a} to {b}",
+        "force {a} onto {b}",
+        "herd {a} to {b}",
+        "push {a} on until {b}",
+        "slide {a} till it is on {b}",
+        "{a} must be on {b}",
+        "ease {a} over to {b}",
     )
     held_out_templates = (
         "nudge {a} over to {b}",

@@ -37,6 +37,17 @@ class PutInBowl(Task):
         "bring {a} to {b}",
         "grab {a} and move it into {b}",
         "use {b} to store {a}",
+        "load {a} into {b}",
+        "dump {a} in {b}",
+        "tuck {a} into {b}",
+        "lay {a} in {b}",
+        "stash {a} in {b}",
+        "toss {a} into {b}",
+        "let {a} fall into {b}",
+        "{b} gets {a}",
+        "inside {b}, put {a}",
+        "{a} must be inside {b}",
+        "lift {a} and put it in {b}",
     )
     held_out_templates = (
         "deposit {a} in {b}",

@@ -38,6 +38,16 @@ class Stack(Task):
         "build a tower with {a} on {b}",
         "balance {a} on {b}",
         "cover {b} with {a}",
+        "heap {a} on {b}",
+        "load {a} onto {b}",
+        "lift {a} and put it on {b}",
+        "let {a} stand on {b}",
+        "{a} must be on top of {b}",
+        "{b} carries {a}",
+        "drop {a} onto {b}",
+        "seat {a} on {b}",
+        "top {b} with {a}",
+        "park {a} on top of {b}",
     )
     held_out_templates = (
         "mount {a} on {b}",
