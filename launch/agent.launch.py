@@ -4,9 +4,6 @@
 `sim.launch.py` and `real.launch.py` include this file and add what stands for the arm.
 """
 
-import tempfile
-from pathlib import Path
-
 from launch import LaunchContext, LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -114,8 +111,10 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         name: ParameterValue(LaunchConfiguration(name), value_type=str)
         for name in ("policy", "checkpoint", "device")
     }
+    from tempfile import mkdtemp
+
     # An emergency stop must outlive a gate that is started anew, and end with this launch.
-    latch = {"latch_file": str(Path(tempfile.mkdtemp(prefix="embodied_gate_")) / "stopped")}
+    latch = {"latch_file": f"{mkdtemp(prefix='embodied_gate_')}/stopped"}
     agent = Node(
         executable="agent_node",
         parameters=[use_sim_time, policy, *params_file],
