@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from embodied.geometry import unproject
 from embodied.plan import Plan, Thing, ground, parse_plan
 from embodied.types import CameraFrame, Decision, Float, Instruction, Observation
-from embodied.vocabulary import COLOURS
+from embodied.vocabulary import COLOURS, OTHER_COLOURS
 
 _NOUNS: Mapping[str, str] = {
     "block": "block", "cube": "block", "brick": "block", "piece": "block",
@@ -26,7 +26,7 @@ _NOUNS: Mapping[str, str] = {
 _THING = re.compile(
     r"\b(?:(?P<colour>{colours})(?: colou?red)?(?: (?:toy|square|building|wooden|round))? (?P<noun>{nouns})"
     r"|(?P<noun2>{nouns}) (?:that|which) is (?P<colour2>{colours}))\b".format(
-        colours="|".join(COLOURS), nouns="|".join(_NOUNS)
+        colours="|".join((*COLOURS, *OTHER_COLOURS)), nouns="|".join(_NOUNS)
     )
 )
 _RELATION = re.compile(r"\b(left of|right of|in front of|behind)\b")
