@@ -152,8 +152,9 @@ def load_tokenizer(name: str | Path, *, gguf_file: str | None = None) -> PreTrai
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write the tokenizer; its JSON without indentation, which is half of its size."""
+    """Write the tokenizer; its JSON without indentation, which is half of its size, and no chat template."""
     tokenizer.save_pretrained(folder)
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
     path = folder / "tokenizer.json"
     data = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(data, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")

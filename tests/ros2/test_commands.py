@@ -59,7 +59,8 @@ def test_pub_a_number_of_times(ros, demo):
 def test_echo_gets_what_was_latched_before(ros, demo):
     code, text = ros.run("topic", "echo", "--once", "/status")
     assert code == 0
-    assert text.splitlines() == ["data: ready", "---"]
+    # On a busy machine discovery takes its time, and like the real command ours says so first.
+    assert text.splitlines()[-2:] == ["data: ready", "---"]
 
 
 def test_echo_prints_the_whole_message_as_yaml(ros, demo):
