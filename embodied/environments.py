@@ -20,6 +20,8 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 }
 NAMESPACE = "Embodied"
 ACTION_MODES = ("skill", "ee_delta", "joint")
+EVALUATION_SEED = 1_000_000
+"""Seeds from here on are for evaluation only."""
 
 
 def tasks() -> Mapping[str, Any]:

@@ -9,7 +9,9 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("embodied", "numpy", "torch", "transformers", "pybullet", "gymnasium")
+PACKAGES = (
+    "embodied", "numpy", "torch", "transformers", "safetensors", "tokenizers", "pybullet", "gymnasium",
+)  # fmt: skip
 
 
 def installed(package: str) -> str | None:

@@ -3,13 +3,8 @@
 
 import gymnasium
 
+from embodied.environments import environment_id
 from sim.tasks import TASKS
-
-
-def environment_id(task: str) -> str:
-    """The gymnasium id of a task: put_in_bowl -> Embodied/PutInBowl-v0."""
-    return f"Embodied/{''.join(word.capitalize() for word in task.split('_'))}-v0"
-
 
 ENV_IDS: tuple[str, ...] = tuple(environment_id(task) for task in TASKS)
 """The ids of all environments."""

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.config import option, parse
+from embodied.environments import EVALUATION_SEED
 from embodied.errors import EmbodiedError
 from embodied.geometry import project
 from embodied.inputs import prepare_picture, prepare_state
@@ -32,9 +33,6 @@ from sim.tasks import FAMILIES
 from sim.tasks.base import HELD_OUT_THINGS, pair_is_held_out
 from sim.tasks.refusals import elsewhere_plan, impossible_command
 from sim.world import World
-
-EVALUATION_SEED = 1_000_000
-"""Seeds from here on are for evaluation only."""
 
 RENDER_SIZE_PX = 224
 COMMANDS_PER_SCENE = 16

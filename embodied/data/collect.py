@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 from embodied.config import ConfigError, option, parse
 from embodied.data import layout
 from embodied.data.layout import Feature, number
+from embodied.environments import EVALUATION_SEED
 
 FPS = 10
-EVALUATION_SEED = 1_000_000
-"""Seeds from here on are for evaluation."""
-
 ACTION_NAMES = ("dx_m", "dy_m", "dz_m", "dyaw_rad", "gripper")
 EXAMPLE = "embodied collect task=put_in_bowl episodes=1000 seed=0 out=data/put_in_bowl"
 

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import json
-import platform
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,19 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-PACKAGES = ("torch", "transformers", "numpy", "safetensors", "tokenizers")
+from embodied.versions import machine, versions
 
 
 def record(folder: Path, config: Any) -> None:
-    """Write `run.json`: the resolved options, commit, versions and machine."""
+    """Write `run.json`: the resolved options, versions (the commit among them) and machine."""
     folder.mkdir(parents=True, exist_ok=True)
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    data = {
-        "config": dataclasses.asdict(config),
-        "commit": _commit(),
-        "versions": versions | {"python": platform.python_version()},
-        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads()},
-    }
+    data = {"config": dataclasses.asdict(config), "versions": versions(), "machine": machine()}
     (folder / "run.json").write_text(json.dumps(data, indent=1) + "\n")
 
 
@@ -77,8 +68,3 @@ def _moments(optimizer: torch.optim.AdamW, model: nn.Module) -> list[dict[str, T
         for p in model.parameters()
         if p.requires_grad
     ]
-
-
-def _commit() -> str:
-    result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "unknown"
