@@ -3,13 +3,15 @@
 
 Each scene is one picture of the front camera, the pixel at which each thing stands, and commands
 with the plans that answer them. Scene i of a run depends on `seed + i` alone. Held-out templates,
-nouns and attribute pairs never appear.
+nouns and attribute pairs never appear. In many scenes a thing or two is painted in a colour that has
+no name here: what kind it is can still be told, so that kinds are not learned colour by colour.
 
     python -m sim.grounding scenes=24000 seed=0 out=data/grounding
 """
 
 from __future__ import annotations
 
+import colorsys
 import json
 import multiprocessing
 import sys
@@ -29,6 +31,7 @@ from embodied.plan import GRASP_HEIGHT_M, Plan, Thing
 from embodied.robots import PANDA
 from embodied.types import ObjectState
 from embodied.vocabulary import COLOURS, KINDS, OTHER_COLOURS
+from sim import scene
 from sim.tasks import FAMILIES
 from sim.tasks.base import HELD_OUT_THINGS, pair_is_held_out
 from sim.tasks.refusals import elsewhere_plan, impossible_command
@@ -42,6 +45,7 @@ OTHER_COLOUR_SHARE = 0.7
 to know by heart which ones go with a verb."""
 
 MOVED_SHARE = 0.15
+PAINTED_SHARE = 0.6
 _TASKS = tuple(family() for family in FAMILIES)
 
 
@@ -61,7 +65,8 @@ class Scene:
     """One training scene."""
 
     picture: NDArray[np.uint8]  # (size_px, size_px, 3)
-    objects: list[tuple[int, int, float, float]]  # colour index, kind index, u and v in `picture`
+    objects: list[tuple[int | None, int, float, float]]
+    """Colour index (None: a colour without a name), kind index, u and v in `picture`."""
     commands: list[tuple[str, str]]  # words, plan
 
 
@@ -69,17 +74,21 @@ def render_scene(world: World, seed: int, size_px: int) -> Scene:
     """The scene of one seed."""
     rng = np.random.default_rng(seed)
     objects = _TASKS[rng.integers(len(_TASKS))].sample(rng).objects
-    commands = list(_commands([Thing(o.colour, o.kind) for o in objects], rng))
+    paint = _paint(objects, rng) if rng.random() < PAINTED_SHARE else {}
+    things = [Thing(o.colour, o.kind) for o in objects if o.name not in paint]
+    commands = list(_commands(things, rng))
     if rng.random() < MOVED_SHARE:
         objects = _after_a_move(objects, rng)
     world.set_objects(objects)
+    for name, rgb in paint.items():
+        world.paint(name, rgb)
     frame = world.render("front", RENDER_SIZE_PX)
     ground = np.array([[o.position_m[0], o.position_m[1], GRASP_HEIGHT_M] for o in objects])
     pixels = (project(frame, ground) + 0.5) * (size_px / RENDER_SIZE_PX)
     return Scene(
         picture=prepare_picture(frame.rgb, size_px),
         objects=[
-            (COLOURS.index(o.colour), KINDS.index(o.kind), float(u), float(v))
+            (None if o.name in paint else COLOURS.index(o.colour), KINDS.index(o.kind), float(u), float(v))
             for o, (u, v) in zip(objects, pixels, strict=True)
         ],
         commands=[(text, plan.text()) for text, plan in commands],
@@ -141,6 +150,21 @@ def _commands(things: list[Thing], rng: np.random.Generator) -> Iterator[tuple[s
             plan = plans[rng.integers(len(plans))]
             assert HELD_OUT_THINGS.isdisjoint(plan.things)
             yield task.say(plan, rng), plan
+
+
+def _paint(
+    objects: tuple[ObjectState, ...], rng: np.random.Generator
+) -> dict[str, tuple[float, float, float]]:
+    """Colours without a name for one or two objects; none that comes near a held-out thing's."""
+    painted: dict[str, tuple[float, float, float]] = {}
+    for i in rng.permutation(len(objects))[: rng.integers(1, 3)]:
+        while True:
+            rgb = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 1.0), rng.uniform(0.1, 1.0))
+            nearest = min(COLOURS, key=lambda name: float(np.abs(np.subtract(scene.RGB[name], rgb)).sum()))
+            if Thing(nearest, objects[i].kind) not in HELD_OUT_THINGS:
+                break
+        painted[objects[i].name] = rgb
+    return painted
 
 
 def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...]:

@@ -203,6 +203,11 @@ class World:
         )
         return shape
 
+    def paint(self, name: str, rgb: tuple[float, float, float]) -> None:
+        """Give the object `name` another colour, red, green and blue in [0, 1], until the next scene."""
+        body, _ = self._objects[name]
+        self._client.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0])
+
     @property
     def time_s(self) -> float:
         """Simulated seconds since the scene began."""

@@ -2,11 +2,16 @@
 """Inference: one picture, one state, one command in; a plan and pointed locations out.
 
 The engine keeps nothing between calls. A caller that has decoded a plan may hand it back, and then
-one pass over the whole sentence points without decoding.
+one pass over picture, state and plan points without decoding.
+
+A word is chosen by what the language model thinks of it and by what the picture affords: a plan whose
+things are in view is more likely meant (the rule of SayCan, Ahn et al. 2022, with the model's own
+reading of the picture as the affordance).
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,11 +24,15 @@ from embodied.model.fusion import allowed, positions
 from embodied.model.heads import Reading
 from embodied.model.palme import Embedded, Palme
 from embodied.model.plan_tokens import Node, PlanLanguage
-from embodied.model.sentence import Sensor, prompt
+from embodied.model.sentence import PLANNED, Sensor, prompt
 from embodied.plan import Plan, Thing
 
 SEEN_PROBABILITY = 0.5
 """A picture token counts as seeing a thing from this probability of its words on."""
+
+UNSEEN_AFFORDANCE = 0.05
+"""How much less likely a plan is meant if its thing is not in view. Never 0: people do name what is not
+there, and a plan that names it is answered, where another thing's plan would move the arm."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +87,8 @@ class Engine:
         camera = self.model.config.picture
         with _timed(timings, "encode"):
             shown = picture if other_picture is None else other_picture
-            sentence = self.model.embed((Sensor(camera, shown), Sensor("state", state), prompt(instruction)))
+            words = PLANNED if plan is not None else prompt(instruction)
+            sentence = self.model.embed((Sensor(camera, shown), Sensor("state", state), words))
             start, end = sentence.spans[0]
             if no_vision:
                 sentence.embeddings[:, start:end] = 0.0
@@ -118,13 +128,18 @@ class Engine:
             )
         outputs = [hidden]
         length = hidden.shape[1]
+        start, end = sentence.spans[0]
+        presence = self._presence(self.model.grounding.read_tokens(hidden[:, start:end]))
         node, confidence = tree, 1.0
         with _timed(timings, "decode"):
             while node.plan is None:
                 ids = list(node.children)
                 if len(ids) > 1:
                     rows = backbone.embedding(torch.tensor(ids, device=hidden.device))
-                    probability = (hidden[0, -1].float() @ rows.T).softmax(dim=-1)
+                    affordance = [_affordance(child, presence) for child in node.children.values()]
+                    score = (hidden[0, -1].float() @ rows.T).softmax(dim=-1)
+                    score = score * torch.tensor(affordance, device=score.device)
+                    probability = score / score.sum()
                     best = int(probability.argmax())
                     confidence *= float(probability[best])
                     chosen = [ids[best]]
@@ -182,13 +197,19 @@ class Engine:
             for thing, cell, offset, row in zip(plan.things, cells, offsets, named, strict=True)
         )
 
+    def _presence(self, tokens: Reading) -> dict[Thing, float]:
+        """How sure the surest picture token is of each thing that it can name."""
+        best = _joint(tokens).amax(dim=0).tolist()
+        return {
+            Thing(colour, kind): best[c][k]
+            for c, colour in enumerate(self.model.config.colours)
+            for k, kind in enumerate(self.model.config.kinds)
+        }
+
     def _see(self, tokens: Reading, token_hidden: Tensor) -> tuple[Sight, ...]:
         """The surest token of every thing that some token names."""
         colours, kinds = self.model.config.colours, self.model.config.kinds
-        colour = tokens.colour_logits[0].float().softmax(dim=-1)[:, :-1]
-        kind = tokens.kind_logits[0].float().softmax(dim=-1)[:, :-1]
-        joint = colour[:, :, None] * kind[:, None, :]  # (T, colours, kinds)
-        best, cell = joint.max(dim=0)
+        best, cell = _joint(tokens).max(dim=0)
         zero = torch.zeros(2, device=token_hidden.device)
         return tuple(
             Sight(
@@ -220,6 +241,21 @@ class Engine:
             (column + 0.5 + float(offset[0])) * size / columns,
             (row + 0.5 + float(offset[1])) * size / rows,
         )
+
+
+def _joint(tokens: Reading) -> Tensor:
+    """(T, colours, kinds) probability that each picture token names each thing."""
+    colour = tokens.colour_logits[0].float().softmax(dim=-1)[:, :-1]
+    kind = tokens.kind_logits[0].float().softmax(dim=-1)[:, :-1]
+    return colour[:, :, None] * kind[:, None, :]
+
+
+def _affordance(node: Node, presence: Mapping[Thing, float]) -> float:
+    """That of the best plan below `node`: the product over its things of how surely they are in view."""
+    if node.plan is not None:
+        seen = (max(presence.get(thing, 0.0), UNSEEN_AFFORDANCE) for thing in node.plan.things)
+        return math.prod(seen)
+    return max(_affordance(child, presence) for child in node.children.values())
 
 
 @contextmanager

@@ -27,6 +27,10 @@ Segment = Text | Sensor
 Sentence = tuple[Segment, ...]
 
 
+PLANNED = Text("\nPlan:")
+"""What stands before a plan that is known: the command's words have done their work."""
+
+
 def prompt(instruction: str) -> Text:
     """The words that stand between a command and the plan that answers it."""
-    return Text(" ".join(instruction.split()) + "\nPlan:")
+    return Text(" ".join(instruction.split()) + PLANNED.text)

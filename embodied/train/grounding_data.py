@@ -16,6 +16,9 @@ from embodied.errors import EmbodiedError
 from embodied.plan import Plan, Thing, parse_plan
 from embodied.vocabulary import COLOURS, KINDS
 
+UNNAMED = -100
+"""The colour label of a thing whose colour has no name; cross-entropy leaves it out."""
+
 NAMED_WEIGHT = 0.12
 """A cell is named after the object whose bilinear weight on it exceeds this."""
 
@@ -24,7 +27,7 @@ NAMED_WEIGHT = 0.12
 class Labels:
     """What the simulator knows of one picture, on a grid of T = rows x columns cells."""
 
-    colour: Tensor  # (T,) int, len(COLOURS) for nothing
+    colour: Tensor  # (T,) int, len(COLOURS) for nothing, UNNAMED for a colour without a name
     kind: Tensor  # (T,) int, len(KINDS) for nothing
     offset: Tensor  # (T, 2) from the cell's centre to the object's, in cells
     weight: Tensor  # (T,) bilinear weight of the object on the cell
@@ -75,7 +78,8 @@ class GroundingData:
             place = self.place(u, v, rows, columns)
             for cell, w, o in zip(place.cells.tolist(), place.weights.tolist(), place.offsets, strict=True):
                 if w > max(float(weight[cell]), NAMED_WEIGHT):
-                    colour[cell], kind[cell], offset[cell], weight[cell] = c, k, o, w
+                    colour[cell] = UNNAMED if c is None else c
+                    kind[cell], offset[cell], weight[cell] = k, o, w
         return Labels(colour, kind, offset, weight)
 
     def place(self, u: float, v: float, rows: int, columns: int) -> Place:
@@ -99,6 +103,6 @@ class GroundingData:
     def find(self, index: int, thing: Thing) -> tuple[float, float] | None:
         """Pixel of `thing`; None where the scene has no such thing."""
         for c, k, u, v in self.scenes[index]["objects"]:
-            if (COLOURS[c], KINDS[k]) == (thing.colour, thing.kind):
+            if c is not None and (COLOURS[c], KINDS[k]) == (thing.colour, thing.kind):
                 return u, v
         return None

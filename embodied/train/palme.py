@@ -26,12 +26,14 @@ from embodied.model.fusion import PREFIX, allowed, positions
 from embodied.model.heads import Reading
 from embodied.model.palme import ModalityConfig, Palme, PalmeConfig
 from embodied.model.plan_tokens import PlanLanguage
-from embodied.model.sentence import prompt
+from embodied.model.sentence import PLANNED, prompt
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData, Labels, Place
 from embodied.train.vision import cosine
 
 STATE_SIZE, OBJECT_SIZE = 8, 8
+PLANNED_EVERY = 4
+"""Every fourth command stands without its words, as on the robot once its plan is known."""
 LOSS_WEIGHTS = {"plan": 1.0, "point": 1.0, "token": 0.5, "input": 0.2, "query": 0.3, "offset": 2.0}
 
 
@@ -105,12 +107,10 @@ def train(config: PalmeTrainConfig) -> Path:
         {"params": new, "lr": config.new_learning_rate},
     ]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: cosine(step, config.steps, warm_up=40)
-    )
     first = run.load_progress(out, model, optimizer)
-    for _ in range(first):
-        schedule.step()
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: cosine(first + step, config.steps, warm_up=40)
+    )
     with Progress() as progress:
         features = _features(model, data, out / "features.safetensors", progress)
         task = progress.add_task("palme", total=config.steps, completed=first)
@@ -173,10 +173,12 @@ def make_batch(
         commands = data.commands(int(index))
         for number, chosen in enumerate(rng.permutation(len(commands))[: config.commands], start=1):
             text, plan = commands[chosen]
-            question = encode(model.tokenizer, prompt(text).text)
+            planned = number % PLANNED_EVERY == 0
+            question = encode(model.tokenizer, (PLANNED if planned else prompt(text)).text)
             tokens = language.tokens[plan]
             start = prefix + len(ids) + len(question)  # position of the plan's first token
-            predict += [(row, start + i - 1, vocabulary[token]) for i, token in enumerate(tokens.ids)]
+            if not planned:
+                predict += [(row, start + i - 1, vocabulary[token]) for i, token in enumerate(tokens.ids)]
             for noun, thing in zip(tokens.nouns, plan.things, strict=True):
                 pixel = data.find(int(index), thing)
                 if pixel is None:

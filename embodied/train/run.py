@@ -23,17 +23,22 @@ def record(folder: Path, config: Any) -> None:
     (folder / "run.json").write_text(json.dumps(data, indent=1) + "\n")
 
 
+_MOMENTS = ("exp_avg", "exp_avg_sq", "step")
+
+
 def save_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
-    """Write trainable weights and moments so that the run can go on; replaces the file at once."""
-    names = [name for name, p in model.named_parameters() if p.requires_grad]
-    state: dict[str, Tensor] = {
-        f"model.{n}": p.detach() for n, p in model.named_parameters() if p.requires_grad
-    }
-    for name, entry in zip(names, _moments(optimizer, model), strict=True):
-        state |= {f"{key}.{name}": value for key, value in entry.items()}
+    """Write trainable weights and moments so that the run can go on; replaces the file at once.
+
+    What has had no gradient yet, such as a sensor that the data does not show, has no moments.
+    """
+    state: dict[str, Tensor] = {}
+    for name, parameter in _trainable(model):
+        state[f"model.{name}"] = parameter.detach().contiguous()
+        moments = optimizer.state.get(parameter, {})
+        state |= {f"{key}.{name}": value.contiguous() for key, value in moments.items()}
     path = folder / "progress.safetensors"
     temporary = path.with_suffix(".partial")
-    save_file({k: v.contiguous() for k, v in state.items()}, temporary)
+    save_file(state, temporary)
     temporary.replace(path)
 
 
@@ -44,15 +49,12 @@ def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
         return 0
     state = load_file(path)
     step = 0
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
+    for name, parameter in _trainable(model):
         with torch.no_grad():
             parameter.copy_(state[f"model.{name}"])
-        optimizer.state[parameter] = {
-            key: state[f"{key}.{name}"] for key in ("exp_avg", "exp_avg_sq", "step")
-        }
-        step = int(state[f"step.{name}"])
+        if f"step.{name}" in state:
+            optimizer.state[parameter] = {key: state[f"{key}.{name}"] for key in _MOMENTS}
+            step = max(step, int(state[f"step.{name}"]))
     return step
 
 
@@ -62,9 +64,5 @@ def log(folder: Path, row: Mapping[str, float]) -> None:
         file.write(json.dumps({k: round(v, 5) for k, v in row.items()}) + "\n")
 
 
-def _moments(optimizer: torch.optim.AdamW, model: nn.Module) -> list[dict[str, Tensor]]:
-    return [
-        {key: optimizer.state[p][key] for key in ("exp_avg", "exp_avg_sq", "step")}
-        for p in model.parameters()
-        if p.requires_grad
-    ]
+def _trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]

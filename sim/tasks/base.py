@@ -8,8 +8,9 @@ never names together).
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -19,7 +20,7 @@ from embodied.errors import UnknownNameError
 from embodied.plan import Plan, Thing, ground
 from embodied.types import Float, ObjectState, SkillCall
 from embodied.vocabulary import COLOURS, KINDS
-from sim.tasks.words import noun_phrase, polite
+from sim.tasks.words import fill, fillings, noun_phrase, pick, polite
 
 SPLITS = ("seen", "paraphrase", "pair")
 WORKSPACE_M = ((0.36, 0.64), (-0.23, 0.23))
@@ -68,6 +69,8 @@ class Task(ABC):
 
     name: ClassVar[str]
     templates: ClassVar[tuple[str, ...]]
+    """Sentences with the slots {a}, {b}, {r} of a plan, and others that `words` fill."""
+    words: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     held_out_templates: ClassVar[tuple[str, ...]]
     target_kinds: ClassVar[tuple[str, ...]] = ("block",)
     reference_kinds: ClassVar[tuple[str, ...]] = ()
@@ -112,14 +115,19 @@ class Task(ABC):
     def say(self, plan: Plan, rng: np.random.Generator, *, held_out: bool = False) -> str:
         """The words of `plan`, by a training template or a held-out one."""
         templates = self.held_out_templates if held_out else self.templates
-        words = {
+        sentence = fill(pick(templates, rng), self.words, rng)
+        phrases = {
             slot: noun_phrase(thing, rng, held_out=held_out)
             for slot, thing in (("a", plan.target), ("b", plan.reference))
             if thing is not None
         }
         if plan.relation is not None:
-            words["r"] = self.relation_phrase(plan.relation, rng, held_out=held_out)
-        return polite(templates[rng.integers(len(templates))].format(**words), rng)
+            phrases["r"] = self.relation_phrase(plan.relation, rng, held_out=held_out)
+        return polite(sentence.format(**phrases), rng)
+
+    def phrasings(self) -> Iterator[str]:
+        """Every sentence that training may use for the family, with the plan's slots open."""
+        return itertools.chain.from_iterable(fillings(template, self.words) for template in self.templates)
 
     def relation_phrase(self, relation: str, rng: np.random.Generator, *, held_out: bool) -> str:
         """How to say a relation; only families with relations have one."""

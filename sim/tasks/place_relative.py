@@ -2,28 +2,67 @@
 """place_relative: one block beside another thing, as seen in the front camera's picture."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 
 from embodied.plan import RELATION_OFFSETS, Plan, Thing, relation_distance_m
 from embodied.vocabulary import RELATIONS
 from sim.tasks.base import Episode, SceneState, Task
+from sim.tasks.words import listed
 
 ALONG_TOLERANCE_M = 0.045
 ACROSS_TOLERANCE_M = 0.045
 ON_TABLE_M = 0.03
 
 PHRASES: Mapping[str, tuple[str, ...]] = {
-    "left of": ("left of", "to the left of", "on the left of", "on the left side of", "to the left side of"),
-    "right of": (
-        "right of",
-        "to the right of",
-        "on the right of",
-        "on the right side of",
-        "to the right side of",
+    "left of": (
+        *("left of", "to the left of", "on the left of", "on the left side of", "to the left side of"),
+        *(
+            "at the left of",
+            "on the left next to",
+            "left from",
+            "to the left from",
+            "leftwards of",
+            "on the left-hand side of",
+        ),
     ),
-    "in front of": ("in front of", "in front of", "on the near side of", "at the front of", "nearer than"),
-    "behind": ("behind", "behind", "at the back of", "in back of", "on the far side of", "farther than"),
+    "right of": (
+        *("right of", "to the right of", "on the right of", "on the right side of", "to the right side of"),
+        *(
+            "at the right of",
+            "on the right next to",
+            "right from",
+            "to the right from",
+            "rightwards of",
+            "on the right-hand side of",
+        ),
+    ),
+    "in front of": (
+        *("in front of", "in front of", "in front of", "on the near side of", "at the front of"),
+        *(
+            "nearer than",
+            "to the front of",
+            "closer to me than",
+            "nearer to me than",
+            "in the front of",
+            "before",
+            "just in front of",
+            "on this side of",
+        ),
+    ),
+    "behind": (
+        *("behind", "behind", "behind", "at the back of", "in back of", "on the far side of", "farther than"),
+        *(
+            "to the back of",
+            "to the rear of",
+            "beyond",
+            "farther away than",
+            "farther from me than",
+            "just behind",
+            "round the back of",
+        ),
+    ),
 }
 HELD_OUT_PHRASES: Mapping[str, tuple[str, ...]] = {
     "left of": ("just left of", "at the left hand side of"),
@@ -38,31 +77,65 @@ class PlaceRelative(Task):
 
     name = "place_relative"
     reference_kinds = ("block", "bowl", "zone")
+    words: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "v": listed("""
+            put; place; set; move; drop; bring; transfer; lay; load; carry; take; get; transport; throw;
+            toss; dump; deliver; send; lower; plant; land; add; settle; install; ease; let down; haul;
+            shove; swing; slip; fit; sink; convey; cast; guide; arrange; store; keep; hide; chuck; plonk;
+            park; stand; put down; set down; lay down; stop
+        """),
+        "p": listed("""
+            pick up; take; grab; lift; grasp; get; raise; collect; catch; snatch; hold; pick; lift up;
+            take up; grip; gather; carry; choose; pull up; scoop up
+        """),
+        "m": listed("""
+            goes; must go; has to go; needs to go; must be; has to be; lies; belongs; ought to be; is to be;
+            must stand; stands; wants to be
+        """),
+    }
     templates = (
-        "put {a} {r} {b}",
-        "place {a} {r} {b}",
-        "move {a} {r} {b}",
-        "set {a} {r} {b}",
-        "set {a} down {r} {b}",
-        "lay {a} {r} {b}",
-        "bring {a} {r} {b}",
-        "pick up {a} and put it {r} {b}",
-        "pick up {a} and place it {r} {b}",
-        "take {a} and put it {r} {b}",
-        "take {a} and set it {r} {b}",
-        "{r} {b}, put {a}",
-        "{r} {b}, place {a}",
-        "{a} goes {r} {b}",
-        "{a} belongs {r} {b}",
-        "grab {a} and move it {r} {b}",
-        "transfer {a} {r} {b}",
-        "put {a} on the table {r} {b}",
-        "drop {a} {r} {b}",
-        "lift {a} and put it {r} {b}",
+        *("{v} {a} {r} {b}",) * 10,
+        "{v} {a} on the table {r} {b}",
+        "{v} {a} down {r} {b}",
+        "{v} {a} somewhere {r} {b}",
+        "{v} {a} to the place {r} {b}",
+        *("{p} {a} and {v} it {r} {b}",) * 2,
+        "{p} {a}, then {v} it {r} {b}",
+        "{p} {a} and put it down {r} {b}",
+        "{p} {a} and let it go {r} {b}",
+        "{r} {b}, {v} {a}",
+        "{r} {b} goes {a}",
+        "{a} {r} {b}",
+        *("{a} {m} {r} {b}",) * 2,
+        "i want {a} {r} {b}",
+        "i want {a} to be {r} {b}",
+        "i want {a} to stand {r} {b}",
+        "make sure {a} is {r} {b}",
+        "move {a} until it is {r} {b}",
+        "move {a} to be {r} {b}",
         "let {a} stand {r} {b}",
-        "{a} must be {r} {b}",
-        "carry {a} {r} {b}",
-        "park {a} {r} {b}",
+        "let {a} lie {r} {b}",
+        "have {a} stand {r} {b}",
+        "take {a} away and put it {r} {b}",
+        "the right place for {a} is {r} {b}",
+        "there is room {r} {b}, put {a} there",
+        "i would like {a} {r} {b}",
+        "move {a} so that it is {r} {b}",
+        "could you stand {a} {r} {b}",
+        "find a spot {r} {b} and put {a} there",
+        "find a place {r} {b} for {a}",
+        "look {r} {b}, {a} goes there",
+        "{r} {b} is a place for {a}",
+        "{r} {b} is room for {a}",
+        "{r} {b} there should be {a}",
+        "{r} {b} i want {a}",
+        "{p} {a}, then stand it {r} {b}",
+        "{p} {a} and drop it {r} {b}",
+        "{p} {a}, go {r} {b} and put it down",
+        "please have {a} sitting {r} {b}",
+        "{a} should be standing {r} {b}",
+        "{a} should lie {r} {b}",
+        "take {a} to the table {r} {b}",
     )
     held_out_templates = (
         "position {a} {r} {b}",

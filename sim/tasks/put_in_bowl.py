@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """put_in_bowl: one block into one bowl."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from sim.tasks.base import Episode, SceneState, Task, distance_xy
+from sim.tasks.words import listed
 
 INSIDE_M = 0.05
 MAX_HEIGHT_M = 0.05
@@ -12,42 +16,79 @@ class PutInBowl(Task):
 
     name = "put_in_bowl"
     reference_kinds = ("bowl",)
+    words: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "v": listed("""
+            put; place; set; move; drop; bring; transfer; lay; load; carry; take; get; transport; throw;
+            toss; dump; deliver; send; lower; plant; land; add; settle; install; ease; let down; haul;
+            shove; swing; slip; fit; sink; convey; cast; guide; arrange; store; keep; hide; chuck; plonk;
+            park; insert; tuck; stash; fling; pour; pack; save; slide; bury; collect
+        """),
+        "i": listed("""
+            in; into; inside; inside of; within; to the inside of
+        """),
+        "p": listed("""
+            pick up; take; grab; lift; grasp; get; raise; collect; catch; snatch; hold; pick; lift up;
+            take up; grip; gather; carry; choose; pull up; scoop up
+        """),
+        "m": listed("""
+            belongs; goes; must go; has to go; needs to go; must be; has to be; falls; lands; lies;
+            ought to be; is to be; wants to be
+        """),
+    }
     templates = (
-        "put {a} in {b}",
-        "put {a} into {b}",
-        "put {a} inside {b}",
-        "place {a} in {b}",
-        "place {a} inside {b}",
-        "drop {a} in {b}",
-        "drop {a} into {b}",
-        "move {a} into {b}",
-        "move {a} to {b}",
-        "set {a} in {b}",
-        "throw {a} into {b}",
-        "pick up {a} and put it in {b}",
-        "take {a} and drop it in {b}",
-        "take {a} and place it inside {b}",
-        "in {b}, put {a}",
-        "into {b} goes {a}",
-        "{a} goes in {b}",
-        "{a} belongs in {b}",
+        *("{v} {a} {i} {b}",) * 10,
+        *("{v} {a} to {b}",) * 2,
+        "move {a} over to {b}",
+        *("{p} {a} and {v} it {i} {b}",) * 2,
+        "{p} {a}, then {v} it {i} {b}",
+        "{p} {a} and let it go {i} {b}",
+        "{p} {a} and let it fall {i} {b}",
+        "{p} {a} and open your hand over {b}",
+        "{p} {a}, carry it to {b} and let go",
+        "{p} {a} and bring it to {b}",
+        "{i} {b}, {v} {a}",
+        "{i} {b} goes {a}",
+        "{i} {b} with {a}",
+        "{a} {i} {b}",
+        *("{a} {m} {i} {b}",) * 2,
+        "i want {a} {i} {b}",
+        "i want to have {a} {i} {b}",
+        "i want {a} to be {i} {b}",
+        "make sure {a} is {i} {b}",
+        "see that {a} gets {i} {b}",
         "fill {b} with {a}",
-        "insert {a} into {b}",
-        "transfer {a} to {b}",
-        "bring {a} to {b}",
-        "grab {a} and move it into {b}",
         "use {b} to store {a}",
-        "load {a} into {b}",
-        "dump {a} in {b}",
-        "tuck {a} into {b}",
-        "lay {a} in {b}",
-        "stash {a} in {b}",
-        "toss {a} into {b}",
-        "let {a} fall into {b}",
+        "use {b} for {a}",
+        "let {a} fall {i} {b}",
+        "let {a} go {i} {b}",
         "{b} gets {a}",
-        "inside {b}, put {a}",
-        "{a} must be inside {b}",
-        "lift {a} and put it in {b}",
+        "{b} is for {a}",
+        "{b} is the place for {a}",
+        "{b} must contain {a}",
+        "{b} must hold {a}",
+        "{b} wants {a}",
+        "have {b} hold {a}",
+        "clean up {a} by putting it {i} {b}",
+        "the right place for {a} is {i} {b}",
+        "{a} needs to end in {b}",
+        "i would like {a} {i} {b}",
+        "into {b} with {a}",
+        "{b} should have {a} in it",
+        "{b} must have {a} in it",
+        "i want {b} to have {a} in it",
+        "{p} {a}, carry it over to {b} and drop it in",
+        "{p} {a} and drop it over {b}",
+        "{p} {a}, go to {b} and put it in",
+        "{p} {a}, go over {b} and open the gripper",
+        "see {b}? {v} {a} in it",
+        "look at {b} and {v} {a} in there",
+        "find {b} and {v} {a} in it",
+        "take {b} as a home for {a}",
+        "there is {b}, {a} goes in it",
+        "let {b} have {a}",
+        "give {a} to {b}",
+        "give {b} {a}",
+        "stick {a} {i} {b}",
     )
     held_out_templates = (
         "deposit {a} in {b}",

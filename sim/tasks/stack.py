@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """stack: one block on top of another."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from embodied.plan import BLOCK_SIZE_M
 from sim.tasks.base import Episode, SceneState, Task, distance_xy
+from sim.tasks.words import listed
 
 MAX_OFFSET_M = 0.025
 HEIGHT_TOLERANCE_M = 0.01
@@ -13,41 +17,82 @@ class Stack(Task):
 
     name = "stack"
     reference_kinds = ("block",)
+    words: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "v": listed("""
+            put; place; set; move; drop; bring; transfer; lay; load; carry; take; get; transport; throw;
+            toss; dump; deliver; send; lower; plant; land; add; settle; install; ease; let down; haul;
+            shove; swing; slip; fit; sink; convey; cast; guide; arrange; store; keep; hide; chuck; plonk;
+            park; stack; pile; balance; heap; seat; stand; superimpose; stack up; build
+        """),
+        "o": listed("""
+            on; on top of; onto; atop; over; on the top of; above; up on
+        """),
+        "p": listed("""
+            pick up; take; grab; lift; grasp; get; raise; collect; catch; snatch; hold; pick; lift up;
+            take up; grip; gather; carry; choose; pull up; scoop up
+        """),
+        "m": listed("""
+            goes; must go; has to go; needs to go; must be; has to be; lies; belongs; ought to be; is to be;
+            must stand; stands; wants to be
+        """),
+    }
     templates = (
-        "stack {a} on {b}",
-        "stack {a} on top of {b}",
-        "stack {a} onto {b}",
-        "put {a} on {b}",
-        "put {a} on top of {b}",
-        "put {a} onto {b}",
-        "place {a} on {b}",
-        "place {a} on top of {b}",
-        "set {a} on {b}",
-        "set {a} on top of {b}",
-        "pile {a} on {b}",
-        "lay {a} on top of {b}",
-        "move {a} on top of {b}",
-        "pick up {a} and put it on {b}",
-        "take {a} and stack it on {b}",
-        "take {a} and place it on top of {b}",
-        "on top of {b}, put {a}",
-        "on {b}, place {a}",
-        "{a} goes on top of {b}",
-        "{a} goes on {b}",
-        "make a tower of {a} on {b}",
-        "build a tower with {a} on {b}",
-        "balance {a} on {b}",
+        *("{v} {a} {o} {b}",) * 10,
+        *("{p} {a} and {v} it {o} {b}",) * 2,
+        "{p} {a}, then {v} it {o} {b}",
+        "{p} {a} and let it go {o} {b}",
+        "{p} {a} and let go of it {o} {b}",
+        "{p} {a} and set it down {o} {b}",
+        "{p} {a} and open your hand {o} {b}",
+        "{o} {b}, {v} {a}",
+        "{o} {b} goes {a}",
+        "{o} {b} with {a}",
+        "{a} {o} {b}",
+        *("{a} {m} {o} {b}",) * 2,
+        "i want {a} {o} {b}",
+        "i want {a} to be {o} {b}",
+        "i want {a} to stand {o} {b}",
+        "make sure {a} is {o} {b}",
+        "make a tower of {a} {o} {b}",
+        "build a tower with {a} {o} {b}",
+        "build a tower, {b} below and {a} above",
+        "make a pile, {a} {o} {b}",
         "cover {b} with {a}",
-        "heap {a} on {b}",
-        "load {a} onto {b}",
-        "lift {a} and put it on {b}",
-        "let {a} stand on {b}",
-        "{a} must be on top of {b}",
-        "{b} carries {a}",
-        "drop {a} onto {b}",
-        "seat {a} on {b}",
         "top {b} with {a}",
-        "park {a} on top of {b}",
+        "crown {b} with {a}",
+        "let {a} stand {o} {b}",
+        "let {a} lie {o} {b}",
+        "let {b} carry {a}",
+        "{b} carries {a}",
+        "{b} must carry {a}",
+        "{b} gets {a} on top",
+        "{b} is the base for {a}",
+        "{b} at the bottom, {a} on top",
+        "have {b} hold {a} up",
+        "use {b} as the base of a tower and {v} {a} {o} it",
+        "the right place for {a} is {o} {b}",
+        "i would like {a} {o} {b}",
+        "put {a} on top of {b} and let go",
+        "{v} {a} {o} {b} and let go",
+        "build a tower with {a} above and {b} below",
+        "i would like {a} sitting {o} {b}",
+        "use {b} as a base and put {a} on it",
+        "{a} should be resting {o} {b}",
+        "lift {a} and leave it standing {o} {b}",
+        "make a little tower by adding {a} to the top of {b}",
+        "make {b} one higher with {a}",
+        "{b} should have {a} on it",
+        "{b} should have {a} on top of it",
+        "i want {b} to have {a} on it",
+        "{p} {a}, go over {b} and put it down",
+        "{p} {a} and drop it {o} {b}",
+        "see {b}? {v} {a} {o} it",
+        "find {b} and {v} {a} {o} it",
+        "{b} goes below, {a} above",
+        "{b} below {a}",
+        "{a} above {b}",
+        "under {a} should be {b}",
+        "{a} wants a seat {o} {b}",
     )
     held_out_templates = (
         "mount {a} on {b}",

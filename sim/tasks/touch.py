@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """touch: bring the finger tips to one thing and to nothing else."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from sim.tasks.base import Episode, SceneState, Task
+from sim.tasks.words import listed
 
 
 class Touch(Task):
@@ -9,52 +13,96 @@ class Touch(Task):
 
     name = "touch"
     target_kinds = ("block", "bowl", "zone")
+    words: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "v": listed("""
+            touch; tap; poke; press; press on; press down on; push on; push down on; make contact with;
+            contact; feel; brush; dab; stroke; rub; jab; tickle; bump; graze; caress; pet; tag; probe;
+            sense; scratch; knock on; poke at; reach; reach for; point at; point to; meet;
+            come into contact with; bop; finger; tip; test; tap on; stroke over; indicate; examine by touch;
+            hit softly; slap softly; smear; wipe; kiss; reach out to; stretch out to; aim for; approach;
+            get to
+        """),
+        "n": listed("""
+            tap; touch; push; knock; press; rub; stroke; bump; brush; scratch; tickle; kiss; jab; slap;
+            feel; dab
+        """),
+        "s": listed("""
+            little; soft; light; quick; short; careful
+        """),
+        "f": listed("""
+            finger; fingers; hand; gripper; fingertips; arm; fingertip; tool; claw; tips of your fingers
+        """),
+    }
     templates = (
-        "touch {a}",
-        "tap {a}",
-        "poke {a}",
-        "press {a}",
-        "press on {a}",
-        "touch {a} with the gripper",
-        "put your finger on {a}",
-        "make contact with {a}",
-        "give {a} a tap",
-        "give {a} a touch",
-        "reach out and touch {a}",
-        "reach {a}",
-        "point at {a}",
-        "contact {a}",
-        "go to {a} and touch it",
-        "move your hand to {a}",
-        "tap once on {a}",
-        "feel {a}",
-        "use your fingers to touch {a}",
-        "bring the gripper down on {a}",
-        "brush {a}",
-        "dab {a}",
-        "stroke {a}",
-        "rub {a}",
-        "jab {a}",
-        "tickle {a}",
-        "knock on {a}",
-        "bump {a}",
-        "graze {a}",
-        "poke at {a}",
-        "push down on {a}",
-        "give {a} a little push",
-        "give {a} a soft knock",
-        "touch the top of {a}",
-        "rest your finger on {a}",
-        "reach for {a}",
-        "stretch out to {a}",
-        "meet {a} with your hand",
-        "let the gripper touch {a}",
-        "put your fingertips on {a}",
-        "point your finger at {a}",
-        "feel the top of {a}",
-        "reach down and feel {a}",
+        *("{v} {a}",) * 8,
+        "{v} {a} with the {f}",
+        "{v} {a} with your {f}",
+        "{v} {a} with one finger",
+        "{v} the top of {a}",
+        "{v} {a} once",
+        "{v} {a} twice",
+        "{v} {a} lightly",
+        "{v} {a} softly",
+        "{v} {a} and nothing else",
+        "only {v} {a}",
+        "go to {a} and {v} it",
+        "go over to {a} and {v} it",
+        "move to {a} and {v} it",
+        "come down and {v} {a}",
+        "reach down and {v} {a}",
+        "reach out and {v} {a}",
+        "find {a} and {v} it",
+        "use your {f} to {v} {a}",
+        "use the {f} to {v} {a}",
+        "see {a}, {v} it",
+        "give {a} a {n}",
+        "give {a} a {s} {n}",
+        "do a {s} {n} on {a}",
+        "{a} needs a {n}",
+        "{a} gets a {n}",
+        "put your {f} on {a}",
+        "put the {f} on {a}",
+        "place your {f} on {a}",
+        "place the {f} on {a}",
+        "set your {f} on {a}",
+        "rest your {f} on {a}",
+        "bring your {f} to {a}",
+        "bring the {f} down on {a}",
+        "move your {f} to {a}",
+        "move the {f} to {a}",
+        "lower the {f} onto {a}",
+        "lower your {f} to {a}",
+        "let the {f} touch {a}",
+        "let your {f} reach {a}",
         "hover down until you touch {a}",
-        "your fingers should touch {a}",
+        "your {f} should touch {a}",
+        "your {f} must be on {a}",
+        "the {f} goes on {a}",
+        "get your {f} onto {a}",
+        "point your {f} at {a}",
+        "have the {f} touch {a}",
+        "{a} must be touched",
+        "{a} has to be touched by the {f}",
+        "where is {a}? touch it",
+        "feel the top of {a}",
+        "put your fingertips on {a}",
+        "go over to {a} and give it a light touch",
+        "go to {a} and give it a {n}",
+        "just reach out and feel {a}",
+        "bring your {f} down until it meets {a}",
+        "move the {f} down until you feel {a}",
+        "{a} needs a quick touch, nothing more",
+        "reach for {a} and stop when you are touching it",
+        "approach {a} and stop when you feel it",
+        "your {f} should be resting against {a}",
+        "show me which one is {a} by tapping it",
+        "show me {a} with your {f}",
+        "i want your {f} on {a}",
+        "i want you to touch {a}, do not move it",
+        "{v} {a} but do not move it",
+        "{v} {a} without moving it",
+        "just a {s} {n} on {a}",
+        "i would like a {s} {n} on {a}",
     )
     held_out_templates = (
         "prod {a}",

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine answers, whatever the weights are."""
 
+import pytest
 import torch
 
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme
 from embodied.model.plan_tokens import PlanLanguage
-from embodied.plan import all_plans, parse_plan
+from embodied.plan import Thing, all_plans, parse_plan
+from embodied.vocabulary import KINDS
 
 PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
@@ -40,17 +42,28 @@ def test_what_is_written_is_always_a_plan(tiny: Palme):
         assert len(answer.sights) == (0 if answer.plan.refused else len(answer.plan.things))
 
 
-def test_a_cached_plan_points_where_decoding_pointed(tiny: Palme):
+def test_a_plan_that_is_known_needs_no_words(tiny: Palme):
     engine = Engine(tiny)
     plan = parse_plan("put red block in green bowl")
     with torch.inference_mode():
         tiny.grounding.sharpness.fill_(3.0)
-    decoded = engine.answer(PICTURE, torch.zeros(8), "any words")
-    if decoded.plan.refused:
-        decoded = engine.answer(PICTURE, torch.zeros(8), "any words", plan=plan)
-    again = engine.answer(PICTURE, torch.zeros(8), "any words", plan=decoded.plan)
-    for a, b in zip(decoded.sights, again.sights, strict=True):
-        assert torch.allclose(torch.tensor(a.point_px), torch.tensor(b.point_px), atol=1e-2)
+    first, again = (engine.answer(PICTURE, torch.zeros(8), text, plan=plan) for text in ("a", "b c"))
+    assert first.plan == again.plan == plan
+    assert first.sights == again.sights
+    assert [sight.thing for sight in first.sights] == list(plan.things)
+
+
+def test_words_that_leave_it_open_mean_what_is_in_view(tiny: Palme, monkeypatch: pytest.MonkeyPatch):
+    """A random model prefers no kind; the one that the picture shows is meant, and only that one."""
+    engine = Engine(tiny)
+    for kind in KINDS:
+        monkeypatch.setattr(
+            engine, "_presence", lambda tokens, kind=kind: {Thing("red", kind): 1.0}, raising=True
+        )
+        monkeypatch.setattr("embodied.model.engine.UNSEEN_AFFORDANCE", 1e-9)
+        plan = engine.answer(PICTURE, torch.zeros(8), "the red one").plan
+        assert plan.refused or set(plan.things) == {Thing("red", kind)}
+    assert not plan.refused
 
 
 def test_controls_change_what_the_language_model_reads(tiny: Palme):

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Laws of the training job: it learns, and a run that was cut short ends as one that was not."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from embodied.errors import EmbodiedError
+from embodied.model.palme import Palme
+from embodied.train import palme, run
+
+SIZE_PX = 32
+
+
+@pytest.fixture
+def options(tiny, tmp_path: Path) -> dict:
+    """A tiny model to start from, and four scenes of noise with one red block each."""
+    tiny.save_pretrained(tmp_path / "init")
+    data = tmp_path / "data"
+    data.mkdir()
+    rng = np.random.default_rng(0)
+    np.save(data / "pictures.npy", rng.integers(0, 255, (4, SIZE_PX, SIZE_PX, 3), dtype=np.uint8))
+    commands = [["touch the red block", "touch red block"], ["lift the red block", "lift red block"]] * 2
+    scenes = [{"objects": [[0, 0, 9.0 + i, 20.0]], "commands": commands} for i in range(4)]
+    (data / "scenes.jsonl").write_text("".join(json.dumps(scene) + "\n" for scene in scenes))
+    (data / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8}))
+    return {
+        "data": str(data),
+        "init": str(tmp_path / "init"),
+        "steps": 6,
+        "save_every": 3,
+        "pictures": 2,
+        "commands": 4,
+    }
+
+
+def test_a_run_that_was_cut_short_ends_as_one_that_was_not(
+    options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    whole = palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "whole"), **options))
+    cut = palme.PalmeTrainConfig(out=str(tmp_path / "cut"), **options)
+    with monkeypatch.context() as patch:
+        saved = run.save_progress
+
+        def save_and_die(*arguments):
+            saved(*arguments)
+            raise KeyboardInterrupt
+
+        patch.setattr(run, "save_progress", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            palme.train(cut)
+    resumed = palme.train(cut)
+    a, b = (Palme.from_pretrained(folder).state_dict() for folder in (whole, resumed))
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        assert torch.allclose(value.float(), b[name].float(), atol=1e-5), name
+
+
+def test_training_lowers_the_loss_and_keeps_what_is_frozen(options: dict, tmp_path: Path):
+    out = tmp_path / "run"
+    steps = options | {"steps": 41}
+    made = palme.train(palme.PalmeTrainConfig(out=str(out), **steps))
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["token"] < 0.9 * rows[0]["token"]
+    before, after = (Palme.from_pretrained(folder).state_dict() for folder in (options["init"], made))
+    for name, value in before.items():
+        if name.startswith(("encoders.front", "backbone.embedding")):
+            assert torch.equal(value, after[name]), name
+
+
+def test_data_that_is_not_there_says_how_to_make_it(options: dict, tmp_path: Path):
+    missing = options | {"data": str(tmp_path / "nowhere")}
+    with pytest.raises(EmbodiedError, match="embodied collect task=grounding"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **missing))
