@@ -34,6 +34,9 @@ UNSEEN_AFFORDANCE = 0.05
 """How much less likely a plan is meant if its thing is not in view. Never 0: people do name what is not
 there, and a plan that names it is answered, where another thing's plan would move the arm."""
 
+REFUSAL_AFFORDANCE = 0.3
+"""What "cannot do that" counts against a plan whose things are all in view."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sight:
@@ -252,6 +255,8 @@ def _joint(tokens: Reading) -> Tensor:
 
 def _affordance(node: Node, presence: Mapping[Thing, float]) -> float:
     """That of the best plan below `node`: the product over its things of how surely they are in view."""
+    if node.plan is not None and node.plan.refused:
+        return REFUSAL_AFFORDANCE
     if node.plan is not None:
         seen = (max(presence.get(thing, 0.0), UNSEEN_AFFORDANCE) for thing in node.plan.things)
         return math.prod(seen)
