@@ -19,7 +19,6 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     "tabletop": ("touch", "pick_up", "put_in_bowl", "stack", "place_relative", "push_to"),
 }
 NAMESPACE = "Embodied"
-ACTION_MODES = ("skill", "ee_delta", "joint")
 EVALUATION_SEED = 1_000_000
 """Seeds from here on are for evaluation only."""
 

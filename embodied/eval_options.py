@@ -36,7 +36,8 @@ class EvalOptions:
 
 def check(options: EvalOptions) -> list[tuple[str, str]]:
     """The (task, split) pairs to run. Raises ConfigError or UnknownNameError before anything is loaded."""
-    from embodied.environments import ACTION_MODES, suite_tasks
+    from embodied.actions import ACTION_MODES
+    from embodied.environments import suite_tasks
     from embodied.policy import POLICIES
     from embodied.rollout import CONTROLS, SPLITS
 

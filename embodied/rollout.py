@@ -16,13 +16,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from embodied.actions import to_skill_action
 from embodied.agent import Agent
 from embodied.config import ConfigError
 from embodied.errors import EmbodiedError
 from embodied.policy import Policy
 from embodied.robots import panda_chain
 from embodied.skills import HandPose, to_chunk
-from embodied.types import SKILLS, ActionChunk, Decision, Observation, SkillCall
+from embodied.types import ActionChunk, Decision, Observation, SkillCall
 
 SPLITS = ("seen", "paraphrase", "pair")
 CONTROLS = ("no_language", "swapped", "no_vision", "other_image")
@@ -118,7 +119,7 @@ def actions_of(decision: Decision, observation: Observation, action_mode: str) -
     """
     motion = decision.motion
     if isinstance(motion, SkillCall) and action_mode == "skill":
-        return [skill_action(motion)]
+        return [to_skill_action(motion)]
     if isinstance(motion, SkillCall) and action_mode == "ee_delta":
         start = HandPose.from_matrix(panda_chain().forward(observation.joint_position_rad))
         motion = to_chunk(motion, start)
@@ -128,15 +129,6 @@ def actions_of(decision: Decision, observation: Observation, action_mode: str) -
         f"the policy answers with a {type(motion).__name__}, which action_mode={action_mode} cannot take; "
         "valid: ee_delta, and skill for policies that answer with skills"
     )
-
-
-def skill_action(call: SkillCall) -> Mapping[str, Any]:
-    """The action of the environments' skill mode: unused locations are zero."""
-    import numpy as np
-
-    points = np.zeros((2, 3), dtype=np.float32)
-    points[: len(call.points_m)] = call.points_m
-    return {"skill": SKILLS.index(call.skill), "points_m": points}
 
 
 def _reset(env: Any, policy: Any, split: str, seed: int) -> tuple[Any, Mapping[str, Any]]:

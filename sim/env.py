@@ -11,18 +11,18 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from embodied.errors import EmbodiedError, UnknownNameError, UnreachableError, UnsafeCommandError
+from embodied.actions import ACTION_MODES, finite, from_skill_action
+from embodied.errors import EmbodiedError, UnknownNameError, UnreachableError
 from embodied.robots import PANDA, panda_chain
 from embodied.skills import HOME, MAX_STEP_M, MAX_TURN_RAD, HandPose, waypoints
 from embodied.trajectory import plan_motion
-from embodied.types import SKILL_POINTS, SKILLS, Float, JointTrajectory, ObjectState, Observation, SkillCall
+from embodied.types import SKILLS, Float, JointTrajectory, ObjectState, Observation, SkillCall
 from sim.arm import SimArm
 from sim.scene import CAMERAS
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.tasks.base import SPLITS
 from sim.world import PHYSICS_HZ, World
 
-ACTION_MODES = ("ee_delta", "joint", "skill")
 MAX_STEPS: Mapping[str, int] = {"ee_delta": 300, "joint": 300, "skill": 2}
 CONTROL_HZ = 10
 HAND_LOWER_M = np.array([0.25, -0.40, 0.008])
@@ -124,9 +124,9 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
             if self.action_mode == "skill":
                 self.apply(from_skill_action(action))
             elif self.action_mode == "ee_delta":
-                self._move_hand(_finite(action, (5,)))
+                self._move_hand(finite(action, (5,)))
             else:
-                self._move_joints(_finite(action, (8,)))
+                self._move_joints(finite(action, (8,)))
         except UnreachableError as error:
             refused = str(error)
         self.world.note_touches()
@@ -252,31 +252,6 @@ def action_space(action_mode: str) -> spaces.Space[Any]:
     low = np.append(PANDA.lower_rad, 0.0).astype(np.float32)
     high = np.append(PANDA.upper_rad, PANDA.max_gripper_width_m).astype(np.float32)
     return spaces.Box(low, high, dtype=np.float32)
-
-
-def to_skill_action(call: SkillCall) -> dict[str, Any]:
-    """The skill-mode action of a motion; unused locations are zero."""
-    points = np.zeros((2, 3), dtype=np.float32)
-    points[: len(call.points_m)] = call.points_m
-    return {"skill": SKILLS.index(call.skill), "points_m": points}
-
-
-def from_skill_action(action: Mapping[str, Any]) -> SkillCall:
-    """The motion of a skill-mode action. Raises UnsafeCommandError where it is not finite or not one."""
-    index = int(action["skill"])
-    if not 0 <= index < len(SKILLS):
-        raise UnsafeCommandError(f"there is no skill {index}; valid: 0 to {len(SKILLS) - 1}")
-    points = _finite(action["points_m"], (2, 3))
-    return SkillCall(skill=SKILLS[index], points_m=points[: SKILL_POINTS[SKILLS[index]]])
-
-
-def _finite(values: Any, shape: tuple[int, ...]) -> Float:
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != shape:
-        raise UnsafeCommandError(f"an action has shape {array.shape}; expected {shape}")
-    if not np.isfinite(array).all():
-        raise UnsafeCommandError(f"an action is not finite: {array.tolist()}")
-    return array
 
 
 def _checked_split(split: str) -> str:

@@ -50,7 +50,7 @@ class PalmeTrainConfig:
     )
     layers: int = option(8, "layers of the language model to keep")
     out: str = option("runs/palme", "folder of the run")
-    steps: int = option(2400, "optimiser steps")
+    steps: int = option(1000, "optimiser steps")
     pictures: int = option(8, "pictures a step")
     commands: int = option(8, "commands for each picture")
     learning_rate: float = option(3e-4, "peak learning rate of the language model")

@@ -11,11 +11,12 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import sim
+from embodied.actions import ACTION_MODES, from_skill_action, to_skill_action
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.policy import make_policy
 from embodied.skills import HOME, to_chunk
 from embodied.types import ActionChunk, Instruction, SkillCall
-from sim.env import ACTION_MODES, TabletopEnv, from_skill_action, to_skill_action
+from sim.env import TabletopEnv
 from sim.tasks import FAMILIES, TASKS
 
 FAMILY_NAMES = tuple(family.name for family in FAMILIES)
