@@ -23,7 +23,7 @@ from torch import Tensor
 from embodied.model.fusion import allowed, positions
 from embodied.model.heads import Reading
 from embodied.model.palme import Embedded, Palme
-from embodied.model.plan_tokens import Node, PlanLanguage
+from embodied.model.plan_tokens import Node, PlanLanguage, colours_said
 from embodied.model.sentence import PLANNED, Sensor, prompt
 from embodied.plan import Plan, Thing
 
@@ -34,8 +34,12 @@ UNSEEN_AFFORDANCE = 0.05
 """How much less likely a plan is meant if its thing is not in view. Never 0: people do name what is not
 there, and a plan that names it is answered, where another thing's plan would move the arm."""
 
-REFUSAL_AFFORDANCE = 0.3
-"""What "cannot do that" counts against a plan whose things are all in view."""
+OMITTED_AFFORDANCE = 0.001
+"""How much less likely a plan is meant if it leaves out a colour that was said and has room for it."""
+
+REFUSAL_AFFORDANCE = 0.03
+"""What "cannot do that" counts against a plan whose things are all in view, where a colour was said.
+A command that says no colour hardly names a thing, and is refused as readily as the words ask for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +100,9 @@ class Engine:
             if no_vision:
                 sentence.embeddings[:, start:end] = 0.0
         if plan is None:
-            tree = self.language.tree_for(instruction)
-            plan, confidence, hidden = self._decode(sentence, tree, timings)
+            said = colours_said(instruction)
+            tree = self.language.tree_for(said)
+            plan, confidence, hidden = self._decode(sentence, tree, said, timings)
         else:
             confidence = 1.0
             with _timed(timings, "prefill"):
@@ -117,7 +122,7 @@ class Engine:
         return Answer(plan=plan, confidence=confidence, sights=sights, visible=visible, timings_ms=timings)
 
     def _decode(
-        self, sentence: Embedded, tree: Node, timings: dict[str, float]
+        self, sentence: Embedded, tree: Node, said: frozenset[str], timings: dict[str, float]
     ) -> tuple[Plan, float, Tensor]:
         """Walk a tree of plans. Returns the plan, its confidence and all hidden states (1, L, D)."""
         backbone = self.model.backbone
@@ -139,7 +144,7 @@ class Engine:
                 ids = list(node.children)
                 if len(ids) > 1:
                     rows = backbone.embedding(torch.tensor(ids, device=hidden.device))
-                    affordance = [_affordance(child, presence) for child in node.children.values()]
+                    affordance = [_affordance(child, presence, said) for child in node.children.values()]
                     score = (hidden[0, -1].float() @ rows.T).softmax(dim=-1)
                     score = score * torch.tensor(affordance, device=score.device)
                     probability = score / score.sum()
@@ -253,14 +258,17 @@ def _joint(tokens: Reading) -> Tensor:
     return colour[:, :, None] * kind[:, None, :]
 
 
-def _affordance(node: Node, presence: Mapping[Thing, float]) -> float:
-    """That of the best plan below `node`: the product over its things of how surely they are in view."""
-    if node.plan is not None and node.plan.refused:
-        return REFUSAL_AFFORDANCE
-    if node.plan is not None:
-        seen = (max(presence.get(thing, 0.0), UNSEEN_AFFORDANCE) for thing in node.plan.things)
-        return math.prod(seen)
-    return max(_affordance(child, presence) for child in node.children.values())
+def _affordance(node: Node, presence: Mapping[Thing, float], said: frozenset[str]) -> float:
+    """That of the best plan below `node`, in view of what is seen and of the colours that were said."""
+    plan = node.plan
+    if plan is None:
+        return max(_affordance(child, presence, said) for child in node.children.values())
+    if plan.refused:
+        return REFUSAL_AFFORDANCE if said else 1.0
+    seen = math.prod(max(presence.get(thing, 0.0), UNSEEN_AFFORDANCE) for thing in plan.things)
+    named = {thing.colour for thing in plan.things}
+    omitted = min(len(said), len(plan.things)) - len(named & said)
+    return seen * OMITTED_AFFORDANCE**omitted
 
 
 @contextmanager

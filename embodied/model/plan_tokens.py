@@ -43,13 +43,12 @@ class PlanLanguage:
         self.tree = lru_cache(maxsize=64)(self._tree)
         self.vocabulary: tuple[int, ...] = tuple(sorted({i for t in self.tokens.values() for i in t.ids}))
 
-    def tree_for(self, instruction: str) -> Node:
-        """The plans that answer `instruction`: of its own colours, where it names any.
+    def tree_for(self, colours: frozenset[str]) -> Node:
+        """The plans that name things of `colours` only; all plans where there are none.
 
-        So a plan never touches a thing of a colour that nobody said, however rare the words.
+        With the colours that a command says, a plan never touches a thing of a colour that nobody said,
+        however rare the words.
         """
-        said = set(re.findall(r"[a-z]+", instruction.lower()))
-        colours = frozenset(said.intersection((*COLOURS, *OTHER_COLOURS)))
         return self.tree(colours or frozenset((*COLOURS, *OTHER_COLOURS)))
 
     def _tree(self, colours: frozenset[str]) -> Node:
@@ -79,3 +78,9 @@ class PlanLanguage:
                 things.pop(0)
         assert not things, f"a thing of {plan} was not found in its sentence"
         return PlanTokens(tuple(ids), tuple(nouns))
+
+
+def colours_said(instruction: str) -> frozenset[str]:
+    """The colours that a command names, those among them that nothing here has."""
+    words = re.findall(r"[a-z]+", instruction.lower())
+    return frozenset(words).intersection((*COLOURS, *OTHER_COLOURS))

@@ -111,6 +111,15 @@ class PickUp(Task):
         "seize {a}",
         "elevate {a}",
         "have {a} in the gripper, up in the air",
+        "grab {a} and hold it in the air",
+        "hoist {a} off the table",
+        "could you lift {a} up for me, love",
+        "take {a} in your hand and keep it up there",
+        "grasp {a}, then raise it",
+        "i need {a} picked up",
+        "{a} must go up from the table, hold it please",
+        "get hold of {a} and show it to me up high",
+        "let's see you raise {a} above the table",
     )
 
     def success(self, episode: Episode, state: SceneState) -> bool:

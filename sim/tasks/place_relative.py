@@ -65,9 +65,9 @@ PHRASES: Mapping[str, tuple[str, ...]] = {
     ),
 }
 HELD_OUT_PHRASES: Mapping[str, tuple[str, ...]] = {
-    "left of": ("just left of", "at the left hand side of"),
-    "right of": ("just right of", "at the right hand side of"),
-    "in front of": ("directly in front of", "on the front side of"),
+    "left of": ("just left of", "at the left hand side of", "on the left hand side of", "leftward of"),
+    "right of": ("just right of", "at the right hand side of", "on the right hand side of", "rightward of"),
+    "in front of": ("directly in front of", "on the front side of", "at the front side of"),
     "behind": ("right behind", "on the back side of"),
 }
 
@@ -144,6 +144,13 @@ class PlaceRelative(Task):
         "relocate {a} so that it is {r} {b}",
         "leave {a} {r} {b}",
         "{r} {b} is where {a} should be",
+        "i'd like {a} {r} {b}, please",
+        "move {a} so that it sits {r} {b}",
+        "{r} {b} is where {a} should go",
+        "take {a} and leave it {r} {b}",
+        "{a} has to be {r} {b}, can you do it",
+        "pick a spot {r} {b} and put {a} there",
+        "would you mind placing {a} just {r} {b}",
     )
 
     def plans_for(self, things: list[Thing]) -> list[Plan]:

@@ -100,6 +100,13 @@ class PushTo(Task):
         "keep pushing {a} till it reaches {b}",
         "shift {a} along until {b}",
         "propel {a} towards {b}",
+        "shove {a} across the table until it is on {b}",
+        "without lifting it, move {a} onto {b}",
+        "nudge {a} along till it reaches {b}",
+        "give {a} a push so it ends up on {b}",
+        "{a} needs sliding onto {b}",
+        "keep {a} flat on the table and scoot it onto {b}",
+        "i want you pushing {a} until it arrives in {b}",
     )
 
     def success(self, episode: Episode, state: SceneState) -> bool:

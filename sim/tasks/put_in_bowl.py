@@ -97,6 +97,13 @@ class PutInBowl(Task):
         "pop {a} into {b}",
         "lift {a} and release it over {b}",
         "inside {b} is where {a} should be",
+        "pop {a} inside {b} for me, would you",
+        "{a} belongs in {b}, so put it there",
+        "i would like {a} to end up inside {b}",
+        "fetch {a} and toss it in {b}",
+        "use {b} to hold {a}, place it inside",
+        "please to put inside of {b} the thing that is {a}",
+        "can {a} go in {b} now",
     )
 
     def success(self, episode: Episode, state: SceneState) -> bool:

@@ -101,6 +101,14 @@ class Stack(Task):
         "rest {a} upon {b}",
         "lift {a} and release it above {b}",
         "on {b} is where {a} should be",
+        "make a tower with {b} at the bottom and {a} at the top",
+        "set {a} down on top of {b}",
+        "balance {a} on {b} and let it go",
+        "on top of {b}, please place {a}",
+        "{a} should be sitting on {b}",
+        "i want to see {b} with {a} standing on it",
+        "build a little tower by adding {a} on {b}",
+        "use {b} as the base and put {a} over it",
     )
 
     def success(self, episode: Episode, state: SceneState) -> bool:

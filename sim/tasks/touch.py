@@ -111,6 +111,15 @@ class Touch(Task):
         "let your fingertips meet {a}",
         "reach over and tap {a}",
         "pat {a}",
+        "would you give {a} a little tap, dear",
+        "make contact with {a} using your gripper tips",
+        "i want that you touch {a} with the fingers",
+        "just rest your fingertips on {a} and do nothing more",
+        "{a}, can you feel it with your fingers for me",
+        "reach out until you are touching {a}",
+        "go and boop {a}",
+        "lay a finger on {a} please",
+        "bring your hand over so it just brushes against {a}",
     )
 
     def success(self, episode: Episode, state: SceneState) -> bool:
