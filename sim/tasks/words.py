@@ -63,9 +63,9 @@ NOUNS: dict[str, tuple[str, ...]] = {
     ),
 }
 HELD_OUT_NOUNS: dict[str, tuple[str, ...]] = {
-    "block": ("brick", "wooden cube", "toy brick", "wood piece", "little cube"),
+    "block": ("brick", "wooden cube", "toy brick", "wood piece"),
     "bowl": ("dish", "vessel", "round dish", "shallow dish", "serving dish"),
-    "zone": ("spot", "mat", "square patch", "target area"),
+    "zone": ("mat", "square patch", "target area"),
 }
 
 _NOUN_PHRASES = (
