@@ -15,6 +15,7 @@ from embodied.geometry import unproject
 from embodied.inputs import prepare_picture, prepare_state
 from embodied.model.engine import Answer, Engine
 from embodied.model.palme import Palme
+from embodied.model.plan_tokens import colours_said
 from embodied.plan import GRASP_HEIGHT_M, Plan, ground
 from embodied.types import CameraFrame, Decision, Float, Instruction, Observation
 
@@ -116,6 +117,9 @@ class PalmePolicy:
         seen = ", ".join(str(sight.thing) for sight in answer.visible) or "nothing that I know"
         if answer.plan.act == "cannot":
             return f"I cannot do that; I can {ABILITIES}. I see: {seen}."
+        if not colours_said(self._instruction):
+            # Any colour in the plan would be a guess.
+            return f"I do not know which thing you mean; say its colour. I see: {seen}."
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return f"I see no {sight.thing}; I see: {seen}."

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from embodied.model.fusion import allowed, positions
+from embodied.model.fusion import allowed
 from embodied.model.heads import Reading
 from embodied.model.palme import Embedded, Palme
 from embodied.model.plan_tokens import Node, PlanLanguage, colours_said
@@ -29,6 +29,9 @@ from embodied.plan import Plan, Thing
 
 SEEN_PROBABILITY = 0.5
 """A picture token counts as seeing a thing from this probability of its words on."""
+
+PICTURE_TOKENS = 48
+"""How many of a picture's tokens the language model reads: those that least look like bare table."""
 
 UNSEEN_AFFORDANCE = 0.05
 """How much less likely a plan is meant if its thing is not in view. Never 0: people do name what is not
@@ -56,7 +59,7 @@ class Answer:
     """What the model wrote and where it points."""
 
     plan: Plan
-    confidence: float  # product of the probabilities of the chosen words
+    confidence: float  # product of the probabilities of the chosen words, in view of the picture
     sights: tuple[Sight, ...]  # one for each of plan.things, in order; none if the plan is a refusal
     visible: tuple[Sight, ...]  # everything that some picture token names
     timings_ms: Mapping[str, float]
@@ -99,6 +102,9 @@ class Engine:
             start, end = sentence.spans[0]
             if no_vision:
                 sentence.embeddings[:, start:end] = 0.0
+            cells = self._busiest(sentence.embeddings[:, start:end])
+            sentence = sentence.thinned(0, cells)
+            start, end = sentence.spans[0]
         if plan is None:
             said = colours_said(instruction)
             tree = self.language.tree_for(said)
@@ -117,9 +123,19 @@ class Engine:
                 if plan.refused
                 else [sentence.embeddings.shape[1] + i for i in self.language.tokens[plan].nouns]
             )
-            sights = self._point(plan, hidden[:, nouns], token_hidden, tokens, features) if nouns else ()
-            visible = self._see(tokens, token_hidden)
+            sights = (
+                self._point(plan, hidden[:, nouns], token_hidden, tokens, features, cells) if nouns else ()
+            )
+            visible = self._see(tokens, cells)
         return Answer(plan=plan, confidence=confidence, sights=sights, visible=visible, timings_ms=timings)
+
+    def _busiest(self, tokens: Tensor) -> Tensor:
+        """(K,) the cells, in order, whose tokens (1, T, D) least say "nothing" before the language model.
+
+        Most cells show bare table; without them, the language model has half as much to read.
+        """
+        nothing = self.model.grounding.read_inputs(tokens).kind_logits[0].float().softmax(dim=-1)[:, -1]
+        return nothing.topk(min(PICTURE_TOKENS, len(nothing)), largest=False).indices.sort().values
 
     def _decode(
         self, sentence: Embedded, tree: Node, said: frozenset[str], timings: dict[str, float]
@@ -131,20 +147,21 @@ class Engine:
             hidden = backbone(
                 sentence.embeddings,
                 mask=allowed(sentence.branch, sentence.reading),
-                position_ids=positions(sentence.branch),
+                position_ids=sentence.position,
                 cache=cache,
             )
         outputs = [hidden]
-        length = hidden.shape[1]
+        position = int(sentence.position[0, -1]) + 1
         start, end = sentence.spans[0]
         presence = self._presence(self.model.grounding.read_tokens(hidden[:, start:end]))
+        affordances = _affordances(tree, presence, said)
         node, confidence = tree, 1.0
         with _timed(timings, "decode"):
             while node.plan is None:
                 ids = list(node.children)
                 if len(ids) > 1:
                     rows = backbone.embedding(torch.tensor(ids, device=hidden.device))
-                    affordance = [_affordance(child, presence, said) for child in node.children.values()]
+                    affordance = [affordances[id(child)] for child in node.children.values()]
                     score = (hidden[0, -1].float() @ rows.T).softmax(dim=-1)
                     score = score * torch.tensor(affordance, device=score.device)
                     probability = score / score.sum()
@@ -158,20 +175,20 @@ class Engine:
                     (token,) = node.children
                     chosen.append(token)
                     node = node.children[token]
-                hidden = self._extend(chosen, length, cache)
-                length += len(chosen)
+                hidden = self._extend(chosen, position, sum(each.shape[1] for each in outputs), cache)
+                position += len(chosen)
                 outputs.append(hidden)
         assert node.plan is not None
         return node.plan, confidence, torch.cat(outputs, dim=1)
 
-    def _extend(self, ids: list[int], length: int, cache: object) -> Tensor:
-        """Hidden states (1, len(ids), D) of words that follow `length` cached tokens."""
+    def _extend(self, ids: list[int], position: int, length: int, cache: object) -> Tensor:
+        """Hidden states (1, len(ids), D) of words from `position` on, after `length` cached tokens."""
         backbone = self.model.backbone
         device = backbone.embedding.weight.device
         embeddings = backbone.embedding(torch.tensor([ids], device=device)).to(self.model.projector_dtype)
         count = len(ids)
         mask = torch.ones(1, 1, count, length + count, dtype=torch.bool, device=device).tril(length)
-        position_ids = torch.arange(length, length + count, device=device).unsqueeze(0)
+        position_ids = torch.arange(position, position + count, device=device).unsqueeze(0)
         hidden: Tensor = backbone(embeddings, mask=mask, position_ids=position_ids, cache=cache)
         return hidden
 
@@ -183,26 +200,34 @@ class Engine:
         words = backbone.embedding(ids).to(self.model.projector_dtype)
         branch = torch.nn.functional.pad(sentence.branch, (0, ids.shape[1]), value=0)
         reading = torch.nn.functional.pad(sentence.reading, (0, ids.shape[1]), value=-1)
+        after = sentence.position[:, -1:] + 1 + torch.arange(ids.shape[1], device=device)
         hidden: Tensor = backbone(
             torch.cat([sentence.embeddings, words], dim=1),
             mask=allowed(branch, reading),
-            position_ids=positions(branch),
+            position_ids=torch.cat([sentence.position, after], dim=1),
         )
         return hidden
 
     def _point(
-        self, plan: Plan, query_hidden: Tensor, token_hidden: Tensor, tokens: Reading, features: Tensor
+        self,
+        plan: Plan,
+        query_hidden: Tensor,
+        token_hidden: Tensor,
+        tokens: Reading,
+        features: Tensor,
+        cells: Tensor,
     ) -> tuple[Sight, ...]:
+        """Where each thing of `plan` is; `tokens`, their hidden states and features are those of `cells`."""
         grounding = self.model.grounding
         queries = grounding.read_queries(query_hidden)
         named = self._named(tokens, plan)
         # A cell between two things may match one and lie on the other: its own words must agree.
         match = grounding.match(tokens, queries, token_hidden)[0].float() + named.clamp_min(1e-6).log()
-        cells = match.argmax(dim=-1)  # (Q,)
-        offsets = grounding.offsets(token_hidden[0, cells], features[0, cells], query_hidden[0])
+        best = match.argmax(dim=-1)  # (Q,)
+        offsets = grounding.offsets(token_hidden[0, best], features[0, best], query_hidden[0])
         return tuple(
-            Sight(thing=thing, point_px=self._pixel(int(cell), offset), probability=float(row[cell]))
-            for thing, cell, offset, row in zip(plan.things, cells, offsets, named, strict=True)
+            Sight(thing=thing, point_px=self._pixel(int(cells[i]), offset), probability=float(row[i]))
+            for thing, i, offset, row in zip(plan.things, best, offsets, named, strict=True)
         )
 
     def _presence(self, tokens: Reading) -> dict[Thing, float]:
@@ -214,15 +239,15 @@ class Engine:
             for k, kind in enumerate(self.model.config.kinds)
         }
 
-    def _see(self, tokens: Reading, token_hidden: Tensor) -> tuple[Sight, ...]:
+    def _see(self, tokens: Reading, cells: Tensor) -> tuple[Sight, ...]:
         """The surest token of every thing that some token names."""
         colours, kinds = self.model.config.colours, self.model.config.kinds
-        best, cell = _joint(tokens).max(dim=0)
-        zero = torch.zeros(2, device=token_hidden.device)
+        best, index = _joint(tokens).max(dim=0)
+        zero = torch.zeros(2, device=cells.device)
         return tuple(
             Sight(
                 thing=Thing(colours[c], kinds[k]),
-                point_px=self._pixel(int(cell[c, k]), zero),
+                point_px=self._pixel(int(cells[index[c, k]]), zero),
                 probability=float(best[c, k]),
             )
             for c, k in (best > SEEN_PROBABILITY).nonzero().tolist()
@@ -258,11 +283,24 @@ def _joint(tokens: Reading) -> Tensor:
     return colour[:, :, None] * kind[:, None, :]
 
 
-def _affordance(node: Node, presence: Mapping[Thing, float], said: frozenset[str]) -> float:
-    """That of the best plan below `node`, in view of what is seen and of the colours that were said."""
-    plan = node.plan
-    if plan is None:
-        return max(_affordance(child, presence, said) for child in node.children.values())
+def _affordances(tree: Node, presence: Mapping[Thing, float], said: frozenset[str]) -> dict[int, float]:
+    """By `id` of each node: that of the best plan below it."""
+    found: dict[int, float] = {}
+
+    def visit(node: Node) -> float:
+        if node.plan is not None:
+            best = _affordance(node.plan, presence, said)
+        else:
+            best = max(visit(child) for child in node.children.values())
+        found[id(node)] = best
+        return best
+
+    visit(tree)
+    return found
+
+
+def _affordance(plan: Plan, presence: Mapping[Thing, float], said: frozenset[str]) -> float:
+    """How well a plan fits what is seen and the colours that were said."""
     if plan.refused:
         return REFUSAL_AFFORDANCE if said else 1.0
     seen = math.prod(max(presence.get(thing, 0.0), UNSEEN_AFFORDANCE) for thing in plan.things)

@@ -55,8 +55,36 @@ class Embedded:
     embeddings: Tensor  # (1, L, D)
     branch: Tensor  # (1, L), see fusion.allowed
     reading: Tensor  # (1, L)
+    position: Tensor  # (1, L), of each token in the whole sentence
     spans: tuple[tuple[int, int], ...]  # [start, end) of each segment
     features: tuple[Tensor | None, ...]  # (1, T, F) encoder features of each sensor segment
+
+    def thinned(self, segment: int, tokens: Tensor) -> Embedded:
+        """The sentence with only some of the tokens of one sensor segment, each at its old position.
+
+        `tokens` is (K,) int, increasing, counted from the segment's first.
+        """
+        start, end = self.spans[segment]
+        length = self.branch.shape[1]
+        device = self.branch.device
+        kept = torch.cat(
+            [torch.arange(start, device=device), start + tokens, torch.arange(end, length, device=device)]
+        )
+        gone = end - start - len(tokens)
+        spans = [(a - gone, b - gone) if a >= end else (a, b) for a, b in self.spans]
+        spans[segment] = (start, end - gone)
+        feature = self.features[segment]
+        assert feature is not None, "only a sensor's tokens can be thinned"
+        features = list(self.features)
+        features[segment] = feature[:, tokens]
+        return Embedded(
+            embeddings=self.embeddings[:, kept],
+            branch=self.branch[:, kept],
+            reading=self.reading[:, kept],
+            position=self.position[:, kept],
+            spans=tuple(spans),
+            features=tuple(features),
+        )
 
 
 class Palme(nn.Module):
@@ -125,6 +153,7 @@ class Palme(nn.Module):
             embeddings=torch.cat(rows).unsqueeze(0),
             branch=torch.full((1, len(readings)), PREFIX, device=device),
             reading=torch.tensor([readings], device=device),
+            position=torch.arange(len(readings), device=device).unsqueeze(0),
             spans=tuple(spans),
             features=tuple(features),
         )

@@ -75,6 +75,16 @@ def test_what_it_cannot_do_is_answered_plainly(env, policy: PalmePolicy, text: s
     assert "I can" in decision.text
 
 
+@pytest.mark.parametrize("text", ["touch the bowl", "lift it", "put that on the other one"])
+def test_without_a_colour_nothing_is_guessed(env, policy: PalmePolicy, text: str):
+    for seed in range(SEED, SEED + 4):
+        observation = look(env, seed)
+        policy.reset(Instruction(text=text))
+        decision = policy.decide(observation)
+        assert decision.refused and decision.motion is None
+        assert "say its colour" in decision.text or "I can" in decision.text
+
+
 def test_equal_inputs_give_equal_decisions_and_the_plan_is_kept(env, policy: PalmePolicy):
     observation = look(env)
     policy.reset(Instruction(text=env.unwrapped.episode.instruction))

@@ -66,6 +66,19 @@ def test_words_that_leave_it_open_mean_what_is_in_view(tiny: Palme, monkeypatch:
     assert not plan.refused
 
 
+def test_two_colours_that_were_said_are_both_meant(tiny: Palme, monkeypatch: pytest.MonkeyPatch):
+    """Told of an absent red block and a blue bowl, nobody means blue twice."""
+    engine = Engine(tiny)
+    monkeypatch.setattr(
+        engine, "_presence", lambda tokens: {Thing("blue", kind): 1.0 for kind in KINDS}, raising=True
+    )
+    monkeypatch.setattr("embodied.model.engine.OMITTED_AFFORDANCE", 1e-12)
+    for text in ("red and blue", "blue goes with red", "why is red not blue"):
+        plan = engine.answer(PICTURE, torch.zeros(8), text).plan
+        if plan.reference is not None:
+            assert {thing.colour for thing in plan.things} == {"red", "blue"}
+
+
 def test_controls_change_what_the_language_model_reads(tiny: Palme):
     engine = Engine(tiny)
     plan = parse_plan("touch red block")
