@@ -38,7 +38,7 @@ it is not a safety-rated system.
 
 On pictures and commands that the simulator made from seeds below 1,000,000. Kept out: the held-out
 templates and nouns of `sim/tasks`, three colour-kind pairs, and eight pairs of colours. Recipes `vision`
-and `palme`, torch {torch}, transformers {transformers}; the runs, each from where the last one ended:
+and `palme`, torch {torch}, transformers {transformers}; {lead}:
 
 {runs}
 
@@ -71,6 +71,7 @@ def write(config: CardConfig) -> Path:
         layers=runs[0]["config"]["layers"],
         torch=runs[-1]["versions"]["torch"],
         transformers=runs[-1]["versions"]["transformers"],
+        lead="one run" if len(runs) == 1 else "the runs, each from where the last one ended",
         runs="\n".join(_run_line(run) for run in runs),
         note=config.note,
         eval_seed=f"{reports[0]['seed']:,}",

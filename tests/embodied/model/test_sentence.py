@@ -30,6 +30,19 @@ def test_segments_keep_their_order_and_length(tiny: Palme, sentence):
     assert embedded.embeddings.shape == (1, sum(expected), tiny.backbone.dim)
 
 
+def test_thinning_keeps_what_it_keeps_in_its_place(tiny: Palme):
+    whole = tiny.embed((Text("see "), Sensor("front", PICTURE), Text("go"), Sensor("state", STATE)))
+    thin = whole.thinned(1, torch.tensor([0, 3]))
+    (start, _), (words, end) = whole.spans[1], whole.spans[2]
+    kept = [*range(start + 1), start + 3, *range(words, whole.embeddings.shape[1])]
+    for name in ("embeddings", "branch", "reading", "position"):
+        assert torch.equal(getattr(thin, name), getattr(whole, name)[:, kept]), name
+    assert torch.equal(thin.features[1], whole.features[1][:, [0, 3]])
+    assert thin.spans == ((0, start), (start, start + 2), (words - 2, end - 2), (end - 2, end - 1))
+    same = whole.thinned(1, torch.arange(4))
+    assert torch.equal(same.embeddings, whole.embeddings) and same.spans == whole.spans
+
+
 def test_words_are_the_language_models_own_embeddings(tiny: Palme):
     embedded = tiny.embed((Sensor("state", STATE), Text("ab")))
     ids = torch.tensor(tiny.tokenizer.encode("ab"))
