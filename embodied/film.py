@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
 FRAME_MS = 100
 LAST_FRAME_MS = 1200
+CAPTION_LINES = 3
 COLOURS = 160
 MIN_SIZE_PX = 120
 INK, PAPER = (30, 30, 34), (250, 250, 248)
@@ -139,13 +140,14 @@ def _frame(picture: Image, words: str, size_px: int) -> Image:
     letter_px = max(11, size_px // 20)
     font = ImageFont.load_default(size=letter_px)
     line_px = int(1.35 * letter_px)
-    lines = textwrap.wrap(f"\N{LEFT DOUBLE QUOTATION MARK}{words}\N{RIGHT DOUBLE QUOTATION MARK}", width=38)
-    strip_px = 2 * line_px + line_px // 2
+    said = f"\N{LEFT DOUBLE QUOTATION MARK}{words}\N{RIGHT DOUBLE QUOTATION MARK}"
+    lines = textwrap.wrap(said, width=38, max_lines=CAPTION_LINES, placeholder=" \N{HORIZONTAL ELLIPSIS}")
+    strip_px = CAPTION_LINES * line_px + line_px // 2
     frame = Image.new("RGB", (size_px, size_px + strip_px), PAPER)
     frame.paste(picture.resize((size_px, size_px), Image.Resampling.LANCZOS))
     draw = ImageDraw.Draw(frame)
-    top = size_px + (strip_px - len(lines[:2]) * line_px) // 2
-    for row, line in enumerate(lines[:2]):
+    top = size_px + (strip_px - len(lines) * line_px) // 2
+    for row, line in enumerate(lines):
         draw.text((size_px / 2, top + row * line_px), line, INK, font=font, anchor="ma")
     return frame
 
