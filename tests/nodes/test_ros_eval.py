@@ -37,7 +37,7 @@ def test_what_a_graph_cannot_do_is_said_before_it_is_started(argument: str, word
 
 def test_a_graph_is_started_evaluated_and_ended(ros: Any, tmp_path: Path) -> None:
     command = ["-m", "embodied.cli", "eval", "policy=colour_blob", "task=pick_up", "split=seen"]
-    command += ["episodes=2", "seed=1000000"]
+    command += ["episodes=2", "seed=700015"]  # two sentences that the baseline's few rules can read
     rows = []
     for place, extra in (("graph", "ros=true"), ("here", "workers=1")):
         out = tmp_path / f"{place}.json"
