@@ -9,7 +9,7 @@ import numpy as np
 from embodied.plan import RELATION_OFFSETS, Plan, Thing, relation_distance_m
 from embodied.vocabulary import RELATIONS
 from sim.tasks.base import Episode, SceneState, Task
-from sim.tasks.words import listed
+from sim.tasks.words import PICK_VERBS, PUT_VERBS, REST_VERBS, listed
 
 ALONG_TOLERANCE_M = 0.045
 ACROSS_TOLERANCE_M = 0.045
@@ -78,20 +78,14 @@ class PlaceRelative(Task):
     name = "place_relative"
     reference_kinds = ("block", "bowl", "zone")
     words: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "v": listed("""
-            put; place; set; move; drop; bring; transfer; lay; load; carry; take; get; transport; throw;
-            toss; dump; deliver; send; lower; plant; land; add; settle; install; ease; let down; haul;
-            shove; swing; slip; fit; sink; convey; cast; guide; arrange; store; keep; hide; chuck; plonk;
-            park; stand; put down; set down; lay down; stop
-        """),
-        "p": listed("""
-            pick up; take; grab; lift; grasp; get; raise; collect; catch; snatch; hold; pick; lift up;
-            take up; grip; gather; carry; choose; pull up; scoop up
-        """),
-        "m": listed("""
-            goes; must go; has to go; needs to go; must be; has to be; lies; belongs; ought to be; is to be;
-            must stand; stands; wants to be
-        """),
+        "v": (
+            *PUT_VERBS,
+            *listed("""
+                stand; put down; set down; lay down; stop
+            """),
+        ),
+        "p": PICK_VERBS,
+        "m": REST_VERBS,
     }
     templates = (
         *("{v} {a} {r} {b}",) * 10,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from sim.tasks.base import Episode, SceneState, Task, distance_xy
-from sim.tasks.words import listed
+from sim.tasks.words import PICK_VERBS, PUT_VERBS, listed
 
 INSIDE_M = 0.05
 MAX_HEIGHT_M = 0.05
@@ -17,19 +17,16 @@ class PutInBowl(Task):
     name = "put_in_bowl"
     reference_kinds = ("bowl",)
     words: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "v": listed("""
-            put; place; set; move; drop; bring; transfer; lay; load; carry; take; get; transport; throw;
-            toss; dump; deliver; send; lower; plant; land; add; settle; install; ease; let down; haul;
-            shove; swing; slip; fit; sink; convey; cast; guide; arrange; store; keep; hide; chuck; plonk;
-            park; insert; tuck; stash; fling; pour; pack; save; slide; bury; collect
-        """),
+        "v": (
+            *PUT_VERBS,
+            *listed("""
+                insert; tuck; stash; fling; pour; pack; save; slide; bury; collect
+            """),
+        ),
         "i": listed("""
             in; into; inside; inside of; within; to the inside of
         """),
-        "p": listed("""
-            pick up; take; grab; lift; grasp; get; raise; collect; catch; snatch; hold; pick; lift up;
-            take up; grip; gather; carry; choose; pull up; scoop up
-        """),
+        "p": PICK_VERBS,
         "m": listed("""
             belongs; goes; must go; has to go; needs to go; must be; has to be; falls; lands; lies;
             ought to be; is to be; wants to be

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from embodied.plan import BLOCK_SIZE_M
 from sim.tasks.base import Episode, SceneState, Task, distance_xy
-from sim.tasks.words import listed
+from sim.tasks.words import PICK_VERBS, PUT_VERBS, REST_VERBS, listed
 
 MAX_OFFSET_M = 0.025
 HEIGHT_TOLERANCE_M = 0.01
@@ -18,23 +18,17 @@ class Stack(Task):
     name = "stack"
     reference_kinds = ("block",)
     words: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "v": listed("""
-            put; place; set; move; drop; bring; transfer; lay; load; carry; take; get; transport; throw;
-            toss; dump; deliver; send; lower; plant; land; add; settle; install; ease; let down; haul;
-            shove; swing; slip; fit; sink; convey; cast; guide; arrange; store; keep; hide; chuck; plonk;
-            park; stack; pile; balance; heap; seat; stand; superimpose; stack up; build
-        """),
+        "v": (
+            *PUT_VERBS,
+            *listed("""
+                stack; pile; balance; heap; seat; stand; superimpose; stack up; build
+            """),
+        ),
         "o": listed("""
             on; on top of; onto; atop; over; on the top of; above; up on
         """),
-        "p": listed("""
-            pick up; take; grab; lift; grasp; get; raise; collect; catch; snatch; hold; pick; lift up;
-            take up; grip; gather; carry; choose; pull up; scoop up
-        """),
-        "m": listed("""
-            goes; must go; has to go; needs to go; must be; has to be; lies; belongs; ought to be; is to be;
-            must stand; stands; wants to be
-        """),
+        "p": PICK_VERBS,
+        "m": REST_VERBS,
     }
     templates = (
         *("{v} {a} {o} {b}",) * 10,

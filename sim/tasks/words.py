@@ -17,6 +17,30 @@ import numpy as np
 
 from embodied.plan import Thing
 
+
+def listed(text: str) -> tuple[str, ...]:
+    """The phrases of a text, which semicolons part."""
+    return tuple(" ".join(phrase.split()) for phrase in text.split(";"))
+
+
+PUT_VERBS = listed("""
+    put; place; set; move; drop; bring; transfer; lay; load; carry; take; get; transport; throw;
+    toss; dump; deliver; send; lower; plant; land; add; settle; install; ease; let down; haul;
+    shove; swing; slip; fit; sink; convey; cast; guide; arrange; store; keep; hide; chuck; plonk;
+    park
+""")
+"""Moving a held thing to somewhere."""
+PICK_VERBS = listed("""
+    pick up; take; grab; lift; grasp; get; raise; collect; catch; snatch; hold; pick; lift up;
+    take up; grip; gather; carry; choose; pull up; scoop up
+""")
+"""The first half of "take it and put it there"."""
+REST_VERBS = listed("""
+    goes; must go; has to go; needs to go; must be; has to be; lies; belongs; ought to be; is to be;
+    must stand; stands; wants to be
+""")
+"""A goal told as a state: "it belongs there"."""
+
 NOUNS: dict[str, tuple[str, ...]] = {
     "block": (
         *("block",) * 8,
@@ -143,11 +167,6 @@ def bare(sentence: str) -> str:
         if not start and not end:
             return sentence
         sentence = sentence.removeprefix(start).removesuffix(end)
-
-
-def listed(text: str) -> tuple[str, ...]:
-    """The phrases of a text, which semicolons part."""
-    return tuple(" ".join(phrase.split()) for phrase in text.split(";"))
 
 
 def pick(options: tuple[str, ...], rng: np.random.Generator) -> str:
