@@ -105,28 +105,34 @@ class Engine:
             cells = self._busiest(sentence.embeddings[:, start:end])
             sentence = sentence.thinned(0, cells)
             start, end = sentence.spans[0]
+        cache = self.model.backbone.new_cache() if plan is None else None
+        with _timed(timings, "prefill"):
+            hidden = self._read(sentence, plan, cache)
+        token_hidden = hidden[:, start:end]
+        tokens = self.model.grounding.read_tokens(token_hidden)
+        named = _named(tokens)
+        confidence = 1.0
         if plan is None:
             said = colours_said(instruction)
-            tree = self.language.tree_for(said)
-            plan, confidence, hidden = self._decode(sentence, tree, said, timings)
-        else:
-            confidence = 1.0
-            with _timed(timings, "prefill"):
-                hidden = self._read(sentence, plan)
+            with _timed(timings, "decode"):
+                tree = self.language.tree_for(said)
+                affordances = _affordances(tree, self._presence(named), said)
+                position = int(sentence.position[0, -1]) + 1
+                plan, confidence, hidden = self._decode(hidden, cache, position, tree, affordances)
         features = sentence.features[0]
         assert features is not None
         with _timed(timings, "point"):
-            token_hidden = hidden[:, start:end]
-            tokens = self.model.grounding.read_tokens(token_hidden)
             nouns = (
                 []
                 if plan.refused
                 else [sentence.embeddings.shape[1] + i for i in self.language.tokens[plan].nouns]
             )
             sights = (
-                self._point(plan, hidden[:, nouns], token_hidden, tokens, features, cells) if nouns else ()
+                self._point(plan, hidden[:, nouns], token_hidden, tokens, named, features, cells)
+                if nouns
+                else ()
             )
-            visible = self._see(tokens, cells)
+            visible = self._see(named, cells)
         return Answer(plan=plan, confidence=confidence, sights=sights, visible=visible, timings_ms=timings)
 
     def _busiest(self, tokens: Tensor) -> Tensor:
@@ -137,48 +143,59 @@ class Engine:
         nothing = self.model.grounding.read_inputs(tokens).kind_logits[0].float().softmax(dim=-1)[:, -1]
         return nothing.topk(min(PICTURE_TOKENS, len(nothing)), largest=False).indices.sort().values
 
-    def _decode(
-        self, sentence: Embedded, tree: Node, said: frozenset[str], timings: dict[str, float]
-    ) -> tuple[Plan, float, Tensor]:
-        """Walk a tree of plans. Returns the plan, its confidence and all hidden states (1, L, D)."""
+    def _read(self, sentence: Embedded, plan: Plan | None, cache: object) -> Tensor:
+        """Hidden states (1, L, D) of a sentence, and of the words of its plan where that is known."""
         backbone = self.model.backbone
-        cache = backbone.new_cache()
-        with _timed(timings, "prefill"):
-            hidden = backbone(
-                sentence.embeddings,
-                mask=allowed(sentence.branch, sentence.reading),
-                position_ids=sentence.position,
-                cache=cache,
-            )
+        device = sentence.embeddings.device
+        ids = torch.tensor([self.language.tokens[plan].ids if plan else ()], dtype=torch.long, device=device)
+        words = backbone.embedding(ids).to(self.model.projector_dtype)
+        branch = torch.nn.functional.pad(sentence.branch, (0, ids.shape[1]), value=0)
+        reading = torch.nn.functional.pad(sentence.reading, (0, ids.shape[1]), value=-1)
+        after = sentence.position[:, -1:] + 1 + torch.arange(ids.shape[1], device=device)
+        hidden: Tensor = backbone(
+            torch.cat([sentence.embeddings, words], dim=1),
+            mask=allowed(branch, reading),
+            position_ids=torch.cat([sentence.position, after], dim=1),
+            cache=cache,
+        )
+        return hidden
+
+    def _decode(
+        self,
+        hidden: Tensor,
+        cache: object,
+        position: int,
+        tree: Node,
+        affordances: Mapping[int, float],
+    ) -> tuple[Plan, float, Tensor]:
+        """Walk a tree of plans, from `position` on, after a sentence whose hidden states are (1, L, D).
+
+        Returns the plan, its confidence and the hidden states of sentence and plan.
+        """
+        backbone = self.model.backbone
         outputs = [hidden]
-        position = int(sentence.position[0, -1]) + 1
-        start, end = sentence.spans[0]
-        presence = self._presence(self.model.grounding.read_tokens(hidden[:, start:end]))
-        affordances = _affordances(tree, presence, said)
         node, confidence = tree, 1.0
-        with _timed(timings, "decode"):
-            while node.plan is None:
-                ids = list(node.children)
-                if len(ids) > 1:
-                    rows = backbone.embedding(torch.tensor(ids, device=hidden.device))
-                    affordance = [affordances[id(child)] for child in node.children.values()]
-                    score = (hidden[0, -1].float() @ rows.T).softmax(dim=-1)
-                    score = score * torch.tensor(affordance, device=score.device)
-                    probability = score / score.sum()
-                    best = int(probability.argmax())
-                    confidence *= float(probability[best])
-                    chosen = [ids[best]]
-                else:
-                    chosen = ids
-                node = node.children[chosen[0]]
-                while len(node.children) == 1:
-                    (token,) = node.children
-                    chosen.append(token)
-                    node = node.children[token]
-                hidden = self._extend(chosen, position, sum(each.shape[1] for each in outputs), cache)
-                position += len(chosen)
-                outputs.append(hidden)
-        assert node.plan is not None
+        while node.plan is None:
+            ids = list(node.children)
+            if len(ids) > 1:
+                rows = backbone.embedding(torch.tensor(ids, device=hidden.device))
+                affordance = [affordances[id(child)] for child in node.children.values()]
+                score = (hidden[0, -1].float() @ rows.T).softmax(dim=-1)
+                score = score * torch.tensor(affordance, device=score.device)
+                probability = score / score.sum()
+                best = int(probability.argmax())
+                confidence *= float(probability[best])
+                chosen = [ids[best]]
+            else:
+                chosen = ids
+            node = node.children[chosen[0]]
+            while len(node.children) == 1:
+                (token,) = node.children
+                chosen.append(token)
+                node = node.children[token]
+            hidden = self._extend(chosen, position, sum(each.shape[1] for each in outputs), cache)
+            position += len(chosen)
+            outputs.append(hidden)
         return node.plan, confidence, torch.cat(outputs, dim=1)
 
     def _extend(self, ids: list[int], position: int, length: int, cache: object) -> Tensor:
@@ -192,57 +209,42 @@ class Engine:
         hidden: Tensor = backbone(embeddings, mask=mask, position_ids=position_ids, cache=cache)
         return hidden
 
-    def _read(self, sentence: Embedded, plan: Plan) -> Tensor:
-        """Hidden states (1, L, D) of a sentence that already ends with its plan."""
-        backbone = self.model.backbone
-        device = sentence.embeddings.device
-        ids = torch.tensor([self.language.tokens[plan].ids], device=device)
-        words = backbone.embedding(ids).to(self.model.projector_dtype)
-        branch = torch.nn.functional.pad(sentence.branch, (0, ids.shape[1]), value=0)
-        reading = torch.nn.functional.pad(sentence.reading, (0, ids.shape[1]), value=-1)
-        after = sentence.position[:, -1:] + 1 + torch.arange(ids.shape[1], device=device)
-        hidden: Tensor = backbone(
-            torch.cat([sentence.embeddings, words], dim=1),
-            mask=allowed(branch, reading),
-            position_ids=torch.cat([sentence.position, after], dim=1),
-        )
-        return hidden
-
     def _point(
         self,
         plan: Plan,
         query_hidden: Tensor,
         token_hidden: Tensor,
         tokens: Reading,
+        named: Tensor,
         features: Tensor,
         cells: Tensor,
     ) -> tuple[Sight, ...]:
-        """Where each thing of `plan` is; `tokens`, their hidden states and features are those of `cells`."""
+        """Where each thing of `plan` is; what belongs to tokens belongs to those of `cells`."""
         grounding = self.model.grounding
         queries = grounding.read_queries(query_hidden)
-        named = self._named(tokens, plan)
+        rows = self._rows(named, plan)
         # A cell between two things may match one and lie on the other: its own words must agree.
-        match = grounding.match(tokens, queries, token_hidden)[0].float() + named.clamp_min(1e-6).log()
+        match = grounding.match(tokens, queries, token_hidden)[0].float() + rows.clamp_min(1e-6).log()
         best = match.argmax(dim=-1)  # (Q,)
         offsets = grounding.offsets(token_hidden[0, best], features[0, best], query_hidden[0])
         return tuple(
             Sight(thing=thing, point_px=self._pixel(int(cells[i]), offset), probability=float(row[i]))
-            for thing, i, offset, row in zip(plan.things, best, offsets, named, strict=True)
+            for thing, i, offset, row in zip(plan.things, best, offsets, rows, strict=True)
         )
 
-    def _presence(self, tokens: Reading) -> dict[Thing, float]:
+    def _presence(self, named: Tensor) -> dict[Thing, float]:
         """How sure the surest picture token is of each thing that it can name."""
-        best = _joint(tokens).amax(dim=0).tolist()
+        best = named.amax(dim=0).tolist()
         return {
             Thing(colour, kind): best[c][k]
             for c, colour in enumerate(self.model.config.colours)
             for k, kind in enumerate(self.model.config.kinds)
         }
 
-    def _see(self, tokens: Reading, cells: Tensor) -> tuple[Sight, ...]:
+    def _see(self, named: Tensor, cells: Tensor) -> tuple[Sight, ...]:
         """The surest token of every thing that some token names."""
         colours, kinds = self.model.config.colours, self.model.config.kinds
-        best, index = _joint(tokens).max(dim=0)
+        best, index = named.max(dim=0)
         zero = torch.zeros(2, device=cells.device)
         return tuple(
             Sight(
@@ -253,15 +255,13 @@ class Engine:
             for c, k in (best > SEEN_PROBABILITY).nonzero().tolist()
         )
 
-    def _named(self, tokens: Reading, plan: Plan) -> Tensor:
+    def _rows(self, named: Tensor, plan: Plan) -> Tensor:
         """(Q, T) probability that each picture token names each of the plan's things."""
         colours, kinds = self.model.config.colours, self.model.config.kinds
-        colour = tokens.colour_logits[0].float().softmax(dim=-1)
-        kind = tokens.kind_logits[0].float().softmax(dim=-1)
         rows = [
-            colour[:, colours.index(thing.colour)] * kind[:, kinds.index(thing.kind)]
+            named[:, colours.index(thing.colour), kinds.index(thing.kind)]
             if thing.colour in colours
-            else torch.zeros_like(colour[:, 0])
+            else torch.zeros_like(named[:, 0, 0])
             for thing in plan.things
         ]
         return torch.stack(rows)
@@ -276,7 +276,7 @@ class Engine:
         )
 
 
-def _joint(tokens: Reading) -> Tensor:
+def _named(tokens: Reading) -> Tensor:
     """(T, colours, kinds) probability that each picture token names each thing."""
     colour = tokens.colour_logits[0].float().softmax(dim=-1)[:, :-1]
     kind = tokens.kind_logits[0].float().softmax(dim=-1)[:, :-1]

@@ -45,45 +45,28 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "block": (
         *("block",) * 8,
         *("cube",) * 3,
-        *("toy block", "square block", "building block", "piece", "toy cube", "little block", "small cube"),
-        *("plastic block", "block of wood", "chunk", "cuboid", "lump", "slab", "toy", "crate", "package"),
-        *("parcel", "box", "dice", "stone", "solid cube", "lego block", "bit", "solid"),
+        *listed("""
+            toy block; square block; building block; piece; toy cube; little block; small cube;
+            plastic block; block of wood; chunk; cuboid; lump; slab; toy; crate; package; parcel; box;
+            dice; stone; solid cube; lego block; bit; solid
+        """),
     ),
     "bowl": (
         *("bowl",) * 8,
-        *("basin", "cup", "container", "round bowl", "pot", "pan", "tub", "bucket", "bin", "receptacle"),
-        *("mixing bowl", "salad bowl", "soup bowl", "round container", "shallow bowl", "small bowl"),
-        *(
-            "plate",
-            "saucer",
-            "tray",
-            "round plate",
-            "pail",
-            "jar",
-            "casserole",
-            "round tub",
-            "cereal bowl",
-            "trough",
-            "holder",
-        ),
+        *listed("""
+            basin; cup; container; round bowl; pot; pan; tub; bucket; bin; receptacle; mixing bowl;
+            salad bowl; soup bowl; round container; shallow bowl; small bowl; plate; saucer; tray;
+            round plate; pail; jar; casserole; round tub; cereal bowl; trough; holder
+        """),
     ),
     "zone": (
         *("zone",) * 8,
-        *("area", "region", "square", "pad", "patch", "target", "field", "place", "section", "sector"),
-        *(
-            "marker",
-            "tile",
-            "painted square",
-            "marking",
-            "goal",
-            "landing pad",
-            "flat square",
-            "square area",
-            "rectangle",
-            "rug",
-        ),
-        *("carpet", "sheet", "goal area", "location", "destination", "panel", "plot", "sticker", "surface"),
-        *("square on the table", "marked area", "space", "site", "ground", "paper"),
+        *listed("""
+            area; region; square; pad; patch; target; field; place; section; sector; marker; tile;
+            painted square; marking; goal; landing pad; flat square; square area; rectangle; rug;
+            carpet; sheet; goal area; location; destination; panel; plot; sticker; surface;
+            square on the table; marked area; space; site; ground; paper
+        """),
     ),
 }
 HELD_OUT_NOUNS: dict[str, tuple[str, ...]] = {

@@ -57,9 +57,7 @@ def test_words_that_leave_it_open_mean_what_is_in_view(tiny: Palme, monkeypatch:
     """A random model prefers no kind; the one that the picture shows is meant, and only that one."""
     engine = Engine(tiny)
     for kind in KINDS:
-        monkeypatch.setattr(
-            engine, "_presence", lambda tokens, kind=kind: {Thing("red", kind): 1.0}, raising=True
-        )
+        monkeypatch.setattr(engine, "_presence", lambda named, kind=kind: {Thing("red", kind): 1.0})
         monkeypatch.setattr("embodied.model.engine.UNSEEN_AFFORDANCE", 1e-9)
         plan = engine.answer(PICTURE, torch.zeros(8), "the red one").plan
         assert plan.refused or set(plan.things) == {Thing("red", kind)}
@@ -69,9 +67,7 @@ def test_words_that_leave_it_open_mean_what_is_in_view(tiny: Palme, monkeypatch:
 def test_two_colours_that_were_said_are_both_meant(tiny: Palme, monkeypatch: pytest.MonkeyPatch):
     """Told of an absent red block and a blue bowl, nobody means blue twice."""
     engine = Engine(tiny)
-    monkeypatch.setattr(
-        engine, "_presence", lambda tokens: {Thing("blue", kind): 1.0 for kind in KINDS}, raising=True
-    )
+    monkeypatch.setattr(engine, "_presence", lambda named: {Thing("blue", kind): 1.0 for kind in KINDS})
     monkeypatch.setattr("embodied.model.engine.OMITTED_AFFORDANCE", 1e-12)
     for text in ("red and blue", "blue goes with red", "why is red not blue"):
         plan = engine.answer(PICTURE, torch.zeros(8), text).plan
