@@ -19,11 +19,32 @@ MAINTAINER = MANIFEST.find("maintainer")
 
 ROOMS = ("embodied", "sim", "policies", "nodes")
 DATA_SUFFIXES = ("json", "md", "obj", "safetensors", "txt", "urdf", "xml", "yaml")
+COMMANDS = sorted(
+    path.stem for path in (ROOT / "embodied" / "commands").glob("*.py") if path.stem != "__init__"
+)
 NODES = sorted(path.stem for path in (ROOT / "nodes").glob("*_node.py"))
 
 SCRIPTS = ["embodied = embodied.cli:main", *(f"{node} = nodes.{node}:main" for node in NODES)]
 if not os.environ.get("ROS_DISTRO"):  # a ROS installation has the real `ros2`
     SCRIPTS.append("ros2 = nodes.ros2.main:main")
+
+# How our own rooms plug in: exactly as a stranger's package does.
+PLUGS = {
+    "embodied.commands": [
+        *(f"{name} = embodied.commands.{name}:main" for name in COMMANDS),
+        "tasks = sim.catalogue:main",
+        "say = nodes.say:main",
+    ],
+    "embodied.policies": [
+        "palme = policies.palme:PalmePolicy",
+        "oracle = policies.oracle:OraclePolicy",
+        "random = policies.random:RandomPolicy",
+        "colour_blob = policies.colour_blob:ColourBlobPolicy",
+    ],
+    "embodied.environments": ["tabletop = sim"],
+    "embodied.collectors": ["grounding = sim.grounding:main"],
+    "embodied.runners": ["ros = nodes.ros_eval:GraphSession"],
+}
 
 EXTRAS = {
     # ROS 2 from PyPI: Linux on x86-64. A ROS installation brings its own.
@@ -89,6 +110,6 @@ setup(
         "transformers>=5",
     ],
     extras_require=EXTRAS,
-    entry_points={"console_scripts": SCRIPTS},
+    entry_points={"console_scripts": SCRIPTS, **PLUGS},
     zip_safe=False,
 )

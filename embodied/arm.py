@@ -1,33 +1,257 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of an arm: what stands behind the gate, in simulation or for real."""
+"""What an arm is (its model, from a URDF and a YAML file), and the contract of everything that moves one."""
 
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
 
-from embodied.types import Float, JointTrajectory, Observation
+import numpy as np
+import yaml
+
+from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.motion.kinematics import Chain
+from embodied.registry import Registry
+from embodied.types import Float, Motion, Observation
+
+ROBOTS = Path(__file__).parent / "robots"
+DEFAULT_ARM = "panda"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ArmModel:
+    """One arm with its two-finger gripper; N joints. Its base frame is the world's.
+
+    The frame of the tool centre point has z along the fingers, which open along y; at the yaw 0 of a hand
+    that points down its x is the world's.
+    """
+
+    name: str
+    urdf: Path
+    chain: Chain  # from the base to the tool centre point
+    tip: str  # link of the tool centre point
+    hand: str  # link that a wrist camera is mounted on
+    home_rad: Float  # (N,) where skills end, out of the cameras' way
+    max_acceleration_rad_s2: Float  # (N,)
+    gripper_joints: tuple[str, str]  # prismatic; each moves by half of the width
+    gripper_width_m: float  # widest distance between the fingers
+    held_width_m: tuple[float, float]  # fingers that far apart hold something
+    reach_lower_m: Float  # (3,) where actions and skills may bring the tool centre point
+    reach_upper_m: Float
+    workspace_lower_m: Float  # (3,) where the gate lets it pass
+    workspace_upper_m: Float
+    cameras: tuple[str, ...]
+
+    @property
+    def joint_names(self) -> tuple[str, ...]:
+        """Names of the N joints of the arm, from the base on."""
+        return self.chain.joint_names
+
+    @property
+    def joints(self) -> int:
+        """N, the number of joints without the gripper's."""
+        return len(self.chain.joint_names)
+
+    @property
+    def lower_rad(self) -> Float:
+        """(N,) lowest joint positions."""
+        return self.chain.lower_rad
+
+    @property
+    def upper_rad(self) -> Float:
+        """(N,) highest joint positions."""
+        return self.chain.upper_rad
+
+    @property
+    def max_velocity_rad_s(self) -> Float:
+        """(N,) fastest joint velocities."""
+        return self.chain.max_velocity_rad_s
+
+    @cached_property
+    def home_pose(self) -> Float:
+        """(4, 4) pose of the tool centre point at home."""
+        return self.chain.forward(self.home_rad)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ArmFeatures:
-    """What an arm is, readable before it is connected."""
+class Outcome:
+    """How a motion ended: done, refused, aborted, stopped (an emergency stop) or silent (nobody answers)."""
 
-    joint_names: tuple[str, ...]
-    lower_rad: Float  # (7,)
-    upper_rad: Float  # (7,)
-    max_velocity_rad_s: Float  # (7,)
-    max_acceleration_rad_s2: Float  # (7,)
-    max_gripper_width_m: float
-    home_rad: Float  # (7,)
-    cameras: tuple[str, ...]
+    state: str
+    reason: str = ""
+    narrowest_m: float = np.inf
+    """Least distance between the fingers on the way; infinite where the arm does not feel it."""
+    width_m: float | None = None
+    """The width that the fingers were told last; None where that is not known."""
+    over: bool = False
+    """Whether the world ended the episode: nothing more can be done in it."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the arm arrived."""
+        return self.state == "done"
 
 
 class Arm(Protocol):
-    """One arm with its cameras."""
+    """One arm with its cameras: simulated in this process, behind ROS topics, or in any environment."""
 
-    features: ArmFeatures
+    model: ArmModel
+
+    def now_s(self) -> float:
+        """Seconds on the clock that stamps observations."""
 
     def observe(self) -> Observation:
-        """The newest pictures and joint states."""
+        """Pictures and joint states taken at rest, after this call. Raises ObservationError."""
 
-    def send(self, trajectory: JointTrajectory) -> JointTrajectory:
-        """Start a motion; returns what was really sent after limits."""
+    def execute(
+        self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None
+    ) -> Outcome:
+        """Move, and wait until that has ended; `motion` was decided on `observation`.
+
+        `on_tick` is called in between; where it raises, the arm is stopped and the error goes on. Raises
+        UnreachableError for a motion that the arm cannot make.
+        """
+
+    def stop(self) -> None:
+        """Stop whatever moves. Does not wait."""
+
+
+def load_arm(path: Path | str, **changes: Any) -> ArmModel:
+    """The arm that a YAML file describes; `changes` replace its values.
+
+    `urdf` is relative to the file, or "package:name/path/in/it" for a file of an installed package.
+    Raises EmbodiedError or UnknownNameError that says what is wrong in the file.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise EmbodiedError(f"no description of an arm in {path}: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise EmbodiedError(f"{path} must hold `key: value` lines that describe an arm")
+    return _build(path, content | changes)
+
+
+def arm_model(name: str) -> ArmModel:
+    """The arm called `name`, or of the YAML file at the path `name`, or that "module:name" leads to.
+
+    Raises UnknownNameError that lists the arms there are, EmbodiedError for a faulty description.
+    """
+    if name.endswith((".yaml", ".yml")):
+        if name not in _FILES:
+            _FILES[name] = load_arm(name)
+        return _FILES[name]
+    return ARMS.get(name)
+
+
+def _as_model(name: str, found: Any) -> ArmModel:
+    """An entry point may be the model, a path to its YAML file, or a function that gives one of them."""
+    if callable(found):
+        found = found()
+    if isinstance(found, str | Path):
+        found = load_arm(found)
+    if not isinstance(found, ArmModel):
+        raise EmbodiedError(
+            f"arm {name!r} is a {type(found).__name__}; it must be an ArmModel or the path of its YAML file"
+        )
+    return found
+
+
+class _Arms(Registry[ArmModel]):
+    """Those of the folder `robots`, which need no registration, and those of installed packages."""
+
+    def names(self) -> tuple[str, ...]:
+        ours = sorted(path.stem for path in ROBOTS.glob("*.yaml"))
+        return tuple(dict.fromkeys((*ours, *super().names())))
+
+    def _find(self, name: str) -> Any:
+        path = ROBOTS / f"{name}.yaml"
+        return path if path.is_file() else super()._find(name)
+
+
+ARMS: Registry[ArmModel] = _Arms("arm", group="embodied.arms", build=_as_model)
+"""Arms by name."""
+
+_FILES: dict[str, ArmModel] = {}
+
+_TEXTS = ("urdf", "tip", "hand")
+_NUMBERS: Mapping[str, int | None] = {  # key: how many; None: one for each joint
+    "home_rad": None, "max_acceleration_rad_s2": None, "held_width_m": 2, "reach_lower_m": 3,
+    "reach_upper_m": 3, "workspace_lower_m": 3, "workspace_upper_m": 3,
+}  # fmt: skip
+_NAMES: Mapping[str, int | None] = {"gripper_joints": 2, "cameras": None}
+_KEYS = ("name", *_TEXTS, *_NUMBERS, *_NAMES, "gripper_width_m")
+
+
+def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
+    for key in content:
+        if key not in _KEYS:
+            raise UnknownNameError(f"key of {path}", str(key), _KEYS)
+    missing = [key for key in _KEYS if key not in content and key != "name"]
+    if missing:
+        raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
+    texts = {key: str(content[key]) for key in _TEXTS}
+    urdf = _urdf_path(path, texts.pop("urdf"))
+    chain = Chain.from_urdf(urdf, texts["tip"])
+    joints = len(chain.joint_names)
+    numbers = {key: _numbers(path, key, content[key], size or joints) for key, size in _NUMBERS.items()}
+    held = numbers.pop("held_width_m")
+    gripper = _names(path, "gripper_joints", content["gripper_joints"], 2)
+    [width] = _numbers(path, "gripper_width_m", [content["gripper_width_m"]], 1)
+    model = ArmModel(
+        name=str(content.get("name", path.stem)),
+        urdf=urdf,
+        chain=chain,
+        gripper_joints=(gripper[0], gripper[1]),
+        gripper_width_m=float(width),
+        held_width_m=(float(held[0]), float(held[1])),
+        cameras=_names(path, "cameras", content["cameras"], None),
+        **texts,
+        **numbers,
+    )
+    _check(path, model)
+    return model
+
+
+def _check(path: Path, model: ArmModel) -> None:
+    """Raises EmbodiedError where the numbers of a description contradict each other."""
+    if not (model.gripper_width_m > 0 and (model.max_acceleration_rad_s2 > 0).all()):
+        raise EmbodiedError(f"{path}: gripper_width_m and max_acceleration_rad_s2 must be above 0")
+    if ((model.home_rad < model.lower_rad) | (model.home_rad > model.upper_rad)).any():
+        raise EmbodiedError(f"{path}: home_rad is beyond the joint limits of {model.urdf}")
+    if not (
+        (model.reach_lower_m < model.reach_upper_m).all()
+        and (model.workspace_lower_m <= model.reach_lower_m).all()
+        and (model.reach_upper_m <= model.workspace_upper_m).all()
+    ):
+        raise EmbodiedError(f"{path}: reach_lower_m to reach_upper_m must be a box within the workspace")
+
+
+def _urdf_path(path: Path, text: str) -> Path:
+    if not text.startswith("package:"):
+        return path.parent / text
+    package, _, inside = text.removeprefix("package:").partition("/")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise EmbodiedError(f"{path}: there is no installed package {package!r} with the URDF; install it")
+    return Path(spec.submodule_search_locations[0]) / inside
+
+
+def _numbers(path: Path, key: str, values: Any, size: int) -> Float:
+    try:
+        numbers = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.empty(0)
+    if numbers.shape != (size,) or not np.isfinite(numbers).all():
+        raise EmbodiedError(f"{path}: {key} must be {size} numbers, not {values}")
+    return numbers
+
+
+def _names(path: Path, key: str, values: Any, size: int | None) -> tuple[str, ...]:
+    if not isinstance(values, list) or (size is not None and len(values) != size):
+        raise EmbodiedError(f"{path}: {key} must be a list of {size or 'any number of'} names, not {values}")
+    return tuple(str(value) for value in values)

@@ -1,39 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `embodied` command. Each subcommand is a "module:function" that is imported when it is called."""
+"""The `embodied` command. Its subcommands are entry points of installed packages, ours and others'."""
 
 from __future__ import annotations
 
-import importlib
+import ast
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 
 from embodied.config import ConfigError
 from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.registry import Registry
 
 Main = Callable[[Sequence[str]], int]
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+GROUP = "embodied.commands"
 
-
-class Command(NamedTuple):
-    """Where a subcommand lives ("module:function", called with its arguments) and what it does."""
-
-    target: str
-    summary: str
-
-
-COMMANDS: Mapping[str, Command] = {
-    "tasks": Command("embodied.catalogue:main", "list the tasks, their environments and an example of each"),
-    "eval": Command("embodied.evaluate:main", "measure a policy: success with intervals"),
-    "collect": Command("embodied.data.collect:main", "record oracle demonstrations in LeRobot v3 layout"),
-    "train": Command("embodied.recipes:main", "train the policy with a recipe"),
-    "bench": Command("embodied.bench:main", "measure latency, memory and throughput on this machine"),
-    "film": Command("embodied.film:main", "make a GIF of the arm doing what it is told"),
-    "say": Command("embodied.say:main", "tell the running graph what to do and follow it to its outcome"),
-    "doctor": Command("embodied.doctor:main", "say what is installed, what is missing, what to type"),
-}
-"""`embodied` names the modules of other rooms as text and never imports them on its own."""
+COMMANDS: Registry[Main] = Registry("command", group=GROUP)
+"""Subcommand -> the function that is called with its arguments; imported when it is called."""
 
 _USAGE_ERRORS = (ConfigError, UnknownNameError)
 
@@ -41,7 +28,8 @@ _USAGE_ERRORS = (ConfigError, UnknownNameError)
 def usage() -> str:
     """The text of `embodied --help`."""
     lines = ["A robot arm that you tell what to do.", "", "usage: embodied COMMAND [key=value ...]", ""]
-    lines += [f"  {name:<9}{command.summary}" for name, command in COMMANDS.items()]
+    entries = sorted(entry_points(group=GROUP), key=lambda entry: entry.name)
+    lines += [f"  {entry.name:<9}{_summary(entry.module)}" for entry in entries]
     return "\n".join([*lines, "", "embodied COMMAND --help lists the keys of a command."])
 
 
@@ -55,9 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[0] in ("-V", "--version"):
             print(_version())
             return OK
-        if words[0] not in COMMANDS:
+        if ":" in words[0]:
             raise UnknownNameError("command", words[0], COMMANDS)
-        return _load(words[0])(words[1:])
+        return COMMANDS.get(words[0])(words[1:])
     except ModuleNotFoundError as error:
         print(
             f"embodied: `embodied {words[0]}` needs the module {error.name!r}, which is not installed; "
@@ -77,10 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
 
 
-def _load(name: str) -> Main:
-    module_name, _, function_name = COMMANDS[name].target.partition(":")
-    function: Main = getattr(importlib.import_module(module_name), function_name)
-    return function
+def _summary(module: str) -> str:
+    """The first line of a module's docstring, read without importing it: help must be quick."""
+    try:
+        spec = find_spec(module)
+        source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    except (ImportError, OSError):
+        return "(not importable)"
+    text = ast.get_docstring(ast.parse(source)) or ""
+    return text.partition("\n")[0].rstrip(".")
 
 
 def _version() -> str:

@@ -1,33 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How commands reach the worlds: by gymnasium id, in modules that are named here as text."""
+"""How commands reach the worlds: by gymnasium id, in modules that installed packages name.
+
+gymnasium reads no entry points of its own. So the group `embodied.environments` names modules, ours and
+strangers', whose import registers their ids. A task called put_in_bowl has the id Embodied/PutInBowl-v0.
+"""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from importlib.metadata import entry_points
 from typing import Any
 
 from embodied.errors import UnknownNameError
+from embodied.registry import Registry
 
-ENVIRONMENT_MODULES = ("sim",)
-"""Importing these registers their environments with gymnasium."""
-
-TASK_TABLE = "sim.tasks:TASKS"
-"""The tasks, name -> Task: scenes and words, no simulator."""
-
-SUITES: Mapping[str, tuple[str, ...]] = {
-    "tabletop": ("touch", "pick_up", "put_in_bowl", "stack", "place_relative", "push_to"),
-}
 NAMESPACE = "Embodied"
+SPLITS = ("seen", "paraphrase", "pair")
+"""Of a task's episodes: training's own words, held-out words, held-out pairs of attributes."""
 EVALUATION_SEED = 1_000_000
 """Seeds from here on are for evaluation only."""
 
+SUITES: Registry[tuple[str, ...]] = Registry("suite", group="embodied.suites")
+"""Named lists of tasks; environment modules register theirs."""
+DEFAULT_SUITE = "tabletop"
 
-def tasks() -> Mapping[str, Any]:
-    """Every task by name (the table that TASK_TABLE names)."""
-    module_name, _, attribute = TASK_TABLE.partition(":")
-    table: Mapping[str, Any] = getattr(importlib.import_module(module_name), attribute)
-    return table
+
+def load_environments() -> None:
+    """Import every module that registers environments."""
+    for entry in entry_points(group="embodied.environments"):
+        importlib.import_module(entry.value)
 
 
 def environment_id(task: str) -> str:
@@ -35,26 +37,40 @@ def environment_id(task: str) -> str:
     return f"{NAMESPACE}/{''.join(part.capitalize() for part in task.split('_'))}-v0"
 
 
+def task_names() -> tuple[str, ...]:
+    """The tasks that have an environment."""
+    import gymnasium
+
+    load_environments()
+    specs = [spec for spec in gymnasium.registry.values() if spec.namespace == NAMESPACE]
+    return tuple(dict.fromkeys(spec.kwargs["task"] for spec in specs if "task" in spec.kwargs))
+
+
 def make_environment(task: str, **options: Any) -> Any:
     """`gymnasium.make` for a task by its short name. Raises UnknownNameError that lists the tasks."""
     import gymnasium
 
     check_task(task)
-    for module in ENVIRONMENT_MODULES:
-        importlib.import_module(module)
     return gymnasium.make(environment_id(task), **options)
 
 
 def check_task(task: str) -> None:
     """Raises UnknownNameError unless `task` exists."""
-    if task not in tasks():
-        raise UnknownNameError("task", task, tasks())
+    if task not in (names := task_names()):
+        raise UnknownNameError("task", task, names)
+
+
+def check_split(split: str) -> str:
+    """`split` itself. Raises UnknownNameError unless it exists."""
+    if split not in SPLITS:
+        raise UnknownNameError("split", split, SPLITS)
+    return split
 
 
 def suite_tasks(suite: str, task: Sequence[str]) -> tuple[str, ...]:
     """The tasks to run: those that were named, or all of the suite. Raises UnknownNameError."""
-    if suite not in SUITES:
-        raise UnknownNameError("suite", suite, SUITES)
+    load_environments()
+    members = SUITES.get(suite)
     for name in task:
         check_task(name)
-    return tuple(task) or SUITES[suite]
+    return tuple(task) or members

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pinhole camera: world points to pixels and back to a horizontal plane.
+"""Rotations, and the pinhole camera: world points to pixels and back to a horizontal plane.
 
-Integer pixel coordinates are pixel centres.
+Quaternions are x, y, z, w (ROS, PyBullet). Integer pixel coordinates are pixel centres.
 """
 
 import numpy as np
@@ -32,3 +32,41 @@ def unproject(frame: CameraFrame, pixels: Float, height_m: float) -> Float:
         raise ValueError(f"a pixel of {pixels.tolist()} does not look at the plane z = {height_m} m")
     points: Float = origin[:2] + distance[:, None] * rays[:, :2]
     return points
+
+
+def quaternion(rotation: Float) -> Float:
+    """Unit quaternion (4,) of a rotation (3, 3)."""
+    # The largest of the four squared components keeps the division far from zero.
+    m = rotation
+    trace = float(np.trace(m))
+    squares = np.array([*(1 + 2 * np.diag(m) - trace), 1 + trace])
+    rows = (
+        (squares[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]),
+        (m[0, 1] + m[1, 0], squares[1], m[1, 2] + m[2, 1], m[0, 2] - m[2, 0]),
+        (m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], squares[2], m[1, 0] - m[0, 1]),
+        (m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]),
+    )
+    q = np.array(rows[int(squares.argmax())], dtype=np.float64)
+    return q / np.sqrt(q @ q)
+
+
+def rotation_matrix(orientation: Float) -> Float:
+    """Rotation (3, 3) of a unit quaternion (4,)."""
+    x, y, z, w = orientation
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
+def turn_about(axis: Float, angle_rad: float) -> Float:
+    """Unit quaternion (4,) of a turn about the unit vector `axis` (3,)."""
+    return np.append(np.sin(0.5 * angle_rad) * np.asarray(axis, dtype=np.float64), np.cos(0.5 * angle_rad))
+
+
+def upright(yaw_rad: float) -> Float:
+    """The orientation (4,) of something that stands, turned by `yaw_rad` about the vertical."""
+    return turn_about(np.array([0.0, 0.0, 1.0]), yaw_rad)

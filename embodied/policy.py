@@ -1,56 +1,86 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of everything that can decide, and the registry that finds it by name."""
+"""The contract of everything that can decide, and how a policy is found by its name."""
 
-import importlib
+from __future__ import annotations
+
 import inspect
-from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
-from embodied.errors import UnknownNameError
+from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.registry import Registry
 from embodied.types import Decision, Instruction, Observation
 
-POLICIES: dict[str, str] = {
-    "palme": "policies.palme:PalmePolicy",
-    "oracle": "policies.oracle:OraclePolicy",
-    "random": "policies.random:RandomPolicy",
-    "colour_blob": "policies.colour_blob:ColourBlobPolicy",
-}
-"""Name -> "module:class". `embodied` names the modules and never imports them on its own."""
 
-
-@runtime_checkable
 class Policy(Protocol):
-    """Words and pictures in, a decision out."""
+    """Words and readings in, a decision out."""
 
-    cameras: tuple[str, ...]
+    needs: tuple[str, ...]
     """Names of the cameras that `decide` reads."""
 
-    def reset(self, instruction: Instruction) -> None:
-        """Start a new command; forget the plan of the last one."""
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
+        """Start a new command; forget the plan of the last one. A policy that draws, draws from `seed`."""
 
     def decide(self, observation: Observation) -> Decision:
-        """Answer one observation."""
+        """Answer one observation. Called again until a decision says that it is done."""
+
+
+def _checked(name: str, found: Any) -> Callable[..., Policy]:
+    """What builds a policy: a class with the contract, or a function. Raises EmbodiedError otherwise."""
+    if not callable(found):
+        raise EmbodiedError(f"policy {name!r} is a {type(found).__name__}; it must be a class or a function")
+    if isinstance(found, type):
+        lacks = [method for method in ("reset", "decide") if not callable(getattr(found, method, None))]
+        if lacks:
+            raise EmbodiedError(
+                f"policy {name!r}: class {found.__name__} lacks {' and '.join(f'{each}()' for each in lacks)}; "
+                "a policy has needs, reset(instruction, seed) and decide(observation)"
+            )
+    build: Callable[..., Policy] = found
+    return build
+
+
+POLICIES: Registry[Callable[..., Policy]] = Registry("policy", group="embodied.policies", build=_checked)
+"""What builds a policy, by name; "module:Class" finds one in the current folder."""
 
 
 def make_policy(name: str, options: Mapping[str, object] | None = None) -> Policy:
-    """Build the policy `name` (a registered name or "module:class") with keyword `options`.
+    """Build the policy `name` (a registered name or "module:Class") with keyword `options`.
 
-    Raises UnknownNameError that lists the valid names, of policies or of options.
+    Raises UnknownNameError that lists the valid names, of policies or of options; EmbodiedError for a class
+    without the contract.
     """
-    target = POLICIES.get(name, name if ":" in name else None)
-    if target is None:
-        raise UnknownNameError("policy", name, POLICIES)
-    module_name, _, class_name = target.partition(":")
-    module = importlib.import_module(module_name)
-    if not hasattr(module, class_name):
-        found = [key for key, value in vars(module).items() if isinstance(value, type)]
-        raise UnknownNameError(f"class in {module_name}", class_name, found)
-    build = getattr(module, class_name)
+    build = POLICIES.get(name)
     options = options or {}
-    parameters = inspect.signature(build).parameters
+    check_options(name, options)
+    policy = build(**options)
+    needs = getattr(policy, "needs", None)
+    if not isinstance(needs, tuple) or not all(isinstance(each, str) for each in needs):
+        raise EmbodiedError(
+            f"policy {name!r} lacks needs: a tuple of the names of the cameras that it reads, as "
+            'needs = ("front",)'
+        )
+    for method, count in (("reset", 2), ("decide", 1)):
+        _check_call(name, policy, method, count)
+    return policy
+
+
+def check_options(name: str, options: Mapping[str, object]) -> None:
+    """Raises UnknownNameError where the policy `name` has no such option."""
+    parameters = inspect.signature(POLICIES.get(name)).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for key in options:
         if key not in parameters and not takes_any:
             raise UnknownNameError(f"option of policy {name}", key, parameters)
-    policy: Policy = build(**options)
-    return policy
+
+
+def _check_call(name: str, policy: Policy, method: str, count: int) -> None:
+    """Raises EmbodiedError where a method cannot be called as the contract says."""
+    function = getattr(policy, method, None)
+    if not callable(function):
+        raise EmbodiedError(f"policy {name!r} lacks {method}()")
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError as error:
+        wanted = "reset(instruction, seed)" if method == "reset" else "decide(observation)"
+        raise EmbodiedError(f"policy {name!r}: {method}() must take {wanted}: {error}") from None

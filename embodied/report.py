@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from embodied.rollout import EpisodeResult
+from embodied.episode import EpisodeResult
 
 Row = dict[str, Any]
 
@@ -66,14 +65,6 @@ def _summary(group: Sequence[EpisodeResult]) -> Row:
     if originals:
         row["original_success"] = sum(originals) / len(originals)
     return row
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write `content` whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    part.replace(path)
 
 
 def print_table(rows: Sequence[Row], title: str) -> None:

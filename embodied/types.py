@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Float = NDArray[np.float64]
 
-SKILLS = ("touch", "pick", "pick_place", "push")
-"""Motion primitives; `touch` and `pick` take one pointed location, the others two."""
-
-SKILL_POINTS: Mapping[str, int] = {"touch": 1, "pick": 1, "pick_place": 2, "push": 2}
-
+UPRIGHT: Float = np.array([0.0, 0.0, 0.0, 1.0])
+"""The orientation of a thing that stands as it was made."""
 
 @dataclass(frozen=True, kw_only=True)
 class CameraFrame:
@@ -36,11 +33,18 @@ class CameraFrame:
 class ObjectState:
     """One object on the table: privileged state, known to simulators and oracles only."""
 
-    name: str  # unique in the scene, "red block"
-    kind: str  # one of embodied.vocabulary.KINDS
-    colour: str  # one of embodied.vocabulary.COLOURS
-    position_m: Float  # (3,) centre
-    yaw_rad: float = 0.0
+    name: str  # unique in the scene: "red block", and "red block 2" where there are two
+    kind: str  # a registered thing, see embodied.things
+    colour: str  # one of embodied.language.vocabulary.COLOURS
+    position_m: Float  # (3,) of its frame's origin: the centre of a block, the foot of a bowl
+    orientation: Float = field(default_factory=lambda: UPRIGHT)  # (4,) unit quaternion x, y, z, w
+    joint_position: Mapping[str, float] = field(default_factory=dict)  # of a thing with joints, rad or m
+
+    @property
+    def yaw_rad(self) -> float:
+        """Turn about the vertical."""
+        x, y, z, w = self.orientation
+        return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
 
 
 class PrivilegedView(Protocol):
@@ -49,7 +53,7 @@ class PrivilegedView(Protocol):
     def objects(self) -> Mapping[str, ObjectState]:
         """Every object on the table, by name."""
 
-    def oracle(self) -> SkillCall:
+    def oracle(self) -> Motion:
         """The motion that solves the task from the present state."""
 
 
@@ -58,8 +62,8 @@ class Observation:
     """Everything that a policy sees at one instant, stamped at acquisition."""
 
     cameras: Mapping[str, CameraFrame]
-    joint_position_rad: Float  # (7,)
-    joint_velocity_rad_s: Float  # (7,)
+    joint_position_rad: Float  # (N,)
+    joint_velocity_rad_s: Float  # (N,)
     gripper_width_m: float  # distance between the fingers
     stamp_s: float
     privileged: PrivilegedView | None = None
@@ -73,33 +77,17 @@ class Instruction:
     stamp_s: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class SkillCall:
-    """A motion primitive with pointed locations of the tool centre point.
+class Motion(Protocol):
+    """Something that an arm can do: a skill at pointed places, or a chunk of small steps."""
 
-    `points_m` is (N, 3) with N = SKILL_POINTS[skill]. z is the height of the tool centre point
-    where the fingers close, open or touch.
-    """
+    streamed: ClassVar[bool]
+    """Whether the next motion may arrive before this one ends."""
 
-    skill: str
-    points_m: Float
+    def plan(self, model: Any, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
+        """The joint motion from rest at (N,) for an arm, an `embodied.arm.ArmModel`.
 
-    def __post_init__(self) -> None:
-        if self.skill not in SKILL_POINTS:
-            raise ValueError(f"unknown skill {self.skill!r}; valid: {', '.join(SKILLS)}")
-        expected = (SKILL_POINTS[self.skill], 3)
-        if self.points_m.shape != expected:
-            raise ValueError(f"{self.skill} takes points of shape {expected}, got {self.points_m.shape}")
-        if not np.isfinite(self.points_m).all():
-            raise ValueError(f"{self.skill} got a location that is not finite: {self.points_m.tolist()}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ActionChunk:
-    """A short run of hand displacements for `ee_delta` control at `rate_hz`."""
-
-    ee_delta: NDArray[np.float32]  # (T, 5): dx, dy, dz in m, dyaw in rad, gripper in [-1 close, 1 open]
-    rate_hz: float
+        Raises UnreachableError.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +95,10 @@ class Decision:
     """What a policy answers: words, and zero or one motion."""
 
     text: str
-    motion: SkillCall | ActionChunk | None
+    motion: Motion | None
     observation_stamp_s: float
     refused: bool = False  # the text says why, and nothing moves
+    done: bool = True  # after the motion, if there is one, nothing of the command is left to do
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -117,8 +106,8 @@ class Decision:
 class JointTrajectory:
     """A time-parameterised motion of the arm and its gripper; starts where the arm is."""
 
-    joint_names: Sequence[str]  # 7 arm joints
+    joint_names: Sequence[str]  # N arm joints
     time_s: Float  # (T,) strictly increasing, first is > 0
-    position_rad: Float  # (T, 7)
-    velocity_rad_s: Float  # (T, 7)
+    position_rad: Float  # (T, N)
+    velocity_rad_s: Float  # (T, N)
     gripper_width_m: Float  # (T,) wanted distance between the fingers

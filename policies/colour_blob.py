@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.geometry import unproject
-from embodied.plan import Plan, Thing, ground, parse_plan
+from embodied.language.verbs import Noun, Plan, parse_plan
+from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.types import CameraFrame, Decision, Float, Instruction, Observation
-from embodied.vocabulary import COLOURS, OTHER_COLOURS
 
 _NOUNS: Mapping[str, str] = {
     "block": "block", "cube": "block", "brick": "block", "piece": "block",
@@ -53,12 +53,12 @@ _HEIGHT_M: Mapping[str, float] = {"block": 0.02, "bowl": 0.0265, "zone": 0.0}
 class ColourBlobPolicy:
     """Finds coloured blobs in the front picture and does what one verb says about them."""
 
-    cameras: tuple[str, ...] = ("front",)
+    needs: tuple[str, ...] = ("front",)
 
     def __init__(self) -> None:
         self._text = ""
 
-    def reset(self, instruction: Instruction) -> None:
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Start a new command."""
         self._text = instruction.text
 
@@ -68,12 +68,12 @@ class ColourBlobPolicy:
         plan = parse_words(self._text)
         if plan is None:
             return _refusal(f"I cannot do that. I see: {_list(seen)}.", observation)
-        absent = [str(thing) for thing in plan.things if thing not in seen]
+        absent = [str(thing) for thing in plan.nouns if thing not in seen]
         if absent:
             return _refusal(f"I see no {' and no '.join(absent)}; I see: {_list(seen)}.", observation)
-        points = np.stack([seen[thing] for thing in plan.things])
+        points = np.stack([seen[thing] for thing in plan.nouns])
         return Decision(
-            text=plan.text(), motion=ground(plan, points), observation_stamp_s=observation.stamp_s
+            text=plan.text(), motion=plan.ground(points), observation_stamp_s=observation.stamp_s
         )
 
 
@@ -81,31 +81,31 @@ def parse_words(text: str) -> Plan | None:
     """The plan that a sentence asks for, or None where the few rules find none."""
     words = " ".join(text.lower().split())
     things = tuple(
-        Thing(match["colour"] or match["colour2"], _NOUNS[match["noun"] or match["noun2"]])
+        Noun(match["colour"] or match["colour2"], _NOUNS[match["noun"] or match["noun2"]])
         for match in _THING.finditer(words)
     )
     relation = _RELATION.search(words)
     # The words between the things hold the verb; "green square" must not be read as a place.
     plain = _THING.sub("it", words)
     if relation and len(things) == 2:
-        plan = Plan(act="place_relative", target=things[0], relation=relation[1], reference=things[1])
+        plan = Plan(verb="place_relative", target=things[0], relation=relation[1], reference=things[1])
     else:
         act = next((act for act, verb in _VERBS.items() if re.search(rf"\b(?:{verb})\b", plain)), None)
         if act == "on":
             act = "push_to" if things and things[-1].kind == "zone" else "stack"
         if act is None or len(things) != (1 if act in ("touch", "pick_up") else 2):
             return None
-        plan = Plan(act=act, target=things[0], reference=things[1] if len(things) == 2 else None)
+        plan = Plan(verb=act, target=things[0], reference=things[1] if len(things) == 2 else None)
     try:
         return parse_plan(plan.text())
     except ValueError:
         return None
 
 
-def find_things(frame: CameraFrame) -> dict[Thing, Float]:
+def find_things(frame: CameraFrame) -> dict[Noun, Float]:
     """Every thing that the picture shows, and where it stands: world x, y (2,)."""
     names, labels = _colour_labels(frame.rgb)
-    found: dict[Thing, tuple[int, Float]] = {}
+    found: dict[Noun, tuple[int, Float]] = {}
     for index, colour in enumerate(names):
         for rows, columns in _blobs(labels == index):
             if rows.size < _SMALLEST_BLOB_PX:
@@ -116,7 +116,7 @@ def find_things(frame: CameraFrame) -> dict[Thing, Float]:
             on_table = (_TABLE_X_M[0] < place[0] < _TABLE_X_M[1]) and (
                 _TABLE_Y_M[0] < place[1] < _TABLE_Y_M[1]
             )
-            thing = Thing(colour, kind)
+            thing = Noun(colour, kind)
             # Of two blobs of one name the larger is the thing, the other a part of it.
             if on_table and rows.size > found.get(thing, (0, place))[0]:
                 found[thing] = (rows.size, place)
@@ -185,5 +185,5 @@ def _refusal(text: str, observation: Observation) -> Decision:
     return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
 
 
-def _list(seen: Mapping[Thing, Float]) -> str:
+def _list(seen: Mapping[Noun, Float]) -> str:
     return ", ".join(sorted(str(thing) for thing in seen)) or "nothing"

@@ -10,18 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import prepare_picture, prepare_state
 from embodied.model.engine import Answer, Engine
 from embodied.model.palme import Palme
-from embodied.model.plan_tokens import colours_said
-from embodied.plan import GRASP_HEIGHT_M, Plan, ground
+from embodied.language.verbs import CANNOT, Plan, abilities
 from embodied.types import CameraFrame, Decision, Float, Instruction, Observation
 
 SHIPPED = Path(__file__).parent / "checkpoint"
-CONTROLS = ("no_vision", "other_image")
-ABILITIES = "touch, pick up, put in a bowl, stack, place beside, and push onto a zone"
+POINTED_HEIGHT_M = 0.02
+"""The model was trained to point at the height of a block's centre."""
 
 
 class PalmePolicy:
@@ -34,21 +33,23 @@ class PalmePolicy:
         device: "auto", "cpu" or a torch device such as "cuda".
         sure: least probability, in the model's own reading of the picture, that what it points at
             is what the plan names; below it the policy answers and does not move.
+        no_vision: a control: the picture's tokens are zeroed inside of the model.
 
     Raises CheckpointError for a checkpoint that is missing, damaged or foreign.
     """
 
-    def __init__(self, checkpoint: str = "", device: str = "auto", sure: float = 0.1) -> None:
+    def __init__(
+        self, checkpoint: str = "", device: str = "auto", sure: float = 0.1, no_vision: bool = False
+    ) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
         self._device = _device(device)
         self._engine = Engine(model.to(device=self._device, dtype=_dtype(self._device)))
         self._camera = model.config.picture
-        self.cameras: tuple[str, ...] = (self._camera,)
-        self._sure = sure
+        self.needs: tuple[str, ...] = (self._camera,)
+        self._abilities = abilities(model.config.verbs)
+        self._sure, self._no_vision = sure, no_vision
         self._instruction = ""
         self._plan: Plan | None = None
-        self._control: str | None = None
-        self._other: Observation | None = None
 
     @property
     def picture_size_px(self) -> int:
@@ -60,38 +61,27 @@ class PalmePolicy:
         """The model at work, for measurements."""
         return self._engine
 
-    def reset(self, instruction: Instruction) -> None:
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Take a new command; the plan of the last one is forgotten."""
         self._instruction = " ".join(instruction.text.split())
         self._plan = None
 
-    def set_control(self, control: str | None) -> None:
-        """Evaluate a control: image tokens zeroed, or those of another scene; None switches it off."""
-        if control is not None and control not in CONTROLS:
-            raise UnknownNameError("control", control, CONTROLS)
-        self._control = control
-
-    def set_other_observation(self, observation: Observation) -> None:
-        """The scene whose picture `other_image` shows."""
-        self._other = observation
-
     def decide(self, observation: Observation) -> Decision:
         """Answer one observation. Raises EmbodiedError where the camera is missing."""
         if not self._instruction:
-            text = f"I was told nothing. I can {ABILITIES}."
+            text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
         frame = self._frame(observation)
         picture = self._picture(frame)
-        state = prepare_state(observation.joint_position_rad, observation.gripper_width_m)
+        state = self._state(observation)
         prepared = time.perf_counter()
         answer = self._engine.answer(
             picture,
-            torch.from_numpy(state),
+            state,
             self._instruction,
             plan=self._plan,
-            no_vision=self._control == "no_vision",
-            other_picture=self._other_picture(),
+            no_vision=self._no_vision,
         )
         timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
@@ -108,28 +98,28 @@ class PalmePolicy:
         points = np.array([sight.point_px for sight in answer.sights])
         return Decision(
             text=answer.plan.text(),
-            motion=ground(answer.plan, self._on_table(frame, points)),
+            motion=answer.plan.ground(self._on_table(frame, points)),
             observation_stamp_s=observation.stamp_s,
             timings_ms=timings,
         )
 
     def _refusal(self, answer: Answer) -> str | None:
-        seen = ", ".join(str(sight.thing) for sight in answer.visible) or "nothing that I know"
-        if answer.plan.act == "cannot":
-            return f"I cannot do that; I can {ABILITIES}. I see: {seen}."
-        if not colours_said(self._instruction):
+        seen = ", ".join(str(sight.noun) for sight in answer.visible) or "nothing that I know"
+        if answer.plan.verb == CANNOT:
+            return f"I cannot do that; I can {self._abilities}. I see: {seen}."
+        if not self._engine.language.colours_said(self._instruction):
             # Any colour in the plan would be a guess.
             return f"I do not know which thing you mean; say its colour. I see: {seen}."
         for sight in answer.sights:
             if sight.probability < self._sure:
-                return f"I see no {sight.thing}; I see: {seen}."
+                return f"I see no {sight.noun}; I see: {seen}."
         return None
 
     def _on_table(self, frame: CameraFrame, points_px: Float) -> Float:
         """(N, 2) pixels of the model's picture to (N, 2) world x, y at the height of a block's centre."""
         height, width = frame.rgb.shape[:2]
         scale = np.array([width, height]) / self.picture_size_px
-        return unproject(frame, points_px * scale - 0.5, GRASP_HEIGHT_M)
+        return unproject(frame, points_px * scale - 0.5, POINTED_HEIGHT_M)
 
     def _frame(self, observation: Observation) -> CameraFrame:
         try:
@@ -143,14 +133,13 @@ class PalmePolicy:
     def _picture(self, frame: CameraFrame) -> Tensor:
         return torch.from_numpy(prepare_picture(frame.rgb, self.picture_size_px).copy())
 
-    def _other_picture(self) -> Tensor | None:
-        if self._control != "other_image":
-            return None
-        if self._other is None:
-            raise EmbodiedError(
-                "the control other_image needs another scene; call set_other_observation first"
-            )
-        return self._picture(self._frame(self._other))
+    def _state(self, observation: Observation) -> Tensor | None:
+        """Proprioception as the model reads it; None for an arm with another number of joints.
+
+        A missing sense is allowed: the sentence then has no such tokens.
+        """
+        state = prepare_state(observation.joint_position_rad, observation.gripper_width_m)
+        return torch.from_numpy(state) if len(state) == self._engine.model.state_size else None
 
 
 def _device(name: str) -> torch.device:

@@ -4,7 +4,8 @@
 import numpy as np
 
 from embodied.errors import EmbodiedError
-from embodied.types import Decision, Instruction, Observation, SkillCall
+from embodied.motion.skills import SkillCall
+from embodied.types import Decision, Instruction, Observation
 
 
 class RandomPolicy:
@@ -13,24 +14,24 @@ class RandomPolicy:
     A task's score above this policy's is due to knowing which things the words name.
     """
 
-    cameras: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     def __init__(self, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)
 
-    def set_seed(self, seed: int) -> None:
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Begin the episode of `seed`: equal seeds give equal choices, whatever came before."""
-        # Not the stream that the scene of the same seed was drawn from.
-        self._rng = np.random.default_rng([seed, 1])
-
-    def reset(self, instruction: Instruction) -> None:
-        """Nothing to forget."""
+        if seed is not None:
+            # Not the stream that the scene of the same seed was drawn from.
+            self._rng = np.random.default_rng([seed, 1])
 
     def decide(self, observation: Observation) -> Decision:
         """A motion at random things. Raises EmbodiedError without a simulator behind it."""
         if observation.privileged is None:
             raise EmbodiedError("this policy needs a simulator: the observation has no privileged view")
         right = observation.privileged.oracle()
+        if not isinstance(right, SkillCall):
+            raise EmbodiedError("this policy puts things by chance into a skill; the task's solution is none")
         things = list(observation.privileged.objects().values())
         count = min(len(right.points_m), len(things))
         chosen = self._rng.choice(len(things), size=count, replace=False)

@@ -3,14 +3,12 @@
 
 import gymnasium
 
-from embodied.environments import environment_id
-from sim.tasks import TASKS
+from embodied.environments import DEFAULT_SUITE, SUITES, environment_id
+from sim.tasks import TABLETOP, TASKS
 
-ENV_IDS: tuple[str, ...] = tuple(environment_id(task) for task in TASKS)
-"""The ids of all environments."""
-
-for _task in TASKS:
+for _task in TASKS.names():
     if environment_id(_task) not in gymnasium.registry:
         gymnasium.register(
             id=environment_id(_task), entry_point="sim.env:TabletopEnv", kwargs={"task": _task}
         )
+SUITES.register(DEFAULT_SUITE, TABLETOP)

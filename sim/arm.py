@@ -3,32 +3,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from embodied.arm import ArmFeatures
+from embodied.arm import Outcome
 from embodied.errors import UnsafeCommandError
-from embodied.robots import PANDA
-from embodied.safety.path import TimedPath
-from embodied.types import CameraFrame, Float, JointTrajectory, Observation, PrivilegedView
+from embodied.motion.path import TimedPath
+from embodied.types import CameraFrame, Float, JointTrajectory, Motion, Observation, PrivilegedView
 from sim.world import PHYSICS_HZ, World
 
 CONTROL_STEPS = 2
 """Physics steps between two motor commands."""
 TOUCH_STEPS = 12
 """Physics steps between two looks at what the fingers touch."""
+SETTLE_STEPS = 24
+"""Physics steps after a motion, in which what was let go comes to rest."""
+_TICK_STEPS = 24
 
 
 class SimArm:
     """The arm of `world`. Time passes only in `advance`; between motions the arm holds still."""
 
-    features: ArmFeatures = PANDA
-
     def __init__(
         self, world: World, cameras: Sequence[str] = ("front", "wrist"), picture_size_px: int = 224
     ) -> None:
         self.world = world
+        self.model = world.model
         self.cameras = tuple(cameras)
         self.picture_size_px = picture_size_px
         self.forget()
@@ -41,11 +42,44 @@ class SimArm:
         self._path_steps = 0
         self._frames: dict[str, CameraFrame] = {}
         self._frames_key: tuple[int, float] | None = None
+        self._stopping = False
+        self.narrowest_m = width
 
-    @property
-    def moving(self) -> bool:
-        """Whether a trajectory is under way."""
-        return self._path is not None
+    def now_s(self) -> float:
+        """Simulated seconds since the scene began."""
+        return self.world.time_s
+
+    def execute(
+        self,
+        motion: Motion,
+        observation: Observation | None = None,
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        """Plan `motion` from where the arm is, run it to its end and let things settle.
+
+        Raises UnreachableError, and nothing moves; what `on_tick` raises stops the arm and goes on.
+        """
+        position, _, width = self.world.joint_state()
+        trajectory = motion.plan(self.model, position, width)
+        self.send(trajectory)
+        self._stopping = False
+        try:
+            while self._path is not None and not self._stopping:
+                on_tick()
+                left = int(np.ceil(self._path.duration_s * PHYSICS_HZ)) - self._path_steps
+                self.advance(min(left, _TICK_STEPS))
+        finally:
+            stopped, self._path = self._path is not None, None
+        self.advance(SETTLE_STEPS)
+        return Outcome(
+            state="stopped" if stopped else "done",
+            narrowest_m=self.narrowest_m,
+            width_m=float(trajectory.gripper_width_m[-1]),
+        )
+
+    def stop(self) -> None:
+        """Hold where the arm is told to be; `execute` then returns."""
+        self._stopping = True
 
     def send(self, trajectory: JointTrajectory) -> JointTrajectory:
         """Start `trajectory` now, in place of the one under way; it is followed as it is.
@@ -64,6 +98,7 @@ class SimArm:
             raise UnsafeCommandError("the times of a trajectory must increase from above zero")
         self._path = TimedPath(trajectory)
         self._path_steps = 0
+        self.narrowest_m = np.inf
         return trajectory
 
     def advance(self, steps: int) -> None:
@@ -77,16 +112,12 @@ class SimArm:
             steps -= count
             if before // TOUCH_STEPS != self._path_steps // TOUCH_STEPS:
                 self.world.note_touches()
-
-    def finish(self) -> None:
-        """Let time pass until the trajectory under way is done."""
-        if self._path is not None:
-            self.advance(int(np.ceil(self._path.duration_s * PHYSICS_HZ)) - self._path_steps)
+                self.narrowest_m = min(self.narrowest_m, self.world.joint_state()[2])
 
     def _command(self, count: int) -> tuple[Float, Float, float]:
         """Where the arm should be at the end of the next `count` steps."""
         if self._path is None:
-            return self._hold_rad, np.zeros(7), self._width_m
+            return self._hold_rad, np.zeros(self.model.joints), self._width_m
         end_s = (self._path_steps + count) / PHYSICS_HZ
         position, velocity = self._path.sample(np.array([end_s]))
         self._hold_rad, self._width_m = position[0], self._path.gripper_width_at(end_s)
@@ -95,12 +126,17 @@ class SimArm:
         return position[0], velocity[0], self._width_m
 
     @property
+    def told_width_m(self) -> float:
+        """Width that the fingers were last told to take."""
+        return self._width_m
+
+    @property
     def commanded_rad(self) -> Float:
-        """Joint angles (7,) that the arm was last told to take."""
+        """Joint angles (N,) that the arm was last told to take."""
         return self._hold_rad
 
     def glide(self, goal_rad: Float, gripper_width_m: float, steps: int) -> bool:
-        """Move evenly towards `goal_rad` (7,) during `steps` of 1/240 s, within the velocity limits.
+        """Move evenly towards `goal_rad` (N,) during `steps` of 1/240 s, within the velocity limits.
 
         Returns whether the goal was near enough to be reached; the arm goes part of the way otherwise.
         Raises UnsafeCommandError for numbers that are not finite.
@@ -110,7 +146,7 @@ class SimArm:
         duration_s = steps / PHYSICS_HZ
         start = self._hold_rad
         velocity = (goal_rad - start) / duration_s
-        excess = max(1.0, float((np.abs(velocity) / self.features.max_velocity_rad_s).max()))
+        excess = max(1.0, float((np.abs(velocity) / self.model.max_velocity_rad_s).max()))
         goal, velocity = start + (goal_rad - start) / excess, velocity / excess
         self._path, self._width_m = None, gripper_width_m
         for done in range(0, steps, CONTROL_STEPS):
@@ -119,6 +155,7 @@ class SimArm:
             self.world.step(place, velocity, gripper_width_m, count)
         self._hold_rad = goal
         self.world.note_touches()
+        self.narrowest_m = self.world.joint_state()[2]
         return excess == 1.0
 
     def observe(self, privileged: PrivilegedView | None = None) -> Observation:

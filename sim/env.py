@@ -11,35 +11,30 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from embodied.actions import ACTION_MODES, finite, from_skill_action
+from embodied.arm import DEFAULT_ARM, ArmModel, arm_model
+from embodied.environments import check_split
 from embodied.errors import EmbodiedError, UnknownNameError, UnreachableError
-from embodied.robots import PANDA, panda_chain
-from embodied.skills import HOME, MAX_STEP_M, MAX_TURN_RAD, HandPose, waypoints
-from embodied.trajectory import plan_motion
-from embodied.types import SKILLS, Float, JointTrajectory, ObjectState, Observation, SkillCall
-from sim.arm import SimArm
+from embodied.motion.actions import ACTION_MODES, MAX_STEP_M, MAX_TURN_RAD, SKILL_LIST, SkillActions, finite, moved
+from embodied.motion.hand import HandPose
+from embodied.types import Float, Motion, ObjectState, Observation
+from sim.arm import SETTLE_STEPS, SimArm
 from sim.scene import CAMERAS
 from sim.tasks import Episode, SceneState, Task, make_task
-from sim.tasks.base import SPLITS
 from sim.world import PHYSICS_HZ, World
 
-MAX_STEPS: Mapping[str, int] = {"ee_delta": 300, "joint": 300, "skill": 2}
+MAX_STEPS: Mapping[str, int] = {"ee_delta": 600, "joint": 600, "skill": 8}
+"""By action mode. An agent that comes home in between uses several for one command."""
 CONTROL_HZ = 10
-HAND_LOWER_M = np.array([0.25, -0.40, 0.008])
-HAND_UPPER_M = np.array([0.75, 0.40, 0.60])
-"""Where `ee_delta` and `skill` actions may bring the tool centre point."""
-_SETTLE_STEPS = 24
-_STATE_BOUND = np.array([4.0] * 7 + [10.0] * 7 + [0.1] + [2.0] * 3 + [4.0])
 
 
 class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
-    """A Panda, blocks, bowls and zones, and an instruction.
+    """An arm of N joints, things on a table, and an instruction.
 
-    `action_mode`: "ee_delta" (10 Hz; dx, dy, dz in m, dyaw in rad, gripper from -1 closed to 1 open),
-    "joint" (10 Hz; seven joint angles in rad and the width between the fingers in m) or "skill" (one
-    step runs one motion primitive to its end). The observation holds a picture per camera, the
-    `state` (7 joint angles, 7 joint velocities, gripper width, tool centre point x, y, z, yaw) and the
-    instruction. The reward is 1.0 on success, which ends the episode, and 0.0 otherwise.
+    `action_mode`: "ee_delta" (10 Hz; dx, dy, dz in m, a rotation vector rx, ry, rz in rad, and the gripper
+    from -1 closed to 1 open), "joint" (10 Hz; N joint angles in rad and the width between the fingers in m)
+    or "skill" (one step runs one of `skills`, a fixed list, to its end). The observation holds a picture per
+    camera, the `state` (N joint angles, N joint velocities, gripper width, tool centre point x, y, z, yaw)
+    and the instruction. The reward is 1.0 on success, which ends the episode, and 0.0 otherwise.
 
     `reset(options=...)` takes "split", "task" (another family), "episode" (an exact Episode) and "swap"
     (another command for the same scene; `info["original_success"]` then tells whether the first
@@ -52,10 +47,12 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self,
         task: str = "put_in_bowl",
         *,
+        arm: str = DEFAULT_ARM,
         action_mode: str = "ee_delta",
         split: str = "seen",
         cameras: Sequence[str] = ("front", "wrist"),
         picture_size_px: int = 224,
+        skills: Sequence[str] = SKILL_LIST,
         render_mode: str | None = None,
         stock_visuals: bool = False,
     ) -> None:
@@ -68,18 +65,24 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
                 raise UnknownNameError("camera", camera, CAMERAS)
         self.action_mode = action_mode
         self.render_mode = render_mode
-        self.split = _checked_split(split)
+        self.split = check_split(split)
+        self.model = arm_model(arm)
+        self.skills = SkillActions(tuple(skills))
         self.task: Task = make_task(task)
         self._home_task = self.task
-        self.world = World(gui=render_mode == "human", stock_visuals=stock_visuals)
+        self.world = World(self.model, gui=render_mode == "human", stock_visuals=stock_visuals)
         self.arm = SimArm(self.world, cameras, picture_size_px)
-        self.observation_space = _observation_space(cameras, picture_size_px)
-        self.action_space = action_space(action_mode)
+        self.observation_space = _observation_space(self.model, cameras, picture_size_px)
+        self.action_space = _action_space(self.model, action_mode, self.skills)
         self._episode: Episode | None = None
         self._original: Episode | None = None
         self._steps = 0
-        self._target = HOME
-        self._chain = panda_chain()
+        self._target = HandPose.from_matrix(self.model.home_pose)
+
+    @property
+    def time_s(self) -> float:
+        """Simulated seconds since the scene began."""
+        return self.world.time_s
 
     @property
     def episode(self) -> Episode:
@@ -100,7 +103,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         rng = np.random.default_rng(self._seed)
         given: Episode | None = options.get("episode")
-        split = _checked_split(options.get("split", self.split))
+        split = check_split(options.get("split", self.split))
         self._original = None
         if given is not None:
             self.task, self._episode = make_task(given.task), given
@@ -112,9 +115,9 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
                 self._episode = self.task.sample(rng, split)
         self.world.set_objects(self.episode.objects)
         self.arm.forget()
-        self.arm.advance(_SETTLE_STEPS)
+        self.arm.advance(SETTLE_STEPS)
         self._steps = 0
-        self._target = HandPose.from_matrix(self._chain.forward(PANDA.home_rad))
+        self._target = HandPose.from_matrix(self.model.home_pose)
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
@@ -122,11 +125,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         refused = None
         try:
             if self.action_mode == "skill":
-                self.apply(from_skill_action(action))
+                self.apply(self.skills.decode(action))
             elif self.action_mode == "ee_delta":
-                self._move_hand(finite(action, (5,)))
+                self._move_hand(finite(action, (7,)))
             else:
-                self._move_joints(finite(action, (8,)))
+                self._move_joints(finite(action, (self.model.joints + 1,)))
         except UnreachableError as error:
             refused = str(error)
         self.world.note_touches()
@@ -138,28 +141,19 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         truncated = not success and self._steps >= MAX_STEPS[self.action_mode]
         return self._observation(), float(success), success, truncated, info
 
-    def apply(self, call: SkillCall) -> JointTrajectory:
-        """Plan and run one motion primitive to its end; what skill mode does. Raises UnreachableError."""
-        outside = np.maximum(HAND_LOWER_M - call.points_m, call.points_m - HAND_UPPER_M)
-        if outside.max() > 1e-6:
-            x, y, z = call.points_m[int(outside.max(axis=1).argmax())]
-            raise UnreachableError(f"({x:.3f}, {y:.3f}, {z:.3f}) m is outside of the workspace of the hand")
-        position, _, width = self.world.joint_state()
-        start = HandPose.from_matrix(self._chain.forward(position))
-        trajectory = plan_motion(self._chain, PANDA, position, width, waypoints(call, start))
-        self.arm.send(trajectory)
-        self.arm.finish()
-        self.arm.advance(_SETTLE_STEPS)
-        return trajectory
+    def apply(self, motion: Motion) -> None:
+        """Plan and run a motion to its end; what skill mode does. Raises UnreachableError."""
+        self.arm.execute(motion)
 
     def _move_hand(self, action: Float) -> None:
-        move = np.clip(action[:4], [-MAX_STEP_M] * 3 + [-MAX_TURN_RAD], [MAX_STEP_M] * 3 + [MAX_TURN_RAD])
-        position = np.clip(self._target.position_m + move[:3], HAND_LOWER_M, HAND_UPPER_M)
-        target = HandPose(position_m=position, yaw_rad=float(self._target.yaw_rad + move[3]))
+        limits = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3)
+        step = np.clip(action[:6], -limits, limits)
+        target = moved(self._target, step[:3], step[3:])
+        target = target.at(np.clip(target.position_m, self.model.reach_lower_m, self.model.reach_upper_m))
         start = self.arm.commanded_rad
-        width = 0.5 * (float(np.clip(action[4], -1.0, 1.0)) + 1.0) * PANDA.max_gripper_width_m
+        width = 0.5 * (float(np.clip(action[6], -1.0, 1.0)) + 1.0) * self.model.gripper_width_m
         try:
-            goal = self._chain.inverse(target.matrix(), start, rest_rad=PANDA.home_rad)
+            goal = self.model.chain.inverse(target.matrix(), start, rest_rad=self.model.home_rad)
         except UnreachableError:
             # The fingers obey although the hand cannot go there.
             self.arm.glide(start, width, PHYSICS_HZ // CONTROL_HZ)
@@ -167,11 +161,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         if self.arm.glide(goal, width, PHYSICS_HZ // CONTROL_HZ):
             self._target = target
         else:
-            self._target = HandPose.from_matrix(self._chain.forward(self.arm.commanded_rad))
+            self._target = HandPose.from_matrix(self.model.chain.forward(self.arm.commanded_rad))
 
     def _move_joints(self, action: Float) -> None:
-        goal = np.clip(action[:7], PANDA.lower_rad, PANDA.upper_rad)
-        self.arm.glide(goal, float(action[7]), PHYSICS_HZ // CONTROL_HZ)
+        goal = np.clip(action[:-1], self.model.lower_rad, self.model.upper_rad)
+        self.arm.glide(goal, float(action[-1]), PHYSICS_HZ // CONTROL_HZ)
 
     def observe(self) -> Observation:
         """Everything that a policy may see, with the privileged view that only oracles read."""
@@ -193,7 +187,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def _observation(self) -> dict[str, Any]:
         seen = self.arm.observe()
-        hand = HandPose.from_matrix(self._chain.forward(seen.joint_position_rad))
+        hand = HandPose.from_matrix(self.model.chain.forward(seen.joint_position_rad))
         state = [
             *seen.joint_position_rad,
             *seen.joint_velocity_rad_s,
@@ -203,9 +197,10 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         ]
         # Copies: callers keep and change what they got, and a refused step shows the same frame again.
         pictures = {name: frame.rgb.copy() for name, frame in seen.cameras.items()}
+        bound = _state_bound(self.model)
         return {
             **pictures,
-            "state": np.clip(np.array(state), -_STATE_BOUND, _STATE_BOUND).astype(np.float32),
+            "state": np.clip(np.array(state), -bound, bound).astype(np.float32),
             "instruction": self.episode.instruction,
         }
 
@@ -215,6 +210,8 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
             "is_success": bool(self.task.success(self.episode, state)),
             "score": float(self.task.score(self.episode, state)),
             "episode_seed": self._seed,
+            "narrowest_m": self.arm.narrowest_m,
+            "told_width_m": self.arm.told_width_m,
         }
         if self._original is not None:
             info["original_success"] = bool(self.task.success(self._original, state))
@@ -230,38 +227,35 @@ class _Privileged:
     def objects(self) -> Mapping[str, ObjectState]:
         return self._env.world.objects()
 
-    def oracle(self) -> SkillCall:
+    def oracle(self) -> Motion:
         return self._env.task.oracle(self._env.episode, self._env.scene_state())
 
 
-def action_space(action_mode: str) -> spaces.Space[Any]:
+def _action_space(model: ArmModel, action_mode: str, skills: SkillActions) -> spaces.Space[Any]:
     """The actions of a mode, in SI units."""
     if action_mode == "skill":
-        points = np.tile(HAND_LOWER_M, (2, 1)), np.tile(HAND_UPPER_M, (2, 1))
-        # Unused locations are zero, so zero belongs to the space.
-        low = np.minimum(points[0], 0.0).astype(np.float32)
+        # Unused places are zero, so zero belongs to the space.
+        low = np.tile(np.minimum(model.reach_lower_m, 0.0), (skills.points, 1)).astype(np.float32)
+        high = np.tile(model.reach_upper_m, (skills.points, 1)).astype(np.float32)
         return spaces.Dict(
-            {
-                "skill": spaces.Discrete(len(SKILLS)),
-                "points_m": spaces.Box(low, points[1].astype(np.float32), dtype=np.float32),
-            }
+            {"skill": spaces.Discrete(len(skills.names)), "points_m": spaces.Box(low, high, dtype=np.float32)}
         )
     if action_mode == "ee_delta":
-        high = np.array([MAX_STEP_M, MAX_STEP_M, MAX_STEP_M, MAX_TURN_RAD, 1.0], dtype=np.float32)
+        high = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3 + [1.0], dtype=np.float32)
         return spaces.Box(-high, high, dtype=np.float32)
-    low = np.append(PANDA.lower_rad, 0.0).astype(np.float32)
-    high = np.append(PANDA.upper_rad, PANDA.max_gripper_width_m).astype(np.float32)
+    low = np.append(model.lower_rad, 0.0).astype(np.float32)
+    high = np.append(model.upper_rad, model.gripper_width_m).astype(np.float32)
     return spaces.Box(low, high, dtype=np.float32)
 
 
-def _checked_split(split: str) -> str:
-    if split not in SPLITS:
-        raise UnknownNameError("split", split, SPLITS)
-    return split
+def _state_bound(model: ArmModel) -> Float:
+    position = np.maximum(np.abs(model.lower_rad), np.abs(model.upper_rad)) + 1.0
+    velocity = np.full(model.joints, 10.0)
+    return np.concatenate([position, velocity, [0.1], [2.0] * 3, [4.0]])
 
 
-def _observation_space(cameras: Sequence[str], size_px: int) -> spaces.Dict:
-    bound = _STATE_BOUND.astype(np.float32)
+def _observation_space(model: ArmModel, cameras: Sequence[str], size_px: int) -> spaces.Dict:
+    bound = _state_bound(model).astype(np.float32)
     picture = spaces.Box(0, 255, (size_px, size_px, 3), dtype=np.uint8)
     return spaces.Dict(
         {

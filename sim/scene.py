@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,17 +21,6 @@ RGB: Mapping[str, tuple[float, float, float]] = {
     "black": (0.05, 0.05, 0.06),
 }
 TABLE_RGB = (0.66, 0.62, 0.56)
-
-BLOCK_SIDE_M = 0.04
-BLOCK_MASS_KG = 0.06
-ZONE_SIDE_M = 0.11
-ZONE_HEIGHT_M = 0.002
-BOWL_RADIUS_M = 0.06
-BOWL_FLOOR_RADIUS_M = 0.045
-BOWL_HEIGHT_M = 0.035
-BOWL_FLOOR_M = 0.01
-BOWL_WALL_M = 0.006
-BOWL_SIDES = 12
 
 TABLE_X_M = (-0.75, 0.95)
 TABLE_Y_M = (-0.90, 0.90)
@@ -88,34 +76,3 @@ CAMERAS: Mapping[str, Camera] = {
         mount=look_at((1.45, -0.95, 0.85), (0.36, 0.0, 0.22)),
     ),
 }
-
-
-def bowl_mesh() -> tuple[list[list[float]], list[int]]:
-    """Vertices and triangles of a bowl that stands on z = 0: a turned profile, both sides outward."""
-    # Outer foot, outer rim, inner rim, inner floor, then the centre of the floor.
-    profile = (
-        (BOWL_FLOOR_RADIUS_M, 0.0),
-        (BOWL_RADIUS_M, BOWL_HEIGHT_M),
-        (BOWL_RADIUS_M - BOWL_WALL_M, BOWL_HEIGHT_M),
-        (BOWL_FLOOR_RADIUS_M - BOWL_WALL_M, BOWL_FLOOR_M),
-    )
-    sides = 2 * BOWL_SIDES
-    vertices: list[list[float]] = []
-    triangles: list[int] = []
-    angles = 2.0 * np.pi * np.arange(sides) / sides
-    # Faces own their vertices: the renderer then shades each ring flat along the profile.
-    for (r0, z0), (r1, z1) in itertools.pairwise(profile):
-        first = len(vertices)
-        for angle in angles:
-            c, s = float(np.cos(angle)), float(np.sin(angle))
-            vertices += [[r0 * c, r0 * s, z0], [r1 * c, r1 * s, z1]]
-        for i in range(sides):
-            a, b = first + 2 * i, first + 2 * ((i + 1) % sides)
-            triangles += [a, b, b + 1, a, b + 1, a + 1]
-    first = len(vertices)
-    radius, height = profile[-1]
-    vertices += [[radius * float(np.cos(a)), radius * float(np.sin(a)), height] for a in angles]
-    vertices.append([0.0, 0.0, height])
-    for i in range(sides):
-        triangles += [first + i, first + (i + 1) % sides, first + sides]
-    return vertices, triangles

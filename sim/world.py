@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The PyBullet world: a table, a Panda, blocks, bowls and zones. The one file that imports pybullet."""
+"""The PyBullet world: a table, one arm and whatever things are declared. The one file that imports pybullet."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,26 +15,24 @@ import pybullet
 import pybullet_data
 from pybullet_utils import bullet_client
 
+from embodied.arm import ArmModel
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
-from embodied.robots import PANDA, PANDA_URDF
+from embodied.things import THINGS, Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Urdf
 from embodied.types import CameraFrame, Float, ObjectState
 from sim import scene
 
 PHYSICS_HZ = 240
 GRIPPER_SPEED_M_S = 0.25
 TOUCH_MARGIN_M = 0.003
-"""Fingers this near to a block or a bowl touch it."""
+"""Fingers this near to a thing touch it."""
 POINTED_HEIGHT_M = 0.03
-"""A tool centre point lower than this inside of a bowl's or a zone's outline touches it: paint and the
-hollow of a bowl cannot push back."""
+"""A tool centre point lower than this inside of a flat thing's outline touches it: paint and the hollow of a
+bowl cannot push back."""
+LIFTED_M = 0.02
+"""What is held is this much higher than it stands on the table."""
 
-_ARM = tuple(range(7))
-_HAND, _LEFT, _RIGHT, _TOOL = 8, 9, 10, 11
-_DRIVEN = [*_ARM, _LEFT, _RIGHT]
-# Stiff servos: the maker's inertias are rough, and torque at its limit would swing about the target.
-_FORCES = [400.0] * 7 + [20.0, 20.0]
-_POSITION_GAINS = [0.4] * 7 + [0.1] * 2
-_VELOCITY_GAINS = [1.0] * 9
+# Stiff servos: makers' inertias are rough, and torque at its limit would swing about the target.
+_ARM_SERVO, _FINGER_SERVO = (400.0, 0.4), (20.0, 0.1)  # largest force (N m, N) and position gain
 _NEAR_M, _FAR_M = 0.02, 4.0
 _TABLE_PIXEL = np.array([round(255 * value) for value in scene.TABLE_RGB], dtype=np.uint8)
 
@@ -48,16 +47,17 @@ class _Client(bullet_client.BulletClient):  # type: ignore[misc]
 
 
 class World:
-    """One simulated tabletop; several live side by side in a process.
+    """One simulated tabletop with the arm of `model`; several live side by side in a process.
 
-    `gui` opens PyBullet's window. `stock_visuals` draws PyBullet's own Panda meshes, ground plane and
-    shadows: slow, for comparison only.
+    `gui` opens PyBullet's window. `stock_visuals` draws PyBullet's own ground plane, shadows and, of a Panda,
+    meshes: slow, for comparison only.
     """
 
-    def __init__(self, *, gui: bool = False, stock_visuals: bool = False) -> None:
+    def __init__(self, model: ArmModel, *, gui: bool = False, stock_visuals: bool = False) -> None:
         if gui and sys.platform == "linux" and not os.environ.get("DISPLAY"):
             # PyBullet would end the whole process.
             raise EmbodiedError("PyBullet's window needs a screen: DISPLAY is not set; leave gui off")
+        self.model = model
         self._client: Any = _Client(pybullet.GUI if gui else pybullet.DIRECT)
         self._gui = gui
         self._stock_visuals = stock_visuals
@@ -69,12 +69,13 @@ class World:
     def set_objects(self, objects: Sequence[ObjectState]) -> None:
         """Start a fresh scene: the arm at home with open fingers, and `objects` on the table.
 
-        The whole world is rebuilt, so nothing of an earlier scene can change the next one. A block
-        stands at its x, y, z; bowls and zones stand on the table whatever their z. Raises ValueError
-        for positions that are not finite and for names that are not unique.
+        The whole world is rebuilt, so nothing of an earlier scene can change the next one. What can be
+        moved stands at its x, y, z; the rest stands on the table whatever its z. Raises ValueError for
+        positions that are not finite and for names that are not unique, UnknownNameError for a kind of
+        thing or a colour that does not exist.
         """
         for item in objects:
-            _refuse_nonfinite(f"position of {item.name!r}", np.append(item.position_m, item.yaw_rad))
+            _refuse_nonfinite(f"position of {item.name!r}", np.append(item.position_m, item.orientation))
         if len({item.name for item in objects}) != len(objects):
             raise ValueError(f"names of objects are not unique: {[item.name for item in objects]}")
         client = self._client
@@ -85,12 +86,13 @@ class World:
         self.scene_number += 1
         self._steps = 0
         self._touched: set[str] = set()
-        self._objects: dict[str, tuple[int, ObjectState]] = {}
+        self._objects: dict[str, tuple[int, ObjectState, Thing]] = {}
         self._add_table()
         self._arm = self._add_arm()
-        self.reset_arm(PANDA.home_rad, PANDA.max_gripper_width_m)
+        self.reset_arm(self.model.home_rad, self.model.gripper_width_m)
         for item in objects:
-            self._objects[item.name] = (self._add_object(item), item)
+            thing = THINGS.get(item.kind)
+            self._objects[item.name] = (self._add_object(item, thing), item, thing)
 
     def _add_table(self) -> None:
         client = self._client
@@ -118,55 +120,43 @@ class World:
 
     def _add_arm(self) -> int:
         client = self._client
-        path = PANDA_URDF
-        if self._stock_visuals:
+        path, model = self.model.urdf, self.model
+        if self._stock_visuals and model.name == "panda":
             path = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
         arm: int = client.loadURDF(str(path), useFixedBase=True, flags=client.URDF_USE_INERTIA_FROM_FILE)
-        for finger in (_LEFT, _RIGHT):
+        infos = [client.getJointInfo(arm, joint) for joint in range(client.getNumJoints(arm))]
+        joints = {info[1].decode(): int(info[0]) for info in infos}
+        links = {info[12].decode(): int(info[0]) for info in infos}
+        self._driven = [joints[name] for name in (*model.joint_names, *model.gripper_joints)]
+        self._fingers = (joints[model.gripper_joints[0]], joints[model.gripper_joints[1]])
+        self._hand, self._tool = links[model.hand], links[model.tip]
+        servos = [_ARM_SERVO] * model.joints + [_FINGER_SERVO] * 2
+        self._forces, self._gains = [force for force, _ in servos], [gain for _, gain in servos]
+        for finger in self._fingers:
             client.changeDynamics(arm, finger, lateralFriction=1.5, spinningFriction=0.02)
         return arm
 
-    def _add_object(self, item: ObjectState) -> int:
+    def _add_object(self, item: ObjectState, thing: Thing) -> int:
         client = self._client
         if item.colour not in scene.RGB:
             raise UnknownNameError("colour", item.colour, scene.RGB)
-        rgba = [*scene.RGB[item.colour], 1.0]
         x, y, z = (float(value) for value in item.position_m)
-        mass, collision = 0.0, -1
-        if item.kind == "block":
-            half = [0.5 * scene.BLOCK_SIDE_M] * 3
-            mass = scene.BLOCK_MASS_KG
-            collision = client.createCollisionShape(client.GEOM_BOX, halfExtents=half)
-            visual = client.createVisualShape(
-                client.GEOM_BOX, halfExtents=half, rgbaColor=rgba, specularColor=[0, 0, 0]
-            )
-        elif item.kind == "bowl":
-            z = 0.0
-            collision = self._bowl_collision()
-            vertices, triangles = scene.bowl_mesh()
-            visual = client.createVisualShape(
-                client.GEOM_MESH,
-                vertices=vertices,
-                indices=triangles,
-                rgbaColor=rgba,
-                specularColor=[0, 0, 0],
-            )
-        elif item.kind == "zone":
-            z = 0.5 * scene.ZONE_HEIGHT_M
-            half = [0.5 * scene.ZONE_SIDE_M, 0.5 * scene.ZONE_SIDE_M, z]
-            visual = client.createVisualShape(
-                client.GEOM_BOX, halfExtents=half, rgbaColor=rgba, specularColor=[0, 0, 0]
-            )
-        else:
-            raise UnknownNameError("kind of object", item.kind, ("block", "bowl", "zone"))
-        body: int = client.createMultiBody(
-            baseMass=mass,
-            baseCollisionShapeIndex=collision,
-            baseVisualShapeIndex=visual,
-            basePosition=[x, y, z],
-            baseOrientation=client.getQuaternionFromEuler([0.0, 0.0, item.yaw_rad]),
+        place = [x, y, z if thing.mass_kg > 0.0 else thing.origin_m]
+        turn = np.asarray(item.orientation, dtype=np.float64).tolist()
+        if isinstance(thing.shape, Urdf):
+            body: int = client.loadURDF(str(thing.shape.file), place, turn, useFixedBase=thing.mass_kg <= 0.0)
+            return body
+        visual = client.createVisualShape(
+            **self._geometry(thing.shape), rgbaColor=[*scene.RGB[item.colour], 1.0], specularColor=[0, 0, 0]
         )
-        if collision >= 0:
+        body = client.createMultiBody(
+            baseMass=thing.mass_kg,
+            baseCollisionShapeIndex=self._collision(thing.collision),
+            baseVisualShapeIndex=visual,
+            basePosition=place,
+            baseOrientation=turn,
+        )
+        if thing.collision:
             client.changeDynamics(
                 body,
                 -1,
@@ -179,33 +169,44 @@ class World:
             )
         return body
 
-    def _bowl_collision(self) -> int:
-        """A floor and a ring of boxes that lean outwards: convex pieces, so a block rests in it."""
+    def _collision(self, parts: Sequence[Part]) -> int:
+        """The collision shape of some parts together; -1 of none."""
         client = self._client
-        floor, rim, height = scene.BOWL_FLOOR_RADIUS_M, scene.BOWL_RADIUS_M, scene.BOWL_HEIGHT_M
-        lean = float(np.arctan2(rim - floor, height))
-        middle = 0.5 * (floor + rim) - 0.5 * scene.BOWL_WALL_M
-        slant = 0.5 * float(np.hypot(rim - floor, height))
-        wide = 1.05 * rim * float(np.tan(np.pi / scene.BOWL_SIDES))
-        half = [[0.72 * floor, 0.72 * floor, 0.5 * scene.BOWL_FLOOR_M]] * 2
-        centres = [[0.0, 0.0, 0.5 * scene.BOWL_FLOOR_M]] * 2
-        turns = [[0.0, 0.0, 0.0, 1.0], client.getQuaternionFromEuler([0.0, 0.0, 0.25 * np.pi])]
-        for k in range(scene.BOWL_SIDES):
-            angle = 2.0 * np.pi * k / scene.BOWL_SIDES
-            half.append([0.5 * scene.BOWL_WALL_M, wide, slant])
-            centres.append([middle * np.cos(angle), middle * np.sin(angle), 0.5 * height])
-            turns.append(client.getQuaternionFromEuler([0.0, lean, angle]))
-        shape: int = client.createCollisionShapeArray(
-            shapeTypes=[client.GEOM_BOX] * len(half),
-            halfExtents=half,
-            collisionFramePositions=centres,
-            collisionFrameOrientations=turns,
+        if not parts:
+            return -1
+        if len(parts) == 1 and not any((*parts[0].position_m, *parts[0].turn_rad)):
+            return int(client.createCollisionShape(**self._geometry(parts[0].shape, collision=True)))
+        assert all(isinstance(part.shape, Box) for part in parts), "several parts must be boxes"
+        return int(
+            client.createCollisionShapeArray(
+                shapeTypes=[client.GEOM_BOX] * len(parts),
+                halfExtents=[self._geometry(part.shape)["halfExtents"] for part in parts],
+                collisionFramePositions=[list(part.position_m) for part in parts],
+                collisionFrameOrientations=[client.getQuaternionFromEuler(part.turn_rad) for part in parts],
+            )
         )
-        return shape
+
+    def _geometry(self, shape: Shape, *, collision: bool = False) -> dict[str, Any]:
+        """How PyBullet is told a shape."""
+        client = self._client
+        if isinstance(shape, Box):
+            return {"shapeType": client.GEOM_BOX, "halfExtents": [0.5 * side for side in shape.size_m]}
+        if isinstance(shape, Cylinder):
+            length = {"height" if collision else "length": shape.height_m}
+            return {"shapeType": client.GEOM_CYLINDER, "radius": shape.radius_m} | length
+        if isinstance(shape, Sphere):
+            return {"shapeType": client.GEOM_SPHERE, "radius": shape.radius_m}
+        assert isinstance(shape, Mesh), shape
+        mesh = {"shapeType": client.GEOM_MESH, "meshScale": [shape.scale] * 3}
+        if shape.file is not None:
+            return mesh | {"fileName": str(shape.file)}
+        vertices = [list(vertex) for vertex in shape.vertices_m]
+        # Without triangles PyBullet takes the convex hull of the vertices.
+        return mesh | {"vertices": vertices} | ({} if collision else {"indices": list(shape.triangles)})
 
     def paint(self, name: str, rgb: tuple[float, float, float]) -> None:
         """Give the object `name` another colour, red, green and blue in [0, 1], until the next scene."""
-        body, _ = self._objects[name]
+        body = self._objects[name][0]
         self._client.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0])
 
     @property
@@ -214,17 +215,17 @@ class World:
         return self._steps / PHYSICS_HZ
 
     def reset_arm(self, position_rad: Float, gripper_width_m: float) -> None:
-        """Put the arm (7,) and the fingers there at once, at rest, and hold."""
+        """Put the arm (N,) and the fingers there at once, at rest, and hold."""
         _refuse_nonfinite("joint position", np.append(position_rad, gripper_width_m))
-        for joint, value in zip(_DRIVEN, _driven(position_rad, gripper_width_m), strict=True):
+        for joint, value in zip(self._driven, self._targets(position_rad, gripper_width_m), strict=True):
             self._client.resetJointState(self._arm, joint, value)
         self._width_m = gripper_width_m
-        self._drive(position_rad, np.zeros(7), gripper_width_m)
+        self._drive(position_rad, np.zeros(self.model.joints), gripper_width_m)
 
     def step(
         self, position_rad: Float, velocity_rad_s: Float, gripper_width_m: float, steps: int = 1
     ) -> None:
-        """Drive the arm towards `position_rad` (7,) at `velocity_rad_s` (7,) for `steps` of 1/240 s.
+        """Drive the arm towards `position_rad` (N,) at `velocity_rad_s` (N,) for `steps` of 1/240 s.
 
         Raises UnsafeCommandError for numbers that are not finite: PyBullet would take them and lose
         the whole world.
@@ -243,46 +244,54 @@ class World:
     def _drive(self, position_rad: Float, velocity_rad_s: Float, gripper_width_m: float) -> None:
         self._client.setJointMotorControlArray(
             self._arm,
-            _DRIVEN,
+            self._driven,
             pybullet.POSITION_CONTROL,
-            targetPositions=_driven(position_rad, gripper_width_m),
+            targetPositions=self._targets(position_rad, gripper_width_m),
             targetVelocities=[*velocity_rad_s.tolist(), 0.0, 0.0],
-            forces=_FORCES,
-            positionGains=_POSITION_GAINS,
-            velocityGains=_VELOCITY_GAINS,
+            forces=self._forces,
+            positionGains=self._gains,
+            velocityGains=[1.0] * len(self._driven),
         )
 
+    def _targets(self, position_rad: Float, gripper_width_m: float) -> list[float]:
+        half = 0.5 * min(max(gripper_width_m, 0.0), self.model.gripper_width_m)
+        return [*np.asarray(position_rad, dtype=np.float64).tolist(), half, half]
+
     def joint_state(self) -> tuple[Float, Float, float]:
-        """Joint angles (7,) in rad, velocities (7,) in rad/s, and the width between the fingers in m."""
-        states = self._client.getJointStates(self._arm, _DRIVEN)
+        """Joint angles (N,) in rad, velocities (N,) in rad/s, and the width between the fingers in m."""
+        states = self._client.getJointStates(self._arm, self._driven)
         position = np.array([state[0] for state in states])
-        velocity = np.array([state[1] for state in states[:7]])
-        return position[:7], velocity, float(max(0.0, position[7] + position[8]))
+        velocity = np.array([state[1] for state in states[:-2]])
+        return position[:-2], velocity, float(max(0.0, position[-2] + position[-1]))
 
     def objects(self) -> dict[str, ObjectState]:
         """Where every object is now, by name."""
         found = {}
-        for name, (body, item) in self._objects.items():
+        for name, (body, item, thing) in self._objects.items():
             position, turn = self._client.getBasePositionAndOrientation(body)
-            if item.kind != "block":
+            if thing.mass_kg <= 0.0:
                 position = (position[0], position[1], 0.0)
-            found[name] = ObjectState(
-                name=name,
-                kind=item.kind,
-                colour=item.colour,
+            found[name] = replace(
+                item,
                 position_m=np.array(position, dtype=np.float64),
-                yaw_rad=float(self._client.getEulerFromQuaternion(turn)[2]),
+                orientation=np.array(turn, dtype=np.float64),
+                joint_position=self._joints_of(body) if isinstance(thing.shape, Urdf) else {},
             )
         return found
 
+    def _joints_of(self, body: int) -> dict[str, float]:
+        client = self._client
+        names = [client.getJointInfo(body, joint)[1].decode() for joint in range(client.getNumJoints(body))]
+        return {name: float(client.getJointState(body, joint)[0]) for joint, name in enumerate(names)}
+
     def held(self) -> str | None:
-        """The block that both fingers press on, clear of the table."""
-        for name, (body, item) in self._objects.items():
-            if item.kind != "block":
+        """What both fingers press on, clear of the table."""
+        for name, (body, _, thing) in self._objects.items():
+            if thing.grasp is None:
                 continue
-            if all(self._client.getContactPoints(self._arm, body, finger, -1) for finger in (_LEFT, _RIGHT)):
+            if all(self._client.getContactPoints(self._arm, body, finger) for finger in self._fingers):
                 position, _ = self._client.getBasePositionAndOrientation(body)
-                if position[2] > scene.BLOCK_SIDE_M:
+                if position[2] > thing.origin_m + LIFTED_M:
                     return name
         return None
 
@@ -293,29 +302,29 @@ class World:
     def note_touches(self) -> None:
         """Add what the fingers and the hand touch at this instant to `touched`."""
         client = self._client
-        for name, (body, item) in self._objects.items():
+        links = (*self._fingers, self._hand)
+        for name, (body, _, thing) in self._objects.items():
             if name in self._touched:
                 continue
-            touching = item.kind != "block" and self._points_into(body, item.kind)
-            if not touching and item.kind != "zone":
+            touching = thing.flat and self._points_into(body, thing)
+            if not touching and (thing.collision or isinstance(thing.shape, Urdf)):
                 touching = any(
-                    client.getClosestPoints(self._arm, body, TOUCH_MARGIN_M, link, -1)
-                    for link in (_LEFT, _RIGHT, _HAND)
+                    client.getClosestPoints(self._arm, body, TOUCH_MARGIN_M, link) for link in links
                 )
             if touching:
                 self._touched.add(name)
 
-    def _points_into(self, body: int, kind: str) -> bool:
-        tool = self._client.getLinkState(self._arm, _TOOL, computeForwardKinematics=True)[4]
+    def _points_into(self, body: int, thing: Thing) -> bool:
+        tool = self._client.getLinkState(self._arm, self._tool, computeForwardKinematics=True)[4]
         if tool[2] >= POINTED_HEIGHT_M:
             return False
         position, turn = self._client.getBasePositionAndOrientation(body)
         x, y = tool[0] - position[0], tool[1] - position[1]
-        if kind == "bowl":
-            return float(np.hypot(x, y)) < scene.BOWL_RADIUS_M
+        if not thing.square:
+            return float(np.hypot(x, y)) < thing.outline_m
         yaw = self._client.getEulerFromQuaternion(turn)[2]
         c, s = np.cos(yaw), np.sin(yaw)
-        return float(max(abs(c * x + s * y), abs(c * y - s * x))) < 0.5 * scene.ZONE_SIDE_M
+        return float(max(abs(c * x + s * y), abs(c * y - s * x))) < thing.outline_m
 
     def render(self, name: str, size_px: int = 224) -> CameraFrame:
         """A square picture of `size_px` from the camera `name`, with its exact geometry."""
@@ -358,7 +367,7 @@ class World:
         )
 
     def _hand_pose(self) -> Float:
-        state = self._client.getLinkState(self._arm, _HAND, computeForwardKinematics=True)
+        state = self._client.getLinkState(self._arm, self._hand, computeForwardKinematics=True)
         pose = np.eye(4)
         pose[:3, :3] = np.reshape(self._client.getMatrixFromQuaternion(state[5]), (3, 3))
         pose[:3, 3] = state[4]
@@ -375,11 +384,6 @@ class World:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def _driven(position_rad: Float, gripper_width_m: float) -> list[float]:
-    half = 0.5 * min(max(gripper_width_m, 0.0), PANDA.max_gripper_width_m)
-    return [*np.asarray(position_rad, dtype=np.float64).tolist(), half, half]
 
 
 def _refuse_nonfinite(what: str, values: Float) -> None:

@@ -22,6 +22,7 @@ from embodied.data.layout import DatasetError, Feature
 from embodied.data.reader import read_episode_rows, read_info, read_tasks
 from embodied.data.stats import Stats, episode_stats, merge_stats, stats_to_json
 from embodied.data.video import VideoWriter, choose_encoder
+from embodied.files import replacing, write_json
 
 EXTRA = "embodied."
 """Prefix of the columns in meta/episodes that are ours."""
@@ -61,7 +62,7 @@ class DatasetWriter:
         if root.exists() and any(root.iterdir()):
             self._continue(resume)
         else:
-            _write_json(root / layout.INFO, self._info())
+            write_json(root / layout.INFO, self._info())
         self._open_file()
 
     @property
@@ -159,10 +160,10 @@ class DatasetWriter:
         _write_parquet(self.root / layout.TASKS, _task_table(self._tasks))
         keys = self._features.keys()
         merged = {key: merge_stats([stats[key] for stats in self._stats]) for key in keys}
-        _write_json(self.root / layout.STATS, stats_to_json(merged))
+        write_json(self.root / layout.STATS, stats_to_json(merged))
         self._committed_episodes += len(self._rows)
         self._rows = []
-        _write_json(self.root / layout.INFO, self._info())
+        write_json(self.root / layout.INFO, self._info())
         self._file += 1
 
     def _table(self) -> pa.Table:
@@ -260,12 +261,5 @@ def _part(path: Path) -> Path:
 
 
 def _write_parquet(path: Path, table: pa.Table) -> None:
-    part = _part(path)
-    pq.write_table(table, part)
-    part.replace(path)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    part = _part(path)
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    with replacing(path) as part:
+        pq.write_table(table, part)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from embodied.errors import CheckpointError
+from embodied.files import write_text
 
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
@@ -92,7 +93,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_config(directory: Path, data: dict[str, Any]) -> None:
     """Write `config.json`."""
-    directory.mkdir(parents=True, exist_ok=True)
     _write_json(directory / CONFIG, {"model_type": MODEL_TYPE, **data})
 
 
@@ -132,4 +132,4 @@ def _digest(path: Path) -> str:
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")

@@ -114,11 +114,3 @@ class MlpEncoder(Encoder):
     def forward(self, value: Tensor) -> Tensor:
         features: Tensor = self.layers(value.to(self.layers[0].weight.dtype))  # type: ignore[arg-type]
         return features.unsqueeze(-2)
-
-
-@register_encoder("object")
-class ObjectEncoder(MlpEncoder):
-    """Object-centric state: (B, N, `size`) vectors, one per object, to N features in order."""
-
-    def forward(self, value: Tensor) -> Tensor:
-        return super().forward(value).squeeze(-2)

@@ -22,10 +22,10 @@ from torch import Tensor
 
 from embodied.model.fusion import allowed
 from embodied.model.heads import Reading
-from embodied.model.palme import Embedded, Palme
-from embodied.model.plan_tokens import Node, PlanLanguage, colours_said
+from embodied.model.palme import STATE, Embedded, Palme
+from embodied.model.plan_tokens import Node, PlanLanguage
 from embodied.model.sentence import PLANNED, Sensor, prompt
-from embodied.plan import Plan, Thing
+from embodied.language.verbs import Noun, Plan
 
 SEEN_PROBABILITY = 0.5
 """A picture token counts as seeing a thing from this probability of its words on."""
@@ -49,7 +49,7 @@ A command that says no colour hardly names a thing, and is refused as readily as
 class Sight:
     """A thing and how sure the model is that it is at the place that it points at."""
 
-    thing: Thing
+    noun: Noun
     point_px: tuple[float, float]  # (u, v) in the model's picture
     probability: float
 
@@ -60,7 +60,7 @@ class Answer:
 
     plan: Plan
     confidence: float  # product of the probabilities of the chosen words, in view of the picture
-    sights: tuple[Sight, ...]  # one for each of plan.things, in order; none if the plan is a refusal
+    sights: tuple[Sight, ...]  # one for each of plan.nouns, in order; none if the plan is a refusal
     visible: tuple[Sight, ...]  # everything that some picture token names
     timings_ms: Mapping[str, float]
 
@@ -70,35 +70,33 @@ class Engine:
 
     def __init__(self, model: Palme) -> None:
         self.model = model.eval()
-        self.language = PlanLanguage(model.tokenizer)
+        self.language = model.plan_language()
 
     @torch.inference_mode()
     def answer(
         self,
         picture: Tensor,
-        state: Tensor,
+        state: Tensor | None,
         instruction: str,
         *,
         plan: Plan | None = None,
         no_vision: bool = False,
-        other_picture: Tensor | None = None,
     ) -> Answer:
         """Answer one command.
 
         Args:
             picture: (S, S, 3) uint8, S = model.picture_size_px.
-            state: (state size,) float.
+            state: (model.state_size,) float; None where that sense is missing.
             instruction: the command.
             plan: a plan that was decoded before for this command; skips decoding.
             no_vision: control: the picture's tokens are zeros.
-            other_picture: control: the picture's tokens are those of this picture.
         """
         timings: dict[str, float] = {}
         camera = self.model.config.picture
         with _timed(timings, "encode"):
-            shown = picture if other_picture is None else other_picture
             words = PLANNED if plan is not None else prompt(instruction)
-            sentence = self.model.embed((Sensor(camera, shown), Sensor("state", state), words))
+            felt = () if state is None else (Sensor(STATE, state),)
+            sentence = self.model.embed((Sensor(camera, picture), *felt, words))
             start, end = sentence.spans[0]
             if no_vision:
                 sentence.embeddings[:, start:end] = 0.0
@@ -113,7 +111,7 @@ class Engine:
         named = _named(tokens)
         confidence = 1.0
         if plan is None:
-            said = colours_said(instruction)
+            said = self.language.colours_said(instruction)
             with _timed(timings, "decode"):
                 tree = self.language.tree_for(said)
                 affordances = _affordances(tree, self._presence(named), said)
@@ -228,15 +226,15 @@ class Engine:
         best = match.argmax(dim=-1)  # (Q,)
         offsets = grounding.offsets(token_hidden[0, best], features[0, best], query_hidden[0])
         return tuple(
-            Sight(thing=thing, point_px=self._pixel(int(cells[i]), offset), probability=float(row[i]))
-            for thing, i, offset, row in zip(plan.things, best, offsets, rows, strict=True)
+            Sight(noun=thing, point_px=self._pixel(int(cells[i]), offset), probability=float(row[i]))
+            for thing, i, offset, row in zip(plan.nouns, best, offsets, rows, strict=True)
         )
 
-    def _presence(self, named: Tensor) -> dict[Thing, float]:
+    def _presence(self, named: Tensor) -> dict[Noun, float]:
         """How sure the surest picture token is of each thing that it can name."""
         best = named.amax(dim=0).tolist()
         return {
-            Thing(colour, kind): best[c][k]
+            Noun(colour, kind): best[c][k]
             for c, colour in enumerate(self.model.config.colours)
             for k, kind in enumerate(self.model.config.kinds)
         }
@@ -248,7 +246,7 @@ class Engine:
         zero = torch.zeros(2, device=cells.device)
         return tuple(
             Sight(
-                thing=Thing(colours[c], kinds[k]),
+                noun=Noun(colours[c], kinds[k]),
                 point_px=self._pixel(int(cells[index[c, k]]), zero),
                 probability=float(best[c, k]),
             )
@@ -262,7 +260,7 @@ class Engine:
             named[:, colours.index(thing.colour), kinds.index(thing.kind)]
             if thing.colour in colours
             else torch.zeros_like(named[:, 0, 0])
-            for thing in plan.things
+            for thing in plan.nouns
         ]
         return torch.stack(rows)
 
@@ -283,7 +281,7 @@ def _named(tokens: Reading) -> Tensor:
     return colour[:, :, None] * kind[:, None, :]
 
 
-def _affordances(tree: Node, presence: Mapping[Thing, float], said: frozenset[str]) -> dict[int, float]:
+def _affordances(tree: Node, presence: Mapping[Noun, float], said: frozenset[str]) -> dict[int, float]:
     """By `id` of each node: that of the best plan below it."""
     found: dict[int, float] = {}
 
@@ -299,13 +297,13 @@ def _affordances(tree: Node, presence: Mapping[Thing, float], said: frozenset[st
     return found
 
 
-def _affordance(plan: Plan, presence: Mapping[Thing, float], said: frozenset[str]) -> float:
+def _affordance(plan: Plan, presence: Mapping[Noun, float], said: frozenset[str]) -> float:
     """How well a plan fits what is seen and the colours that were said."""
     if plan.refused:
         return REFUSAL_AFFORDANCE if said else 1.0
-    seen = math.prod(max(presence.get(thing, 0.0), UNSEEN_AFFORDANCE) for thing in plan.things)
-    named = {thing.colour for thing in plan.things}
-    omitted = min(len(said), len(plan.things)) - len(named & said)
+    seen = math.prod(max(presence.get(thing, 0.0), UNSEEN_AFFORDANCE) for thing in plan.nouns)
+    named = {thing.colour for thing in plan.nouns}
+    omitted = min(len(said), len(plan.nouns)) - len(named & said)
     return seen * OMITTED_AFFORDANCE**omitted
 
 

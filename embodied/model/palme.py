@@ -17,17 +17,29 @@ from torch import Tensor, nn
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from embodied.errors import CheckpointError, UnknownNameError
+from embodied.language.verbs import VERBS
+from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model import checkpoint
 from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer, save_tokenizer
 from embodied.model.encoders import make_encoder
 from embodied.model.fusion import PREFIX
 from embodied.model.heads import Grounding
 from embodied.model.projectors import Projector
+from embodied.model.plan_tokens import PlanLanguage
 from embodied.model.sentence import Sentence, Text
-from embodied.vocabulary import COLOURS, KINDS
+from embodied.things import THINGS
 
 TOKENIZER_FOLDER = "tokenizer"
 NOTHING = "nothing"
+STATE = "state"
+"""The modality of proprioception."""
+FORMAT = 2
+"""Version of `config.json`; 1 did not say which verbs, things and colours a model knows."""
+
+
+TABLETOP_VERBS = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
+TABLETOP_KINDS = ("block", "bowl", "zone")
+"""What a model learns unless it is told otherwise. A trained one speaks what its `config.json` lists."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +56,10 @@ class PalmeConfig:
 
     modalities: Mapping[str, ModalityConfig]
     picture: str = "front"  # the modality, and the camera, that the pointer points in
-    colours: tuple[str, ...] = COLOURS
-    kinds: tuple[str, ...] = KINDS
+    verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
+    kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write
+    colours: tuple[str, ...] = COLOURS  # that it can see and may write
+    other_colours: tuple[str, ...] = OTHER_COLOURS  # that it may write and never sees
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,16 @@ class Palme(nn.Module):
         )
         self.grounding.set_words(self._word_embeddings(config.colours), self._word_embeddings(config.kinds))
 
+    def plan_language(self) -> PlanLanguage:
+        """Every plan that this model may write."""
+        colours = (*self.config.colours, *self.config.other_colours)
+        return PlanLanguage(self.tokenizer, self.config.verbs, self.config.kinds, colours)
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in the state that the model reads; 0 where it reads none."""
+        return int(getattr(self.encoders[STATE], "size", 0)) if STATE in self.encoders else 0
+
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the picture's tokens."""
@@ -166,7 +190,7 @@ class Palme(nn.Module):
     def save_pretrained(self, directory: str | Path) -> None:
         """Write config, weights and tokenizer; the model card is the recipe's to write."""
         directory = Path(directory)
-        config = asdict(self.config) | {"backbone": self.backbone.config_dict()}
+        config = asdict(self.config) | {"format": FORMAT, "backbone": self.backbone.config_dict()}
         checkpoint.write_config(directory, config)
         checkpoint.save_weights(self.state_dict(), directory)
         save_tokenizer(self.tokenizer, directory / TOKENIZER_FOLDER)
@@ -176,13 +200,18 @@ class Palme(nn.Module):
         """Read a checkpoint directory; float32, evaluation mode. Raises CheckpointError with the reason."""
         directory = Path(directory)
         data = checkpoint.read_config(directory)
+        if data.get("format") != FORMAT:
+            raise CheckpointError(
+                f"{directory} has format {data.get('format', 1)}, and this reads {FORMAT}; convert it with: "
+                f"embodied train recipe=convert checkpoint={directory}"
+            )
         try:
             config = PalmeConfig(
                 modalities={name: ModalityConfig(**m) for name, m in data["modalities"].items()},
                 picture=data["picture"],
-                colours=tuple(data["colours"]),
-                kinds=tuple(data["kinds"]),
+                **{name: tuple(data[name]) for name in ("verbs", "kinds", "colours", "other_colours")},
             )
+            _check_installed(directory, config)
             backbone = Backbone(config_from_dict(data["backbone"]))
             tokenizer = load_tokenizer(directory / TOKENIZER_FOLDER)
             model = cls(config, backbone, tokenizer)
@@ -200,3 +229,14 @@ class Palme(nn.Module):
             for word in (*words, NOTHING)
         ]
         return torch.stack(rows)
+
+
+def _check_installed(directory: Path, config: PalmeConfig) -> None:
+    """Raises CheckpointError where the model speaks of a verb or a thing that is not installed here."""
+    for registry, names in ((VERBS, config.verbs), (THINGS, config.kinds)):
+        unknown = [name for name in names if name not in registry]
+        if unknown:
+            raise CheckpointError(
+                f"{directory} speaks of the {registry.what} {', '.join(unknown)}, which is not installed here; "
+                f"there are: {', '.join(registry.names())}"
+            )

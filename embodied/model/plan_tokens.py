@@ -8,14 +8,14 @@ with, so what it writes is always a plan. Where only one word is possible there 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from embodied.model.backbone import encode
-from embodied.plan import Plan, all_plans
-from embodied.vocabulary import COLOURS, OTHER_COLOURS
+from embodied.language.verbs import Plan, all_plans
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,20 @@ class Node:
 
 
 class PlanLanguage:
-    """Every plan in tokens of one tokenizer."""
+    """Every plan that can be made of some verbs, kinds of things and colours, in tokens of one tokenizer."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        verbs: Sequence[str],
+        kinds: Sequence[str],
+        colours: Sequence[str],
+    ) -> None:
         self._words: dict[str, list[int]] = {}
-        self.tokens: dict[Plan, PlanTokens] = {plan: self._tokenise(plan, tokenizer) for plan in all_plans()}
+        self._colours = frozenset(colours)
+        self.tokens: dict[Plan, PlanTokens] = {
+            plan: self._tokenise(plan, tokenizer) for plan in all_plans(verbs, kinds, colours)
+        }
         self.tree = lru_cache(maxsize=64)(self._tree)
         self.vocabulary: tuple[int, ...] = tuple(sorted({i for t in self.tokens.values() for i in t.ids}))
 
@@ -49,12 +58,16 @@ class PlanLanguage:
         With the colours that a command says, a plan never touches a thing of a colour that nobody said,
         however rare the words.
         """
-        return self.tree(colours or frozenset((*COLOURS, *OTHER_COLOURS)))
+        return self.tree(colours or self._colours)
+
+    def colours_said(self, instruction: str) -> frozenset[str]:
+        """The colours that a command names, those among them that nothing here has."""
+        return self._colours.intersection(re.findall(r"[a-z]+", instruction.lower()))
 
     def _tree(self, colours: frozenset[str]) -> Node:
         root = Node()
         for plan, tokens in self.tokens.items():
-            if not all(thing.colour in colours for thing in plan.things):
+            if not all(noun.colour in colours for noun in plan.nouns):
                 continue
             node = root
             for token in tokens.ids:
@@ -67,20 +80,14 @@ class PlanLanguage:
         """Word by word, so that a word is the same tokens wherever it stands."""
         ids: list[int] = []
         nouns: list[int] = []
-        things = list(plan.things)
+        left = list(plan.nouns)
         words = [f" {word}" for word in plan.text().split()] + ["."]
         for number, word in enumerate(words):
             if word not in self._words:
                 self._words[word] = encode(tokenizer, word)
             ids += self._words[word]
-            if things and "".join(words[max(number - 1, 0) : number + 1]) == f" {things[0]}":
+            if left and "".join(words[: number + 1]).endswith(f" {left[0]}"):
                 nouns.append(len(ids) - 1)
-                things.pop(0)
-        assert not things, f"a thing of {plan} was not found in its sentence"
+                left.pop(0)
+        assert not left, f"a noun of {plan} was not found in its sentence"
         return PlanTokens(tuple(ids), tuple(nouns))
-
-
-def colours_said(instruction: str) -> frozenset[str]:
-    """The colours that a command names, those among them that nothing here has."""
-    words = re.findall(r"[a-z]+", instruction.lower())
-    return frozenset(words).intersection((*COLOURS, *OTHER_COLOURS))

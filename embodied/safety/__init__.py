@@ -3,7 +3,8 @@
 
 from embodied.safety.clocks import ClockScale, Watchdog
 from embodied.safety.gate import ActionGate, ArmState, GateLimits
-from embodied.safety.path import TimedPath
+from embodied.safety.hold import hold
+from embodied.safety.latch import Latch
 from embodied.safety.streamer import Piece, Streamer
 
 __all__ = [
@@ -11,8 +12,9 @@ __all__ = [
     "ArmState",
     "ClockScale",
     "GateLimits",
+    "Latch",
     "Piece",
     "Streamer",
-    "TimedPath",
     "Watchdog",
+    "hold",
 ]

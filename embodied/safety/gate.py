@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embodied.arm import ArmFeatures
+from embodied.arm import ArmModel
 from embodied.errors import UnsafeCommandError
-from embodied.kinematics import Chain
-from embodied.safety.path import TimedPath
+from embodied.motion.path import TimedPath
 from embodied.types import Float, JointTrajectory
 
 _MAX_POINTS = 5000
@@ -22,8 +21,9 @@ _ROUNDING = 1e-6
 class GateLimits:
     """What the gate allows beside the limits of the arm itself."""
 
-    workspace_lower_m: Float = field(default_factory=lambda: np.array([0.15, -0.6, 0.0]))
-    workspace_upper_m: Float = field(default_factory=lambda: np.array([0.85, 0.6, 0.9]))
+    workspace_lower_m: Float | None = None
+    """(3,) where the hand may be; None: as the arm's model says."""
+    workspace_upper_m: Float | None = None
     start_tolerance_rad: float = 0.05
     """How far from the measured joints a motion may start."""
     start_speed_rad_s: float = 0.1
@@ -42,8 +42,8 @@ class GateLimits:
 class ArmState:
     """The measured arm and how old the measurement is."""
 
-    position_rad: Float  # (7,)
-    velocity_rad_s: Float  # (7,)
+    position_rad: Float  # (N,)
+    velocity_rad_s: Float  # (N,)
     age_s: float
 
 
@@ -54,14 +54,12 @@ class ActionGate:
     overshoots, and a motion that passed passes again unchanged.
     """
 
-    def __init__(self, features: ArmFeatures, chain: Chain, limits: GateLimits | None = None) -> None:
-        assert tuple(features.joint_names) == tuple(chain.joint_names), (
-            features.joint_names,
-            chain.joint_names,
-        )
-        self.features = features
+    def __init__(self, model: ArmModel, limits: GateLimits | None = None) -> None:
+        self.model = model
         self.limits = limits or GateLimits()
-        self._chain = chain
+        lower, upper = self._lower_m, self._upper_m
+        self._lower_m: Float = model.workspace_lower_m if lower is None else lower
+        self._upper_m: Float = model.workspace_upper_m if upper is None else upper
         self._stopped = False
 
     @property
@@ -102,7 +100,7 @@ class ActionGate:
         return trajectory
 
     def _check_form(self, trajectory: JointTrajectory) -> None:
-        names = self.features.joint_names
+        names = self.model.joint_names
         if tuple(trajectory.joint_names) != tuple(names):
             raise UnsafeCommandError(
                 f"the joints are [{', '.join(trajectory.joint_names)}], this arm has [{', '.join(names)}]"
@@ -147,13 +145,13 @@ class ActionGate:
             raise UnsafeCommandError("the measured joint states are not finite")
 
     def _without_small_overshoots(self, trajectory: JointTrajectory) -> JointTrajectory:
-        lower, upper = self.features.lower_rad, self.features.upper_rad
+        lower, upper = self.model.lower_rad, self.model.upper_rad
         position, width = trajectory.position_rad, trajectory.gripper_width_m
         beyond = np.maximum(lower - position, position - upper).max(axis=0)
         self._refuse_above(
             "position", beyond, np.full(beyond.shape, self.limits.overshoot_rad), "rad beyond its limit"
         )
-        widest = self.features.max_gripper_width_m
+        widest = self.model.gripper_width_m
         excess = float(np.maximum(-width, width - widest).max())
         if excess > self.limits.overshoot_width_m:
             raise UnsafeCommandError(
@@ -166,7 +164,7 @@ class ActionGate:
         )
 
     def _check_start(self, path: TimedPath, arm: ArmState) -> None:
-        limits, joints = self.limits, len(self.features.joint_names)
+        limits, joints = self.limits, self.model.joints
         away = np.abs(path.position_rad[0] - arm.position_rad)
         self._refuse_above(
             "start", away, np.full(joints, limits.start_tolerance_rad), "rad from where the arm is"
@@ -179,21 +177,21 @@ class ActionGate:
         self._refuse_above("end", end, np.full(joints, 1e-3), "rad/s: a motion ends at rest")
 
     def _check_limits(self, path: TimedPath) -> None:
-        features, slack = self.features, self.limits.overshoot_rad
+        model, slack = self.model, self.limits.overshoot_rad
         low, high = path.peak_position_rad()
-        beyond = np.maximum(features.lower_rad - low, high - features.upper_rad)
+        beyond = np.maximum(model.lower_rad - low, high - model.upper_rad)
         self._refuse_above("position", beyond, np.full(beyond.shape, slack), "rad beyond its limit")
         speed = path.peak_velocity_rad_s()
-        self._refuse_above("velocity", speed, features.max_velocity_rad_s, "rad/s")
+        self._refuse_above("velocity", speed, model.max_velocity_rad_s, "rad/s")
         self._refuse_above(
-            "acceleration", path.peak_acceleration_rad_s2(), features.max_acceleration_rad_s2, "rad/s^2"
+            "acceleration", path.peak_acceleration_rad_s2(), model.max_acceleration_rad_s2, "rad/s^2"
         )
 
     def _check_workspace(self, path: TimedPath) -> None:
-        lower, upper = self.limits.workspace_lower_m, self.limits.workspace_upper_m
+        lower, upper = self._lower_m, self._upper_m
         count = int(np.ceil(path.duration_s / _FORWARD_STEP_S)) + 1
         times = np.union1d(path.time_s, np.linspace(0.0, path.duration_s, count))
-        hand = self._chain.positions(path.sample(times)[0])
+        hand = self.model.chain.positions(path.sample(times)[0])
         outside = np.maximum(lower - hand, hand - upper)
         if not outside.max() <= _ROUNDING:
             at, axis = np.unravel_index(int(outside.argmax()), outside.shape)
@@ -207,6 +205,6 @@ class ActionGate:
         if not within.all():
             worst = int(np.where(within, -np.inf, values / allowed).argmax())
             raise UnsafeCommandError(
-                f"{what} of {self.features.joint_names[worst]}: {values[worst]:.4f} {unit},"
+                f"{what} of {self.model.joint_names[worst]}: {values[worst]:.4f} {unit},"
                 f" at most {allowed[worst]:.4f}"
             )

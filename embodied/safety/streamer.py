@@ -8,11 +8,12 @@ they stop coming, for whatever reason, the arm comes to rest on the path and hol
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
-from embodied.safety.path import TimedPath
+from embodied.motion.path import TimedPath
 from embodied.types import Float
 
 HORIZON_S = 0.2
@@ -23,16 +24,34 @@ STOP_S = 0.14
 """Time in which `brake` stops the arm."""
 _STEP_S = 0.02
 _RISE_S = 0.2
+_REMEMBERED = 64
+"""Pieces that `told_rad` looks back on: more than a second of them at 50 Hz."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Piece:
     """Points for the arm, counted from the moment the piece was made; the last is at rest."""
 
-    time_s: Float  # (N,) increasing, first > 0
-    position_rad: Float  # (N, 7)
-    velocity_rad_s: Float  # (N, 7)
-    gripper_width_m: float  # wanted now
+    time_s: Float  # (T,) increasing, first > 0
+    position_rad: Float  # (T, N)
+    velocity_rad_s: Float  # (T, N)
+    gripper_width_m: float | None  # wanted now; None: as it is
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """When a piece was made, and where on the path it leads the arm how fast."""
+
+    made_s: float
+    grid_s: Float  # (T,) since made_s
+    place_s: Float  # (T,)
+    rate: Float  # (T,)
+
+    def at(self, now_s: float) -> tuple[float, float]:
+        """Place on the path and rate at `now_s`."""
+        elapsed_s = max(now_s - self.made_s, 0.0)
+        place = np.interp(elapsed_s, self.grid_s, self.place_s)
+        return float(place), float(np.interp(elapsed_s, self.grid_s, self.rate))
 
 
 class Streamer:
@@ -45,14 +64,18 @@ class Streamer:
     def __init__(self, path: TimedPath) -> None:
         self.path = path
         self._stops_s = path.gripper_stops_s()
-        self._made_s: float | None = None
-        self._grid_s = np.zeros(1)
-        self._place_s = np.zeros(1)
-        self._rate = np.zeros(1)
+        self._made: deque[_Made] = deque(maxlen=_REMEMBERED)
 
     def place_s(self, now_s: float) -> float:
         """Time along the path that the arm has been told to be at."""
         return self._now(now_s)[0]
+
+    def told_rad(self, at_s: float) -> Float:
+        """Where (N,) the arm had been told to be at `at_s`, which may lie a second back."""
+        made = next((made for made in reversed(self._made) if made.made_s <= at_s), None)
+        place_s = made.at(at_s)[0] if made else self._made[0].place_s[0] if self._made else 0.0
+        position: Float = self.path.sample(np.array([place_s]))[0][0]
+        return position
 
     def progress(self, now_s: float) -> float:
         """Share of the path that lies behind, in [0, 1]."""
@@ -77,11 +100,7 @@ class Streamer:
         return self._make(now_s, tau, place, np.maximum(0.0, rate - tau / STOP_S))
 
     def _now(self, now_s: float) -> tuple[float, float]:
-        if self._made_s is None:
-            return 0.0, 0.0
-        elapsed_s = max(now_s - self._made_s, 0.0)
-        place = np.interp(elapsed_s, self._grid_s, self._place_s)
-        return float(place), float(np.interp(elapsed_s, self._grid_s, self._rate))
+        return self._made[-1].at(now_s) if self._made else (0.0, 0.0)
 
     def _make(self, now_s: float, tau: Float, place_s: float, rate: Float) -> Piece:
         forward = np.concatenate([[0.0], np.cumsum(0.5 * (rate[1:] + rate[:-1]) * np.diff(tau))])
@@ -94,7 +113,7 @@ class Streamer:
         position, velocity = self.path.sample(place)
         velocity = velocity * (rate * moving)[:, None]
         velocity[-1] = 0.0
-        self._made_s, self._grid_s, self._place_s, self._rate = now_s, tau, place, rate
+        self._made.append(_Made(made_s=now_s, grid_s=tau, place_s=place, rate=rate))
         return Piece(
             time_s=tau[1:],
             position_rad=position[1:],

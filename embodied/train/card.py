@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recipe 3: write the model card of a checkpoint from the files of its training and evaluation.
 
-    embodied train recipe=card checkpoint=policies/checkpoint run=runs/palme/run.json \\
+    embodied train recipe=card checkpoint=runs/palme/checkpoint run=runs/palme/run.json \\
         results=runs/eval.json,runs/controls.json,runs/oracle.json,runs/random.json
 
 Every number in the card is copied from those files.
@@ -16,6 +16,7 @@ from typing import Any
 
 from embodied.config import option
 from embodied.errors import EmbodiedError
+from embodied.files import write_text
 
 HEAD = """---
 license: apache-2.0
@@ -37,7 +38,7 @@ it is not a safety-rated system.
 ## Training
 
 On pictures and commands that the simulator made from seeds below 1,000,000. Kept out: the held-out
-templates and nouns of `sim/tasks`, three colour-kind pairs, and eight pairs of colours. Recipes `vision`
+templates and nouns of the tasks, three colour-kind pairs, and eight pairs of colours. Recipes `vision`
 and `palme`, torch {torch}, transformers {transformers}; {lead}:
 
 {runs}
@@ -55,7 +56,7 @@ each; brackets are Wilson 95 % intervals.
 class CardConfig:
     """Write a model card from run and evaluation files."""
 
-    checkpoint: str = option("policies/checkpoint", "folder of the checkpoint")
+    checkpoint: str = option("runs/palme/checkpoint", "folder of the checkpoint")
     run: list[str] = option(["runs/palme/run.json"], "records of the training runs, in order")
     note: str = option("", "what else a reader should know of the training")
     results: list[str] = option([], "files written by `embodied eval`, with commas between them")
@@ -77,7 +78,7 @@ def write(config: CardConfig) -> Path:
         eval_seed=f"{reports[0]['seed']:,}",
     )
     path = Path(config.checkpoint) / "README.md"
-    path.write_text(head + "\n" + "\n".join(table(report) for report in reports), encoding="utf-8")
+    write_text(path, head + "\n" + "\n".join(table(report) for report in reports))
     return path
 
 

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embodied.errors import EmbodiedError
-from embodied.plan import Plan, Thing, parse_plan
-from embodied.vocabulary import COLOURS, KINDS
+from embodied.language.verbs import Noun, Plan, parse_plan
 
 UNNAMED = -100
 """The colour label of a thing whose colour has no name; cross-entropy leaves it out."""
@@ -27,8 +26,8 @@ NAMED_WEIGHT = 0.12
 class Labels:
     """What the simulator knows of one picture, on a grid of T = rows x columns cells."""
 
-    colour: Tensor  # (T,) int, len(COLOURS) for nothing, UNNAMED for a colour without a name
-    kind: Tensor  # (T,) int, len(KINDS) for nothing
+    colour: Tensor  # (T,) int, the number of colours for nothing, UNNAMED for a colour without a name
+    kind: Tensor  # (T,) int, the number of kinds for nothing
     offset: Tensor  # (T, 2) from the cell's centre to the object's, in cells
     weight: Tensor  # (T,) bilinear weight of the object on the cell
 
@@ -55,7 +54,13 @@ class GroundingData:
         self.pictures: NDArray[np.uint8] = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)
         with (folder / "scenes.jsonl").open() as file:
             self.scenes = [json.loads(line) for line in file]
-        self.state = torch.tensor(json.loads((folder / "meta.json").read_text())["state"])
+        meta = json.loads((folder / "meta.json").read_text())
+        try:
+            self.state = torch.tensor(meta["state"])
+            self.words = {key: tuple(meta[key]) for key in ("verbs", "kinds", "colours", "other_colours")}
+        except KeyError as error:
+            raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None
+        self.colours, self.kinds = self.words["colours"], self.words["kinds"]
         if len(self.scenes) != len(self.pictures):
             raise EmbodiedError(
                 f"{folder} is incomplete: {len(self.scenes)} of {len(self.pictures)} scenes; render again"
@@ -70,8 +75,8 @@ class GroundingData:
 
     def labels(self, index: int, rows: int, columns: int) -> Labels:
         """The labels of one picture on a grid."""
-        colour = torch.full((rows * columns,), len(COLOURS))
-        kind = torch.full((rows * columns,), len(KINDS))
+        colour = torch.full((rows * columns,), len(self.colours))
+        kind = torch.full((rows * columns,), len(self.kinds))
         offset = torch.zeros(rows * columns, 2)
         weight = torch.zeros(rows * columns)
         for c, k, u, v in self.scenes[index]["objects"]:
@@ -100,9 +105,9 @@ class GroundingData:
         """The commands of one scene and the plans that answer them."""
         return [(text, parse_plan(plan)) for text, plan in self.scenes[index]["commands"]]
 
-    def find(self, index: int, thing: Thing) -> tuple[float, float] | None:
-        """Pixel of `thing`; None where the scene has no such thing."""
+    def find(self, index: int, noun: Noun) -> tuple[float, float] | None:
+        """Pixel of what `noun` names; None where the scene has no such thing."""
         for c, k, u, v in self.scenes[index]["objects"]:
-            if c is not None and (COLOURS[c], KINDS[k]) == (thing.colour, thing.kind):
+            if c is not None and (self.colours[c], self.kinds[k]) == (noun.colour, noun.kind):
                 return u, v
         return None

@@ -10,28 +10,30 @@ picture in a packed sequence. Resumes from `out` where a run was cut short.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import Progress
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from embodied.config import option
 from embodied.errors import CheckpointError
+from embodied.files import replacing
 from embodied.model.backbone import Backbone, encode, load_tokenizer
 from embodied.model.fusion import PREFIX, allowed, positions
 from embodied.model.heads import Reading
 from embodied.model.palme import ModalityConfig, Palme, PalmeConfig
 from embodied.model.plan_tokens import PlanLanguage
 from embodied.model.sentence import PLANNED, prompt
+from embodied.progress import progress_bar
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData, Labels, Place
 from embodied.train.vision import cosine
 
-STATE_SIZE, OBJECT_SIZE = 8, 8
+STATE_SIZE = 8
 PLANNED_EVERY = 4
 """Every fourth command stands without its words, as on the robot once its plan is known."""
 LOSS_WEIGHTS = {"plan": 1.0, "point": 1.0, "token": 0.5, "input": 0.2, "query": 0.3, "offset": 2.0}
@@ -75,8 +77,8 @@ class Batch:
     labels: list[Labels]  # P of them
 
 
-def build(config: PalmeTrainConfig) -> Palme:
-    """A model from a pretrained language model and a pretrained encoder."""
+def build(config: PalmeTrainConfig, words: Mapping[str, tuple[str, ...]]) -> Palme:
+    """A model from a pretrained language model and a pretrained encoder, to speak the `words` of the data."""
     gguf = config.gguf_file or None
     backbone = Backbone.from_causal_lm(config.backbone, layers=config.layers, gguf_file=gguf)
     tokenizer = load_tokenizer(config.backbone, gguf_file=gguf)
@@ -87,7 +89,7 @@ def build(config: PalmeTrainConfig) -> Palme:
         "front": ModalityConfig("conv", {"size_px": 160}),
         "state": ModalityConfig("mlp", {"size": STATE_SIZE}),
     }
-    model = Palme(PalmeConfig(modalities=modalities), backbone, tokenizer)
+    model = Palme(PalmeConfig(modalities=modalities, **words), backbone, tokenizer)
     model.encoders["front"].load_state_dict(encoder)
     return model
 
@@ -98,9 +100,9 @@ def train(config: PalmeTrainConfig) -> Path:
     out = Path(config.out)
     run.record(out, config)
     data = GroundingData(config.data)
-    model = Palme.from_pretrained(config.init).train() if config.init else build(config)
+    model = Palme.from_pretrained(config.init).train() if config.init else build(config, data.words)
     model.encoders["front"].requires_grad_(False)
-    language = PlanLanguage(model.tokenizer)
+    language = model.plan_language()
     new = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("backbone")]
     groups = [
         {"params": list(model.backbone.parameters()), "lr": config.learning_rate},
@@ -111,9 +113,8 @@ def train(config: PalmeTrainConfig) -> Path:
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: cosine(first + step, config.steps, warm_up=40)
     )
-    with Progress() as progress:
-        features = _features(model, data, out / "features.safetensors", progress)
-        task = progress.add_task("palme", total=config.steps, completed=first)
+    features = _features(model, data, out / "features.safetensors")
+    with progress_bar("steps", config.steps, completed=first) as advance:
         for step in range(first, config.steps):
             rng = np.random.default_rng([config.seed, step])
             batch = make_batch(model, language, data, features, config, rng)
@@ -125,7 +126,7 @@ def train(config: PalmeTrainConfig) -> Path:
             nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
             optimizer.step()
             schedule.step()
-            progress.update(task, advance=1)
+            advance(1)
             if step % 20 == 0:
                 run.log(out, {"step": step, **{k: v.item() for k, v in parts.items()}})
             if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
@@ -135,19 +136,19 @@ def train(config: PalmeTrainConfig) -> Path:
 
 
 @torch.inference_mode()
-def _features(model: Palme, data: GroundingData, cache: Path, progress: Progress) -> Tensor:
+def _features(model: Palme, data: GroundingData, cache: Path) -> Tensor:
     """(N, T, F) bfloat16 features of every picture, computed once and kept for a resumed run."""
     if cache.is_file():
         return load_file(cache)["features"]
-    task = progress.add_task("encoding pictures", total=len(data))
     rows = []
-    for start in range(0, len(data), 64):
-        indices = np.arange(start, min(start + 64, len(data)))
-        with torch.autocast("cpu", torch.bfloat16):
+    with progress_bar("pictures", len(data)) as advance, torch.autocast("cpu", torch.bfloat16):
+        for start in range(0, len(data), 64):
+            indices = np.arange(start, min(start + 64, len(data)))
             rows.append(model.encoders["front"](data.picture(indices)).bfloat16())
-        progress.update(task, advance=len(indices))
+            advance(len(indices))
     features = torch.cat(rows)
-    save_file({"features": features}, cache)
+    with replacing(cache) as part:
+        save_file({"features": features}, part)
     return features
 
 
@@ -179,7 +180,7 @@ def make_batch(
             start = prefix + len(ids) + len(question)  # position of the plan's first token
             if not planned:
                 predict += [(row, start + i - 1, vocabulary[token]) for i, token in enumerate(tokens.ids)]
-            for noun, thing in zip(tokens.nouns, plan.things, strict=True):
+            for noun, thing in zip(tokens.nouns, plan.nouns, strict=True):
                 pixel = data.find(int(index), thing)
                 if pixel is None:
                     continue  # what is not there is named, and not pointed at

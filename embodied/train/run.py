@@ -13,14 +13,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from embodied.files import replacing, write_json
 from embodied.versions import machine, versions
 
 
 def record(folder: Path, config: Any) -> None:
     """Write `run.json`: the resolved options, versions (the commit among them) and machine."""
-    folder.mkdir(parents=True, exist_ok=True)
     data = {"config": dataclasses.asdict(config), "versions": versions(), "machine": machine()}
-    (folder / "run.json").write_text(json.dumps(data, indent=1) + "\n")
+    write_json(folder / "run.json", data)
 
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -36,10 +36,8 @@ def save_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
         state[f"model.{name}"] = parameter.detach().contiguous()
         moments = optimizer.state.get(parameter, {})
         state |= {f"{key}.{name}": value.contiguous() for key, value in moments.items()}
-    path = folder / "progress.safetensors"
-    temporary = path.with_suffix(".partial")
-    save_file(state, temporary)
-    temporary.replace(path)
+    with replacing(folder / "progress.safetensors") as part:
+        save_file(state, part)
 
 
 def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> int:

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import track
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from embodied.config import option
+from embodied.files import replacing
 from embodied.model.encoders import ConvEncoder
+from embodied.progress import progress_bar
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData
-from embodied.vocabulary import COLOURS, KINDS
 
 ENCODER_FILE = "encoder.safetensors"
 
@@ -40,15 +40,16 @@ class VisionConfig:
 class Detector(nn.Module):
     """The encoder with a linear reading of each cell."""
 
-    def __init__(self, encoder: ConvEncoder) -> None:
+    def __init__(self, encoder: ConvEncoder, colours: int, kinds: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = nn.Linear(encoder.feature_dim, len(COLOURS) + 1 + len(KINDS) + 1 + 2)
+        self.sizes = [colours + 1, kinds + 1, 2]  # one more for "nothing"
+        self.head = nn.Linear(encoder.feature_dim, sum(self.sizes))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, S, S, 3) to colour logits, kind logits and offsets, each (B, T, ...)."""
         out = self.head(self.encoder(pictures)).float()
-        colour, kind, offset = out.split([len(COLOURS) + 1, len(KINDS) + 1, 2], dim=-1)
+        colour, kind, offset = out.split(self.sizes, dim=-1)
         return colour, kind, offset
 
 
@@ -60,27 +61,31 @@ def train(config: VisionConfig) -> Path:
     run.record(out, config)
     data = GroundingData(config.data)
     encoder = ConvEncoder(size_px=data.pictures.shape[1])
-    model = Detector(encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = Detector(encoder, len(data.colours), len(data.kinds))
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     labels = [data.labels(i, *encoder.grid) for i in range(len(data))]  # type: ignore[misc]
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: cosine(step, config.steps, warm_up=50)
     )
-    for step in track(range(config.steps), description="vision"):
-        batch = rng.integers(0, len(data), config.batch)
-        pictures = jitter(data.picture(batch), rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            prediction = model(pictures)
-        parts = _losses(prediction, [labels[i] for i in batch])
-        loss = sum(parts.values(), torch.zeros(()))
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % 50 == 0 or step == config.steps - 1:
-            run.log(out, {"step": step, **{k: v.item() for k, v in parts.items()}})
-    save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, out / ENCODER_FILE)
+    with progress_bar("steps", config.steps) as advance:
+        for step in range(config.steps):
+            batch = rng.integers(0, len(data), config.batch)
+            pictures = jitter(data.picture(batch), rng)
+            with torch.autocast("cpu", torch.bfloat16):
+                prediction = model(pictures)
+            parts = _losses(prediction, [labels[i] for i in batch])
+            loss = sum(parts.values(), torch.zeros(()))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if step % 50 == 0 or step == config.steps - 1:
+                run.log(out, {"step": step, **{k: v.item() for k, v in parts.items()}})
+            advance(1)
+    with replacing(out / ENCODER_FILE) as part:
+        save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, part)
     return out / ENCODER_FILE
 
 

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure latency, memory and throughput on this machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embodied.arm import DEFAULT_ARM
+from embodied.config import ConfigError, option, parse
+from embodied.errors import UnknownNameError
+
+PARTS = ("decision", "environment", "bandwidth", "decode")
+EXAMPLE = "embodied bench part=decision,environment out=runs/bench.json"
+
+
+@dataclass
+class BenchOptions:
+    """Measure latency, memory and throughput on this machine; nothing passes or fails."""
+
+    part: list[str] = option(list(PARTS), "what to measure")
+    policy: str = option("palme", "policy whose decisions are timed")
+    options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
+    task: str = option("put_in_bowl", "task whose scenes are used")
+    arm: str = option(DEFAULT_ARM, "arm by name, or the YAML file of one")
+    decisions: int = option(30, "decisions to time, after as many scenes")
+    steps: int = option(100, "environment steps to time with each kind of visuals")
+    picture_size_px: int = option(224, "side of the pictures")
+    threads: int = option(0, "threads of the policy; 0 is one for each core")
+    seed: int = option(1_000_000, "seed of the first scene")
+    out: str = option("runs/bench.json", "where the JSON goes")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print tables, write JSON."""
+    options = parse(BenchOptions, arguments, command="embodied bench", example=EXAMPLE)
+    check(options)
+    from embodied.files import write_json
+    from embodied.versions import machine, versions
+
+    results: dict[str, Any] = {}
+    if "decision" in options.part:
+        results["decision"] = measure_decisions(options)
+    if "environment" in options.part:
+        results["environment"] = measure_environment(options)
+    if "bandwidth" in options.part or "decode" in options.part:
+        results["bandwidth"] = measure_bandwidth(options)
+    if "decode" in options.part:
+        results["decode"] = measure_decode(options, results["bandwidth"])
+    results["peak_memory_mb"] = peak_memory_mb()
+    write_json(
+        Path(options.out),
+        {"policy": options.policy, "machine": machine(), "versions": versions(), "results": results},
+    )
+    print_tables(results)
+    print(f"wrote {options.out}")
+    return 0
+
+
+def check(options: BenchOptions) -> None:
+    """Raises ConfigError or UnknownNameError before anything is loaded."""
+    from embodied.environments import check_task
+
+    for part in options.part:
+        if part not in PARTS:
+            raise UnknownNameError("part", part, PARTS)
+    check_task(options.task)
+    if min(options.decisions, options.steps, options.picture_size_px) < 1 or options.threads < 0:
+        raise ConfigError("decisions, steps and picture_size_px must be at least 1, threads at least 0")
+
+
+def measure_decisions(options: BenchOptions) -> dict[str, Any]:
+    """Milliseconds of a decision: fresh (the words are new) and again (the plan is known), by stage."""
+    from embodied.environments import make_environment
+    from embodied.policy import make_policy
+
+    start = time.perf_counter()
+    policy = make_policy(options.policy, options.options)
+    load_s = time.perf_counter() - start
+    threads = _set_threads(options.threads)
+    env = make_environment(
+        options.task,
+        arm=options.arm,
+        action_mode="skill",
+        cameras=policy.needs,
+        picture_size_px=options.picture_size_px,
+    )
+    fresh: list[Mapping[str, float]] = []
+    again: list[Mapping[str, float]] = []
+    try:
+        # The first scene warms up: kernels are chosen and memory is taken.
+        for number in range(options.decisions + 1):
+            env.reset(seed=options.seed + number)
+            timings = list(_decide_twice(policy, env))
+            if number:
+                fresh += timings[:1]
+                again += timings[1:]
+    finally:
+        env.close()
+    return {
+        "policy": options.policy,
+        "picture_size_px": options.picture_size_px,
+        "model_picture_size_px": getattr(policy, "picture_size_px", None),
+        "threads": threads,
+        "load_s": load_s,
+        "fresh_ms": _by_stage(fresh),
+        "cached_plan_ms": _by_stage(again),
+    }
+
+
+def _decide_twice(policy: Any, env: Any) -> Iterator[Mapping[str, float]]:
+    """Stage -> ms of a decision with a new command, and of the next one with the same.
+
+    A refusal leaves no plan behind, so there is no second one after it.
+    """
+    from embodied.episode import EnvironmentArm
+    from embodied.run import Agent
+    from embodied.types import Instruction
+
+    agent = Agent(policy, EnvironmentArm(env))
+    observation = env.unwrapped.observe()
+    policy.reset(Instruction(text=env.unwrapped.episode.instruction))
+    for _ in range(2):
+        decision = agent.decide(observation)
+        stages = dict(decision.timings_ms)
+        total = stages.pop("decide")
+        yield {**stages, "total": total}
+        if decision.refused:
+            return
+
+
+def _by_stage(timings: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    from embodied.report import percentile
+
+    stages = dict.fromkeys(name for each in timings for name in each)
+    found = {}
+    for name in stages:
+        values = [each.get(name, 0.0) for each in timings]
+        found[name] = {"p50": percentile(values, 50), "p95": percentile(values, 95)}
+    return found
+
+
+def measure_environment(options: BenchOptions) -> dict[str, Any]:
+    """Environment steps in a second with one front picture each: our visuals against PyBullet's own.
+
+    Both scenes are the same seed and take the same actions; rounds alternate, so that what else the
+    machine does meets both.
+    """
+    import numpy as np
+
+    from embodied.environments import make_environment
+
+    settings = {"arm": options.arm, "action_mode": "ee_delta", "cameras": ("front",), "picture_size_px": options.picture_size_px}
+    environments = {
+        "light": make_environment(options.task, **settings),
+        "stock": make_environment(options.task, stock_visuals=True, **settings),
+    }
+    rounds = 5
+    actions = np.random.default_rng(options.seed).uniform(-0.01, 0.01, (options.steps // rounds + 1, 7))
+    spent = dict.fromkeys(environments, 0.0)
+    try:
+        for number in range(rounds):
+            for name, env in environments.items():
+                env.reset(seed=options.seed + number)
+                start = time.perf_counter()
+                for action in actions:
+                    env.step(action.astype(np.float32))
+                spent[name] += time.perf_counter() - start
+    finally:
+        for env in environments.values():
+            env.close()
+    rates = {name: rounds * len(actions) / seconds for name, seconds in spent.items()}
+    return {
+        "picture_size_px": options.picture_size_px,
+        "steps": rounds * len(actions),
+        "light_steps_per_s": rates["light"],
+        "stock_steps_per_s": rates["stock"],
+        "ratio": rates["light"] / rates["stock"],
+    }
+
+
+def measure_bandwidth(options: BenchOptions) -> dict[str, float]:
+    """Memory bandwidth in GB/s: the best of some maxima over an array that no cache holds."""
+    import torch
+
+    _set_threads(options.threads)
+    numbers = torch.ones(64 * 2**20)  # 268 MB
+    best = 0.0
+    for _ in range(8):
+        start = time.perf_counter()
+        # A maximum reads every byte once and writes nothing, as decoding reads the weights.
+        torch.max(numbers)
+        best = max(best, numbers.nbytes / (time.perf_counter() - start))
+    return {"read_gb_per_s": best / 1e9}
+
+
+def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dict[str, Any]:
+    """Decoded words (tokens) in a second, and their share of what the memory bandwidth allows.
+
+    Each token needs every weight of the language model once, so bandwidth / bytes of weights is the
+    most that this machine can decode, one token after the other.
+    """
+    import torch
+
+    from embodied.policy import make_policy
+
+    policy: Any = make_policy(options.policy, options.options)
+    backbone = getattr(getattr(getattr(policy, "engine", None), "model", None), "backbone", None)
+    if backbone is None:
+        raise ConfigError(
+            f"part=decode needs a policy with a language model (palme), and {options.policy!r} has none; "
+            "choose part=decision,environment,bandwidth"
+        )
+    threads = _set_threads(options.threads)
+    read = [parameter for name, parameter in backbone.named_parameters() if "embed" not in name]
+    weight_bytes = sum(parameter.nbytes for parameter in read)
+    prefix, tokens = 150, 40
+    with torch.inference_mode():
+        words = backbone.embedding(torch.arange(prefix)).unsqueeze(0).to(read[0].dtype)
+        best_s = min(_decode(backbone, words, tokens) for _ in range(3))
+    rate = tokens / best_s
+    bound = bandwidth["read_gb_per_s"] * 1e9 / weight_bytes
+    return {
+        "threads": threads,
+        "weights_mb": weight_bytes / 1e6,
+        "prefix_tokens": prefix,
+        "tokens_per_s": rate,
+        "bound_tokens_per_s": bound,
+        "share_of_bound": rate / bound,
+    }
+
+
+def _decode(backbone: Any, words: Any, tokens: int) -> float:
+    """Seconds for `tokens` single-token passes after the prefix `words` (1, L, D)."""
+    import torch
+
+    cache = backbone.new_cache()
+    length = words.shape[1]
+    mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
+    backbone(words, mask=mask, position_ids=torch.arange(length).unsqueeze(0), cache=cache)
+    start = time.perf_counter()
+    for number in range(length, length + tokens):
+        backbone(
+            words[:, :1],
+            mask=torch.ones(1, 1, 1, number + 1, dtype=torch.bool),
+            position_ids=torch.tensor([[number]]),
+            cache=cache,
+        )
+    return time.perf_counter() - start
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+def _set_threads(threads: int) -> int:
+    """Threads for what follows; torch is asked only when the policy uses it."""
+    from embodied.versions import cores
+
+    count = threads or cores()
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(count)
+    return count
+
+
+def print_tables(results: Mapping[str, Any]) -> None:
+    """Print what was measured."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    if "decision" in results:
+        found = results["decision"]
+        title = (
+            f"Decision of {found['policy']}, ms: {found['picture_size_px']} px, {found['threads']} threads"
+        )
+        table = Table("stage", "new command p50 / p95", "cached plan p50 / p95", title=title)
+        stages = dict.fromkeys([*found["fresh_ms"], *found["cached_plan_ms"]])
+        for stage in sorted(stages, key=lambda name: name == "total"):
+            cells = [found[kind].get(stage) for kind in ("fresh_ms", "cached_plan_ms")]
+            table.add_row(stage, *(f"{c['p50']:.1f} / {c['p95']:.1f}" if c else "-" for c in cells))
+        console.print(table)
+        console.print(f"loading the policy: {found['load_s']:.1f} s")
+    if "environment" in results:
+        found = results["environment"]
+        console.print(
+            f"environment with one {found['picture_size_px']} px picture a step: "
+            f"{found['light_steps_per_s']:.0f} steps/s; with PyBullet's own meshes, plane and shadows "
+            f"{found['stock_steps_per_s']:.0f} steps/s; ratio {found['ratio']:.1f}"
+        )
+    if "bandwidth" in results:
+        console.print(f"memory bandwidth (reading): {results['bandwidth']['read_gb_per_s']:.1f} GB/s")
+    if "decode" in results:
+        found = results["decode"]
+        console.print(
+            f"decoding: {found['tokens_per_s']:.0f} tokens/s of {found['weights_mb']:.0f} MB of weights, "
+            f"{100 * found['share_of_bound']:.0f} % of the bandwidth bound of "
+            f"{found['bound_tokens_per_s']:.0f} tokens/s"
+        )
+    console.print(f"peak memory: {results['peak_memory_mb']:.0f} MB")

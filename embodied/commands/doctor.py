@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Say what is installed, what is missing, what to type."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from embodied.config import option, parse
+from embodied.errors import EmbodiedError
+from embodied.versions import installed
+
+REQUIRED_PACKAGES = (
+    *("numpy", "torch", "transformers", "tokenizers", "safetensors"),
+    *("pybullet", "gymnasium", "omegaconf", "pillow", "rich"),
+)
+OPTIONAL_PACKAGES = {
+    "pyarrow": "embodied collect",
+    "av": "embodied collect",
+    "matplotlib": "the figure of embodied eval",
+}
+INSTALL = "python -m pip install -c constraints.txt -e '.[all]'"
+SIMULATOR_PYTHON = ((3, 10), (3, 11))
+
+
+class Check(NamedTuple):
+    """One line of the report. `state` is ok, missing (something needs it) or absent (an extra)."""
+
+    what: str
+    state: str
+    detail: str
+    remedy: str = ""
+
+
+@dataclass
+class DoctorOptions:
+    """Say what is installed, what is missing and what to type; exit code 1 when something is missing."""
+
+    simulate: bool = option(True, "also build a world and take one picture")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the report; 0 when nothing is missing."""
+    options = parse(DoctorOptions, arguments, command="embodied doctor")
+    from rich.console import Console
+    from rich.table import Table
+
+    checks = [*_machine(), *_packages(), *_checkpoint(), *_ros()]
+    if options.simulate:
+        checks.append(_simulator())
+    table = Table("", "what", "found", box=None)
+    marks = {"ok": "[green]ok[/]", "missing": "[red]MISSING[/]", "absent": "[yellow]absent[/]"}
+    for check in checks:
+        table.add_row(marks[check.state], check.what, check.detail)
+    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    console.print(table)
+    remedies = dict.fromkeys(check.remedy for check in checks if check.remedy)
+    for remedy in remedies:
+        console.print(f"-> {remedy}", markup=False)
+    missing = [check.what for check in checks if check.state == "missing"]
+    console.print(f"missing: {', '.join(missing)}" if missing else "nothing is missing")
+    return 1 if missing else 0
+
+
+def _machine() -> Iterator[Check]:
+    from embodied.versions import cores
+
+    python = f"{platform.python_version()} at {sys.executable}"
+    if sys.version_info[:2] in SIMULATOR_PYTHON:
+        yield Check("python", "ok", python)
+    else:
+        yield Check("python", "absent", python, "PyBullet's wheels are for Python 3.10 and 3.11: use 3.11")
+    yield Check("machine", "ok", f"{platform.machine()}, {cores()} cores, {_memory_gb():.0f} GB of memory")
+
+
+def _memory_gb() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def _packages() -> Iterator[Check]:
+    for package in REQUIRED_PACKAGES:
+        version = installed(package)
+        yield Check(package, "ok", version) if version else Check(package, "missing", "no", INSTALL)
+    for package, need in OPTIONAL_PACKAGES.items():
+        version = installed(package)
+        if version:
+            yield Check(package, "ok", version)
+        else:
+            yield Check(package, "absent", f"no: {need} needs it", f"python -m pip install {package}")
+
+
+def _checkpoint() -> Iterator[Check]:
+    room = importlib.util.find_spec("policies")
+    folders = list(room.submodule_search_locations or ()) if room else []
+    found = [file for folder in folders for file in Path(folder).rglob("*.safetensors")]
+    if found:
+        size_mb = sum(file.stat().st_size for file in found) / 1e6
+        yield Check("checkpoint", "ok", f"{found[0].parent} ({size_mb:.0f} MB)")
+    else:
+        yield Check(
+            "checkpoint",
+            "missing",
+            "no weights in policies/",
+            "git checkout -- policies/checkpoint, or train: embodied train",
+        )
+
+
+def _ros() -> Iterator[Check]:
+    distribution = os.environ.get("ROS_DISTRO")
+    if importlib.util.find_spec("rclpy") is None:
+        remedy = "source /opt/ros/<distribution>/setup.bash, or " + INSTALL
+        yield Check("rclpy", "absent", "no: the ROS graph and `embodied say` need it", remedy)
+    else:
+        origin = f"ROS 2 {distribution}" if distribution else f"PyPI {installed('ros-rclpy') or 'unknown'}"
+        yield Check("rclpy", "ok", origin)
+    command = shutil.which("ros2")
+    if command is None:
+        yield Check("ros2", "absent", "no such command", INSTALL)
+    else:
+        kind = f"ROS 2 {distribution}" if distribution else "the stand-in of this project"
+        yield Check("ros2", "ok", f"{command} ({kind})")
+    if distribution is None and importlib.util.find_spec("rclpy") is not None:
+        profile = os.environ.get("FASTRTPS_DEFAULT_PROFILES_FILE") or os.environ.get(
+            "FASTDDS_DEFAULT_PROFILES_FILE"
+        )
+        yield Check("Fast DDS profile", "ok", profile or "set by the launch file")
+
+
+def _simulator() -> Check:
+    from embodied.environments import make_environment
+
+    try:
+        env = make_environment("put_in_bowl")
+        observation, _ = env.reset(seed=0)
+        env.close()
+    except (ImportError, EmbodiedError) as error:
+        return Check("simulator", "missing", f"does not start: {error}", INSTALL)
+    return Check("simulator", "ok", f"runs; front picture {observation['front'].shape}")

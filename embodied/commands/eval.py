@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure a policy: success with 95 % intervals.
+
+Results are kept as they come (JSONL beside `out`), so that a crash or Ctrl-C loses nothing and
+`resume=true` goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from embodied.arm import DEFAULT_ARM
+from embodied.config import ConfigError, option, parse
+from embodied.environments import DEFAULT_SUITE, SPLITS
+from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.registry import Registry
+from embodied.versions import cores
+
+EXAMPLE = "embodied eval policy=palme suite=tabletop episodes=100 seed=1000000 out=runs/eval.json"
+EPISODES_PER_BATCH = 5
+
+RUNNERS: Registry[Callable[..., AbstractContextManager[Any]]] = Registry("runner", group="embodied.runners")
+"""Other places to run episodes in than this process: a context whose run_episode(task, split, seed) does it."""
+
+Job = tuple[str, str, int]
+"""(task, split, seed)."""
+
+
+@dataclass
+class EvalOptions:
+    """Measure a policy: success with 95 % intervals, as table, JSON and figure."""
+
+    policy: str = option("palme", "policy by name (see `embodied tasks`) or module:Class")
+    arm: str = option(DEFAULT_ARM, "arm by name (see `embodied tasks`), or the YAML file of one")
+    suite: str = option(DEFAULT_SUITE, "which tasks")
+    task: list[str] = option([], "only these tasks, with commas between them")
+    split: list[str] = option(
+        list(SPLITS), "also the controls no_language, swapped, no_vision, other_image"
+    )
+    episodes: int = option(100, "episodes for each task and split")
+    seed: int = option(0, "seed of the first episode; training never sees 1000000 and up")
+    action_mode: str = option("skill", "skill, ee_delta or joint: how the policy moves the arm")
+    until: str = option("success", "success: the simulator ends an episode; done: the policy says so itself")
+    out: str = option("runs/eval.json", "the JSON; episodes (.jsonl) and figure (.png) go beside it")
+    resume: bool = option(False, "go on with the episodes that an interrupted run has left beside `out`")
+    workers: int = option(0, "processes; 0 is one for each core")
+    options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
+    ros: bool = option(False, "run the same seeds through the ROS graph, started if none is running")
+    rate: float = option(1.0, "with ros=true: simulated seconds in one second, 0 for as fast as possible")
+
+
+def check(options: EvalOptions) -> list[tuple[str, str]]:
+    """The (task, split) pairs to run. Raises ConfigError or UnknownNameError before anything is loaded."""
+    from embodied.arm import arm_model
+    from embodied.controls import check_splits
+    from embodied.environments import suite_tasks
+    from embodied.episode import UNTIL
+    from embodied.motion.actions import ACTION_MODES
+    from embodied.policy import POLICIES
+
+    tasks = suite_tasks(options.suite, options.task)
+    POLICIES.get(options.policy)
+    check_splits(options.policy, options.split)
+    arm_model(options.arm)
+    for name, value, valid in (
+        ("action_mode", options.action_mode, ACTION_MODES), ("until", options.until, UNTIL)
+    ):  # fmt: skip
+        if value not in valid:
+            raise UnknownNameError(name, value, valid)
+    if options.episodes < 1 or options.workers < 0 or options.seed < 0:
+        raise ConfigError("episodes must be at least 1, workers and seed at least 0")
+    if not options.split:
+        raise ConfigError("split= needs at least one split")
+    if Path(options.out).suffix != ".json":
+        raise ConfigError(f"out={options.out}: the name must end in .json")
+    return [(task, split) for task in tasks for split in dict.fromkeys(options.split)]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the evaluation that `arguments` describe; 0 when every episode ran, 1 when it was cut short."""
+    options = parse(EvalOptions, arguments, command="embodied eval", example=EXAMPLE)
+    pairs = check(options)
+    run = Run(options, pairs)
+    whole = run.collect()
+    if not run.results:
+        raise EmbodiedError("no episode was finished")
+    run.report(whole)
+    return 0 if whole else 1
+
+
+class Run:
+    """One evaluation: what is still to do, what has come of the rest."""
+
+    def __init__(self, options: EvalOptions, pairs: list[tuple[str, str]]) -> None:
+        from embodied.episode import EpisodeResult
+
+        self.options = options
+        self.pairs = pairs
+        self.out = Path(options.out)
+        self.journal = self.out.with_suffix(".jsonl")
+        self.results: list[EpisodeResult] = []
+        self._began_s = time.monotonic()
+        if options.resume and self.journal.exists():
+            self.results = self._read_journal()
+
+    def collect(self) -> bool:
+        """Run what is missing; whether all of it ran. Ctrl-C ends it early and keeps what there is."""
+        from embodied.progress import progress_bar
+
+        self._start_journal()
+        done = {(result.task, result.split, result.seed) for result in self.results}
+        seeds = range(self.options.seed, self.options.seed + self.options.episodes)
+        missing = [(*pair, seed) for pair in self.pairs for seed in seeds if (*pair, seed) not in done]
+        with (
+            self.journal.open("a", encoding="utf-8") as journal,
+            progress_bar("episodes", len(done) + len(missing), completed=len(done)) as advance,
+        ):
+            try:
+                for result in run_jobs(self.options, missing):
+                    journal.write(json.dumps(asdict(result)) + "\n")
+                    journal.flush()
+                    self.results.append(result)
+                    advance(1)
+            except KeyboardInterrupt:
+                return False
+        return True
+
+    def report(self, whole: bool) -> None:
+        """Write JSON and figure, print the table."""
+        from embodied.files import write_json
+        from embodied.report import draw_figure, print_table, summarise
+        from embodied.versions import versions
+
+        options = self.options
+        rows = summarise(self.results, self.pairs)
+        content = {
+            "suite": options.suite,
+            "policy": options.policy,
+            "seed": options.seed,
+            "protocol": self._protocol(whole),
+            "versions": versions(),
+            "results": rows,
+        }
+        write_json(self.out, content)
+        title = f"{options.policy}, {options.action_mode} mode, seeds from {options.seed}"
+        title += "" if whole else " (cut short)"
+        print_table(rows, title)
+        print(f"wrote {self.out} and {self.journal}")
+        try:
+            draw_figure(rows, self.out.with_suffix(".png"), title)
+            print(f"drew {self.out.with_suffix('.png')}")
+        except ModuleNotFoundError as error:
+            print(f"drew no figure: it needs {error.name} (pip install {error.name})")
+        if not whole:
+            print("cut short: the same command with resume=true goes on from here")
+
+    def _protocol(self, whole: bool) -> dict[str, Any]:
+        return self._identity() | {
+            "episodes": self.options.episodes,
+            "workers": self.options.workers or cores(),
+            "complete": whole,
+            "wall_s": round(time.monotonic() - self._began_s, 1),
+        }
+
+    def _identity(self) -> dict[str, Any]:
+        """What two runs must share for their episodes to be added up."""
+        return {
+            "policy": self.options.policy,
+            "options": dict(self.options.options),
+            "arm": self.options.arm,
+            "until": self.options.until,
+            "action_mode": self.options.action_mode,
+            "execution": "ros graph" if self.options.ros else "physics",
+            "first_seed": self.options.seed,
+        }
+
+    def _start_journal(self) -> None:
+        """Write what is kept of an earlier run, without a line that was cut off; or nothing but a head."""
+        from embodied.files import write_text
+
+        lines = [self._identity(), *(asdict(result) for result in self.results)]
+        write_text(self.journal, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def _read_journal(self) -> list[Any]:
+        from embodied.episode import EpisodeResult
+
+        lines = list(_whole_lines(self.journal))
+        if not lines or lines[0] != self._identity():
+            raise ConfigError(f"resume=true: {self.journal} is of another run; choose another out=")
+        wanted = set(self.pairs)
+        seeds = range(self.options.seed, self.options.seed + self.options.episodes)
+        found = (EpisodeResult(**line) for line in lines[1:])
+        return [r for r in found if (r.task, r.split) in wanted and r.seed in seeds]
+
+
+def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The JSON lines of a file; a last line that was cut off is left out."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            return
+
+
+def run_jobs(options: EvalOptions, jobs: Sequence[Job]) -> Iterator[Any]:
+    """The EpisodeResult of each of `jobs`. Raises EmbodiedError."""
+    from embodied.processes import run_in_order
+
+    if options.ros:
+        with RUNNERS.get("ros")(options) as session:
+            for task, split, seed in jobs:
+                yield session.run_episode(task=task, split=split, seed=seed)
+        return
+    count = min(options.workers or cores(), max(1, len(jobs) // (2 * EPISODES_PER_BATCH)))
+    initial = (options, max(1, cores() // count))
+    try:
+        yield from run_in_order(
+            jobs, _run_job, count, chunk=EPISODES_PER_BATCH, initialise=_start, initial=initial
+        )
+    finally:
+        _close()
+
+
+class _Worker:
+    """The policies, and the environment of the task that a process is at."""
+
+    def __init__(self, options: EvalOptions, threads: int) -> None:
+        from embodied.controls import Policies
+
+        self._options = options
+        self._task: str | None = None
+        self.env: Any = None
+        self.policies = Policies(options.policy, options.options)
+        self._cameras = self.policies.plain.needs
+        if "torch" in sys.modules:
+            sys.modules["torch"].set_num_threads(threads)
+
+    def run(self, job: Job) -> Any:
+        """Run one episode."""
+        from embodied.environments import make_environment
+        from embodied.episode import run_episode
+
+        task, split, seed = job
+        if task != self._task:
+            self.close()
+            self.env = make_environment(
+                task, arm=self._options.arm, action_mode=self._options.action_mode, cameras=self._cameras
+            )
+            self._task = task
+        return run_episode(
+            self.env, self.policies, task=task, split=split, seed=seed, until=self._options.until
+        )
+
+    def close(self) -> None:
+        """Close the environment that is open."""
+        if self.env is not None:
+            self.env.close()
+            self.env, self._task = None, None
+
+
+_process: tuple[EvalOptions, int] | None = None
+_worker: _Worker | None = None
+
+
+def _start(options: EvalOptions, threads: int) -> None:
+    global _process, _worker
+    _process, _worker = (options, threads), None
+
+
+def _run_job(job: Job) -> Any:
+    global _worker
+    assert _process is not None
+    _worker = _worker or _Worker(*_process)
+    return _worker.run(job)
+
+
+def _close() -> None:
+    global _worker
+    if _worker is not None:
+        _worker.close()
+    _worker = None

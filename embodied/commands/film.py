@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make a GIF of the arm doing what it is told, with the words under it."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from embodied.arm import DEFAULT_ARM
+from embodied.config import ConfigError, option, parse
+from embodied.environments import DEFAULT_SUITE
+from embodied.files import replacing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
+FRAME_MS = 100
+LAST_FRAME_MS = 1200
+CAPTION_LINES = 3
+COLOURS = 160
+MIN_SIZE_PX = 120
+INK, PAPER = (30, 30, 34), (250, 250, 248)
+
+
+@dataclass
+class FilmOptions:
+    """Make a GIF of the arm doing what it is told, with the words under it."""
+
+    task: list[str] = option(["put_in_bowl"], "tasks to show one after another, with commas between them")
+    policy: str = option("palme", "policy by name or module:Class")
+    arm: str = option(DEFAULT_ARM, "arm by name, or the YAML file of one")
+    options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
+    split: str = option("seen", "seen, paraphrase or pair")
+    seed: int = option(1_000_000, "seed of the episodes")
+    camera: str = option("side", "camera that films")
+    size_px: int = option(320, "width of the film; made smaller until it fits into max_mb")
+    max_mb: float = option(2.0, "largest size of the file")
+    out: str = option("docs/arm.gif", "the GIF")
+
+
+class Camera:
+    """Films the world of an environment, one picture a step."""
+
+    def __init__(self, env: Any, camera: str, size_px: int) -> None:
+        self._env = env
+        self._camera = camera
+        # Twice the size, because the renderer does not smooth edges and shrinking does.
+        self._size_px = 2 * size_px
+        self.pictures: list[Any] = []
+
+    def shoot(self) -> None:
+        """Take one picture."""
+        self.pictures.append(self._env.unwrapped.world.render(self._camera, self._size_px).rgb)
+
+    def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], *, over: bool) -> None:
+        """Take a picture after every step."""
+        self.shoot()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Film; 1 when the policy failed in one of the tasks."""
+    options = parse(FilmOptions, arguments, command="embodied film", example=EXAMPLE)
+    if (
+        not MIN_SIZE_PX <= options.size_px <= 1024
+        or options.max_mb <= 0
+        or Path(options.out).suffix != ".gif"
+    ):
+        raise ConfigError(f"size_px must be {MIN_SIZE_PX} to 1024, max_mb above 0, and out= must end in .gif")
+    scenes = []
+    failed = []
+    for task, words, pictures, success in _act(options):
+        print(f"{task}: {words!r}: {'done' if success else 'failed'}")
+        scenes.append((words, pictures))
+        failed += [] if success else [task]
+    size_px = write_gif(scenes, Path(options.out), options.size_px, options.max_mb)
+    bytes_written = Path(options.out).stat().st_size
+    print(f"wrote {options.out}: {size_px} px wide, {bytes_written / 1e6:.2f} MB")
+    if failed:
+        print(f"the policy failed in {', '.join(failed)}: another seed= may show more")
+    return 1 if failed else 0
+
+
+def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
+    """(task, words, pictures, success) of each task."""
+    from embodied.controls import Policies
+    from embodied.environments import check_split, make_environment, suite_tasks
+    from embodied.episode import run_episode
+
+    check_split(options.split)
+    tasks = suite_tasks(DEFAULT_SUITE, options.task)
+    policies = Policies(options.policy, options.options)
+    for task in tasks:
+        env = make_environment(
+            task, arm=options.arm, action_mode="ee_delta", cameras=policies.plain.needs
+        )
+        try:
+            camera = Camera(env, options.camera, options.size_px)
+            result = run_episode(
+                env, policies, task=task, split=options.split, seed=options.seed, recorder=camera
+            )
+            if not camera.pictures:
+                raise ConfigError(
+                    f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}"
+                )
+            yield task, result.instruction, camera.pictures, result.success
+        finally:
+            env.close()
+
+
+def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: int, max_mb: float) -> int:
+    """Write the scenes (words, pictures of (H, W, 3) uint8) as one GIF of at most `max_mb`.
+
+    Returns the width that fitted. Raises ConfigError when even the smallest does not.
+    """
+    from PIL import Image
+
+    while size_px >= MIN_SIZE_PX:
+        frames: list[Image.Image] = []
+        durations: list[int] = []
+        for words, pictures in scenes:
+            frames += [_frame(Image.fromarray(picture), words, size_px) for picture in pictures]
+            durations += [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]
+        # One palette for all: with one for each frame, still parts would flicker and grow the file.
+        palette = _contact_sheet(frames).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+        small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+        film = io.BytesIO()
+        small[0].save(
+            film, "GIF", save_all=True, append_images=small[1:], duration=durations, loop=0, optimize=True
+        )
+        if film.tell() <= max_mb * 1e6:
+            with replacing(out) as part:
+                part.write_bytes(film.getvalue())
+            return size_px
+        size_px = int(0.85 * size_px)
+    raise ConfigError(f"the film does not fit into max_mb={max_mb:g}: show fewer tasks, or allow more")
+
+
+def _frame(picture: Image, words: str, size_px: int) -> Image:
+    """The picture with the words drawn under it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    letter_px = max(11, size_px // 20)
+    font = ImageFont.load_default(size=letter_px)
+    line_px = int(1.35 * letter_px)
+    said = f"\N{LEFT DOUBLE QUOTATION MARK}{words}\N{RIGHT DOUBLE QUOTATION MARK}"
+    lines = textwrap.wrap(said, width=38, max_lines=CAPTION_LINES, placeholder=" \N{HORIZONTAL ELLIPSIS}")
+    strip_px = CAPTION_LINES * line_px + line_px // 2
+    frame = Image.new("RGB", (size_px, size_px + strip_px), PAPER)
+    frame.paste(picture.resize((size_px, size_px), Image.Resampling.LANCZOS))
+    draw = ImageDraw.Draw(frame)
+    top = size_px + (strip_px - len(lines) * line_px) // 2
+    for row, line in enumerate(lines):
+        draw.text((size_px / 2, top + row * line_px), line, INK, font=font, anchor="ma")
+    return frame
+
+
+def _contact_sheet(frames: Sequence[Image]) -> Image:
+    """A few frames side by side: what a palette is chosen from."""
+    from PIL import Image
+
+    chosen = [frames[i * (len(frames) - 1) // 7] for i in range(8)]
+    width, height = chosen[0].size
+    sheet = Image.new("RGB", (width * len(chosen), height))
+    for i, frame in enumerate(chosen):
+        sheet.paste(frame, (i * width, 0))
+    return sheet

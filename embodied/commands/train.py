@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train the policy with a recipe."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from embodied.config import ConfigError, parse
+from embodied.errors import UnknownNameError
+
+
+class Recipe(NamedTuple):
+    """A training job: a module with a schema of options and a function that takes them."""
+
+    module: str
+    schema: str
+    function: str
+    summary: str
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "vision": Recipe("embodied.train.vision", "VisionConfig", "train", "pretrain the picture encoder"),
+    "palme": Recipe("embodied.train.palme", "PalmeTrainConfig", "train", "train the PaLM-E core"),
+    "convert": Recipe("embodied.train.convert", "ConvertConfig", "convert", "convert an older checkpoint"),
+    "card": Recipe("embodied.train.card", "CardConfig", "write", "write a checkpoint's model card"),
+}
+EXAMPLE = "embodied train recipe=vision data=data/grounding out=runs/vision"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `recipe=NAME` with the other arguments; prints what it wrote."""
+    named = [argument for argument in arguments if argument.startswith("recipe=")]
+    others = [argument for argument in arguments if not argument.startswith("recipe=")]
+    if not named:
+        if any(argument in ("-h", "--help") for argument in arguments):
+            print(usage())
+            return 0
+        raise ConfigError(f"embodied train needs recipe=...; valid: {', '.join(RECIPES)}. Example: {EXAMPLE}")
+    name = named[-1].partition("=")[2]
+    if name not in RECIPES:
+        raise UnknownNameError("recipe", name, RECIPES)
+    recipe = RECIPES[name]
+    module = importlib.import_module(recipe.module)
+    options = parse(getattr(module, recipe.schema), others, command=f"embodied train recipe={name}")
+    print(f"wrote {getattr(module, recipe.function)(options)}")
+    return 0
+
+
+def usage() -> str:
+    """The text of `embodied train --help`."""
+    lines = ["embodied train: Train the policy with a recipe.", ""]
+    lines += ["usage: embodied train recipe=NAME [--config FILE.yaml] [key=value ...]", "", "recipes:"]
+    lines += [f"  {name:<8}{recipe.summary}" for name, recipe in RECIPES.items()]
+    return "\n".join([*lines, "", "embodied train recipe=NAME --help lists the keys of a recipe.", EXAMPLE])

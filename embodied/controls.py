@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Controls of an evaluation: policies that wrap a policy and spoil one of its inputs.
+
+Each shows what the policy relies on, in an ordinary `seen` episode:
+
+- `no_language`: the words are replaced by words without content;
+- `swapped`: the environment gives another command for the same scene; success is doing what it says;
+- `no_vision`: the picture's tokens are zeroed inside of the model (an option of policies that have one);
+- `other_image`: the picture is that of another scene.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from embodied.config import ConfigError
+from embodied.environments import SPLITS
+from embodied.errors import UnknownNameError
+from embodied.policy import Policy, check_options, make_policy
+from embodied.types import Decision, Instruction, Observation
+
+CONTROLS = ("no_language", "swapped", "no_vision", "other_image")
+WORDS_WITHOUT_CONTENT = "do it"
+OTHER_SCENE_OFFSET = 500_000
+"""The other scene of `other_image` is that of the episode's seed plus this."""
+
+
+class NoLanguage:
+    """A policy that is told words without content, whatever was said."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self.needs = policy.needs
+
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
+        """Start a new command."""
+        self._policy.reset(replace(instruction, text=WORDS_WITHOUT_CONTENT), seed)
+
+    def decide(self, observation: Observation) -> Decision:
+        """What the policy decides without the words."""
+        return self._policy.decide(observation)
+
+
+class OtherImage:
+    """A policy that is shown the pictures of another scene; `look` gives an observation of that one."""
+
+    def __init__(self, policy: Policy, look: Callable[[], Observation]) -> None:
+        self._policy, self._look = policy, look
+        self._other: Observation | None = None
+        self.needs = policy.needs
+
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
+        """Start a new command."""
+        self._policy.reset(instruction, seed)
+
+    def decide(self, observation: Observation) -> Decision:
+        """What the policy decides on the other pictures."""
+        self._other = self._other or self._look()
+        cameras = {
+            name: replace(frame, rgb=self._other.cameras[name].rgb) if name in self._other.cameras else frame
+            for name, frame in observation.cameras.items()
+        }
+        return self._policy.decide(replace(observation, cameras=cameras))
+
+
+def check_splits(policy: str, splits: Sequence[str]) -> None:
+    """Raises UnknownNameError for a split that does not exist, ConfigError for one that `policy` cannot run."""
+    for split in splits:
+        if split not in (*SPLITS, *CONTROLS):
+            raise UnknownNameError("split", split, (*SPLITS, *CONTROLS))
+    if "no_vision" in splits:
+        try:
+            check_options(policy, {"no_vision": True})
+        except UnknownNameError:
+            valid = ", ".join((*SPLITS, *(each for each in CONTROLS if each != "no_vision")))
+            raise ConfigError(
+                f"split=no_vision acts inside of a model, and policy {policy!r} has no option no_vision; "
+                f"valid for it: {valid}"
+            ) from None
+
+
+class Policies:
+    """The policy of each split: built once, wrapped as the split asks."""
+
+    def __init__(self, name: str, options: Mapping[str, object]) -> None:
+        self._name, self._options = name, dict(options)
+        self._plain: Policy | None = None
+        self._blind: Policy | None = None
+
+    @property
+    def plain(self) -> Policy:
+        """The policy as it is."""
+        self._plain = self._plain or make_policy(self._name, self._options)
+        return self._plain
+
+    def of(self, split: str, look_elsewhere: Callable[[], Observation]) -> Policy:
+        """The policy of `split`; `look_elsewhere` gives an observation of another scene."""
+        if split == "no_vision":
+            self._blind = self._blind or make_policy(self._name, self._options | {"no_vision": True})
+            return self._blind
+        if split == "no_language":
+            return NoLanguage(self.plain)
+        return OtherImage(self.plain, look_elsewhere) if split == "other_image" else self.plain

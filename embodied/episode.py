@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One episode of a policy in an environment: the loop with a gymnasium environment as the arm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from embodied.arm import ArmModel, Outcome
+from embodied.controls import OTHER_SCENE_OFFSET, WORDS_WITHOUT_CONTENT, Policies
+from embodied.environments import SPLITS
+from embodied.errors import EmbodiedError
+from embodied.motion.actions import ActionChunk, to_chunk
+from embodied.motion.hand import HandPose
+from embodied.motion.skills import SkillCall
+from embodied.run import ATTEMPTS, Agent, Hooks
+from embodied.types import Decision, Motion, Observation
+
+UNTIL = ("success", "done")
+"""What ends an episode before its attempts are used up: the simulator's word, or the policy's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeResult:
+    """What came of one episode."""
+
+    task: str
+    split: str
+    seed: int
+    instruction: str
+    answer: str  # the last text of the agent
+    success: bool
+    score: float  # in [0, 1]
+    steps: int
+    decision_ms: list[float]
+    original_success: bool | None = None  # swapped: whether the command that was not given was done
+
+
+class Recorder(Protocol):
+    """Something that keeps what happens in an episode."""
+
+    def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], *, over: bool) -> None:
+        """Called after every step with what was seen before it and what came of it."""
+
+
+class EnvironmentArm:
+    """An arm behind the steps of a gymnasium environment in the mode `skill` or `ee_delta`.
+
+    `ends_at_success`: whether a terminated episode is over; otherwise the agent decides when it is done.
+    """
+
+    def __init__(self, env: Any, *, recorder: Recorder | None = None, ends_at_success: bool = True) -> None:
+        self.env = env
+        self.model: ArmModel = env.unwrapped.model
+        self._recorder, self._ends_at_success = recorder, ends_at_success
+        self.steps = 0
+        self._seen: Any = None
+        self.info: Mapping[str, Any] = {}
+
+    def reset(self, seed: int, options: Mapping[str, Any]) -> None:
+        """A new episode."""
+        self._seen, self.info = self.env.reset(seed=seed, options=dict(options))
+        self.steps = 0
+
+    def now_s(self) -> float:
+        """Simulated seconds: time stands still while a policy thinks."""
+        return float(self.env.unwrapped.time_s)
+
+    def observe(self) -> Observation:
+        """What there is to see; between steps the arm is at rest."""
+        observation: Observation = self.env.unwrapped.observe()
+        return observation
+
+    def execute(
+        self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None
+    ) -> Outcome:
+        """Step through `motion`. Raises EmbodiedError for a motion that the action mode cannot take."""
+        refused, over = "", False
+        narrowest_m, width_m = np.inf, None
+        for action in self._actions(motion, observation):
+            on_tick()
+            before = self._seen
+            self._seen, _, terminated, truncated, self.info = self.env.step(action)
+            self.steps += 1
+            over = truncated or (terminated and self._ends_at_success)
+            narrowest_m = min(narrowest_m, self.info.get("narrowest_m", np.inf))
+            width_m = self.info.get("told_width_m", width_m)
+            refused = str(self.info.get("refused", refused))
+            if self._recorder is not None:
+                self._recorder.on_step(before, action, self.info, over=over)
+            if over:
+                break
+        state = "refused" if refused else "done"
+        return Outcome(state=state, reason=refused, narrowest_m=narrowest_m, width_m=width_m, over=over)
+
+    def stop(self) -> None:
+        """Between steps nothing moves."""
+
+    def _actions(self, motion: Motion, observation: Observation) -> Any:
+        mode = self.env.unwrapped.action_mode
+        if isinstance(motion, SkillCall) and mode == "skill":
+            return [self.env.unwrapped.skills.encode(motion)]
+        if isinstance(motion, SkillCall) and mode == "ee_delta":
+            start = HandPose.from_matrix(self.model.chain.forward(observation.joint_position_rad))
+            motion = to_chunk(self.model, motion, start, observation.gripper_width_m)
+        if isinstance(motion, ActionChunk) and mode == "ee_delta":
+            return list(motion.ee_delta)
+        raise EmbodiedError(
+            f"the policy answers with a {type(motion).__name__}, which action_mode={mode} cannot take; "
+            "valid: ee_delta, and skill for policies that answer with skills"
+        )
+
+
+def run_episode(
+    env: Any,
+    policies: Policies,
+    *,
+    task: str,
+    split: str,
+    seed: int,
+    until: str = "success",
+    recorder: Recorder | None = None,
+) -> EpisodeResult:
+    """Run the episode of `seed`, and judge it when the agent has ended it."""
+    assert until in UNTIL, until
+    arm = EnvironmentArm(env, recorder=recorder, ends_at_success=until == "success")
+    other: list[Observation] = []
+    if split == "other_image":
+        arm.reset(seed + OTHER_SCENE_OFFSET, {"split": "seen"})
+        other.append(arm.observe())
+    options = {"split": split if split in SPLITS else "seen"} | ({"swap": True} if split == "swapped" else {})
+    arm.reset(seed, options)
+    decisions: list[Decision] = []
+    agent = Agent(
+        policies.of(split, lambda: other[0]),
+        arm,
+        attempts=ATTEMPTS,
+        judge=(lambda: bool(arm.info["is_success"])) if until == "success" else None,
+    )
+    instruction = env.unwrapped.episode.instruction
+    result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decisions.append))
+    return EpisodeResult(
+        task=task,
+        split=split,
+        seed=seed,
+        instruction=WORDS_WITHOUT_CONTENT if split == "no_language" else instruction,
+        answer=result.text,
+        success=bool(arm.info["is_success"]),
+        score=float(arm.info["score"]),
+        steps=arm.steps,
+        decision_ms=[decision.timings_ms["decide"] for decision in decisions],
+        original_success=arm.info.get("original_success"),
+    )

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""put_in_bowl: put something into what holds things in it."""
+
+from embodied.language.verbs import Plan, Verb, register
+from embodied.language.verbs.stack import put
+from embodied.motion.skills import SkillCall
+from embodied.things import Thing
+from embodied.types import Float
+
+
+@register
+class PutInBowl(Verb):
+    """What a hand can grasp, into what has an inside."""
+
+    name = "put_in_bowl"
+    sentence = "put {target} in {reference}"
+    ability = "put in a bowl"
+
+    def takes(self, target: Thing) -> bool:
+        return target.grasp is not None
+
+    def refers(self, reference: Thing) -> bool:
+        return "in" in reference.holds
+
+    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+        return put(plan, points_m, "in")

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A joint trajectory as a curve in time: cubic between its points, with its exact extremes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embodied.types import Float, JointTrajectory
+
+_REST_RAD_S = 1e-3
+
+
+def hermite(
+    u: Float, h: Float, x0: Float, v0: Float, x1: Float, v1: Float
+) -> tuple[Float, Float]:
+    """Positions and velocities of the cubic from (x0, v0) to (x1, v1), which takes `h` seconds, at the
+    share `u` of that time. Shapes that numpy can broadcast: (T, N) with (T, 1), or (N,) with ()."""
+    position = (
+        (2 * u**3 - 3 * u**2 + 1) * x0
+        + (u**3 - 2 * u**2 + u) * h * v0
+        + (3 * u**2 - 2 * u**3) * x1
+        + (u**3 - u**2) * h * v1
+    )
+    slope = 6 * u * (1 - u) * (x1 - x0) / h
+    velocity = slope + (3 * u**2 - 4 * u + 1) * v0 + (3 * u**2 - 2 * u) * v1
+    return position, velocity
+
+
+class TimedPath:
+    """The cubic curve through the points of a trajectory, from rest at time 0.
+
+    What lies before the first point is the constant acceleration that reaches its velocity from
+    rest, so the whole curve is fixed by the trajectory alone: what is checked is what is executed.
+    """
+
+    def __init__(self, trajectory: JointTrajectory) -> None:
+        first_s = trajectory.time_s[0]
+        assert first_s > 0, first_s
+        rest = trajectory.position_rad[0] - 0.5 * first_s * trajectory.velocity_rad_s[0]
+        self.time_s: Float = np.concatenate([[0.0], trajectory.time_s])
+        self.position_rad: Float = np.concatenate([rest[None], trajectory.position_rad])
+        self.velocity_rad_s: Float = np.concatenate([np.zeros((1, rest.size)), trajectory.velocity_rad_s])
+        self.gripper_width_m: Float = np.concatenate(
+            [trajectory.gripper_width_m[:1], trajectory.gripper_width_m]
+        )
+
+    @property
+    def duration_s(self) -> float:
+        """Time of the last point."""
+        return float(self.time_s[-1])
+
+    def sample(self, time_s: Float) -> tuple[Float, Float]:
+        """Positions and velocities (T, N) at times (T,); the ends hold outside of the curve."""
+        time_s = np.clip(time_s, 0.0, self.duration_s)
+        index = self._segment(time_s)
+        h = (self.time_s[index + 1] - self.time_s[index])[:, None]
+        u = (time_s - self.time_s[index])[:, None] / h
+        x0, x1 = self.position_rad[index], self.position_rad[index + 1]
+        v0, v1 = self.velocity_rad_s[index], self.velocity_rad_s[index + 1]
+        return hermite(u, h, x0, v0, x1, v1)
+
+    def gripper_width_at(self, time_s: float) -> float:
+        """Wanted distance of the fingers: that of the last point at or before `time_s`."""
+        index = int(np.searchsorted(self.time_s, time_s + 1e-9, side="right")) - 1
+        return float(self.gripper_width_m[max(index, 0)])
+
+    def gripper_stops_s(self) -> Float:
+        """Times at which the gripper gets a new width while the arm stands still, increasing."""
+        changed = np.flatnonzero(np.abs(np.diff(self.gripper_width_m)) > 1e-6) + 1
+        still = np.abs(self.velocity_rad_s[changed]).max(axis=1, initial=0.0) < _REST_RAD_S
+        stops: Float = self.time_s[changed[still]]
+        return stops
+
+    def peak_position_rad(self) -> tuple[Float, Float]:
+        """Lowest and highest position (N,) anywhere on the curve."""
+        h, x0, dx, v0, v1 = self._segments()
+        # Velocity in u is quadratic, a u^2 + b u + c; its roots are the turning points.
+        a, b, c = 3 * (h * (v0 + v1) - 2 * dx), 6 * dx - 2 * h * (2 * v0 + v1), h * v0
+        low = np.minimum(self.position_rad[:-1], self.position_rad[1:])
+        high = np.maximum(self.position_rad[:-1], self.position_rad[1:])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            root = np.sqrt(np.maximum(b * b - 4 * a * c, 0.0))
+            # The stable form of the quadratic formula: no difference of near numbers.
+            q = -0.5 * (b + np.where(b >= 0, root, -root))
+            turns = (q / a, c / q)
+        for u in turns:
+            u = np.where(np.isfinite(u), np.clip(u, 0.0, 1.0), 0.0)
+            x = x0 + u * (c + u * (b / 2 + u * a / 3))
+            low, high = np.minimum(low, x), np.maximum(high, x)
+        return low.min(axis=0), high.max(axis=0)
+
+    def peak_velocity_rad_s(self) -> Float:
+        """Largest speed (N,) anywhere on the curve."""
+        h, _, dx, v0, v1 = self._segments()
+        a, b, c = 3 * (h * (v0 + v1) - 2 * dx), 6 * dx - 2 * h * (2 * v0 + v1), h * v0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            u = -b / (2 * a)
+        u = np.where(np.isfinite(u), np.clip(u, 0.0, 1.0), 0.0)
+        middle = np.abs(c + u * (b + u * a)) / h
+        peak: Float = np.maximum(middle.max(axis=0), np.abs(self.velocity_rad_s).max(axis=0))
+        return peak
+
+    def peak_acceleration_rad_s2(self) -> Float:
+        """Largest acceleration (N,) anywhere on the curve; it is linear between points."""
+        h, _, dx, v0, v1 = self._segments()
+        first = (6 * dx / h - 4 * v0 - 2 * v1) / h
+        last = (2 * v0 + 4 * v1 - 6 * dx / h) / h
+        peak: Float = np.maximum(np.abs(first), np.abs(last)).max(axis=0)
+        return peak
+
+    def _segment(self, time_s: Float) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+        return np.clip(np.searchsorted(self.time_s, time_s, side="right") - 1, 0, self.time_s.size - 2)
+
+    def _segments(self) -> tuple[Float, Float, Float, Float, Float]:
+        h = np.diff(self.time_s)[:, None]
+        v = self.velocity_rad_s
+        return h, self.position_rad[:-1], np.diff(self.position_rad, axis=0), v[:-1], v[1:]

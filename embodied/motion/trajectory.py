@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From waypoints of the hand to a timed joint motion within the limits of the arm.
+
+Straight lines with rounded corners are sampled, solved by inverse kinematics, joined by a cubic
+spline over the length of the way, and then driven as fast as velocity and acceleration limits allow.
+Each motion is checked as the gate checks it, by the exact extremes of its curve, and takes longer where
+it would be refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied.arm import ArmModel
+from embodied.errors import UnreachableError
+from embodied.motion.hand import HandPose, Waypoint, slerp, turn_between
+from embodied.motion.path import TimedPath
+from embodied.types import Float, JointTrajectory
+
+STEP_S = 0.025
+SPACING_M = 0.025
+CORNER_M = 0.05
+_VELOCITY_SHARE = 0.8
+_ACCELERATION_SHARE = 0.5
+_METRES_PER_RAD = 0.1
+"""A turn of the hand counts as way, or a turn on the spot would have no length."""
+_GRID_M = 0.005
+_KNOT_M = 0.0012
+"""Knots nearer to each other than this would bend the curve by the noise of inverse kinematics."""
+_WITHIN = 0.999
+"""Share of the arm's limits that a motion uses at most: what the gate computes may differ by rounding."""
+_BEYOND_RAD = 0.01
+"""Between knots at a joint's limit the curve may swing this far beyond it, and is cut off there."""
+_SWING_RAD = 5e-4
+"""What the cut curve may still swing beyond a limit; the gate allows twice as much."""
+_SLOWER = 1.05
+_TRIALS = 20
+
+
+def plan_motion(
+    model: ArmModel, q_start_rad: Float, gripper_width_m: float, waypoints: Sequence[Waypoint]
+) -> JointTrajectory:
+    """Plan the motion from rest at `q_start_rad` (N,) through `waypoints` to rest.
+
+    Where the last waypoint is the hand pose of `model.home_rad`, the arm ends in exactly these joint
+    angles. Raises UnreachableError.
+    """
+    if not (np.isfinite(q_start_rad).all() and np.isfinite(gripper_width_m)):
+        raise UnreachableError("the joint angles that the motion starts from are not finite")
+    pieces: list[_Piece] = []
+    q, width = np.asarray(q_start_rad, dtype=np.float64), float(gripper_width_m)
+    pose = HandPose.from_matrix(model.chain.forward(q))
+    first = 0
+    for last, stop in enumerate(waypoints):
+        if stop.dwell_s <= 0.0 and last + 1 < len(waypoints):
+            continue
+        run = waypoints[first : last + 1]
+        end_rad = _home_if_there(model, stop) if last + 1 == len(waypoints) else None
+        piece = _move(model, q, pose, width, run, end_rad)
+        if piece is not None:
+            pieces.append(piece)
+            q = piece.position_rad[-1]
+        pose, width, first = stop.pose, stop.gripper_width_m, last + 1
+        # At least one point, so that the last width is said even where nothing dwells.
+        count = max(1, round(stop.dwell_s / STEP_S))
+        pieces.append(_Piece(np.tile(q, (count, 1)), np.zeros((count, len(q))), np.full(count, width)))
+    return _joined(model, pieces)
+
+
+class _Piece:
+    """Points STEP_S apart between two stops, without the first."""
+
+    def __init__(self, position_rad: Float, velocity_rad_s: Float, width_m: Float) -> None:
+        self.position_rad = position_rad
+        self.velocity_rad_s = velocity_rad_s
+        self.width_m = width_m
+
+
+def _joined(model: ArmModel, pieces: Sequence[_Piece]) -> JointTrajectory:
+    position = np.concatenate([piece.position_rad for piece in pieces])
+    return JointTrajectory(
+        joint_names=model.joint_names,
+        time_s=STEP_S * np.arange(1, len(position) + 1, dtype=np.float64),
+        position_rad=position,
+        velocity_rad_s=np.concatenate([piece.velocity_rad_s for piece in pieces]),
+        gripper_width_m=np.concatenate([piece.width_m for piece in pieces]),
+    )
+
+
+def _home_if_there(model: ArmModel, stop: Waypoint) -> Float | None:
+    return model.home_rad if np.allclose(model.home_pose, stop.pose.matrix(), atol=5e-3) else None
+
+
+def _move(
+    model: ArmModel,
+    q_start: Float,
+    start: HandPose,
+    width: float,
+    run: Sequence[Waypoint],
+    end_rad: Float | None,
+) -> _Piece | None:
+    """One motion from rest to rest past all of `run` but its last; None where it has no length."""
+    way = _way(start, run)
+    if way is None:
+        return None
+    hands, speed, passed, length = way
+    joints = [q_start]
+    for hand in hands[1:]:
+        target = HandPose(position_m=hand[:3], orientation=hand[3:]).matrix()
+        joints.append(model.chain.inverse(target, joints[-1], rest_rad=model.home_rad))
+    knots = np.array(joints)
+    if end_rad is not None:
+        # The redundant joint may come home a little off; spread the difference over the last stretch.
+        free = length > (passed[-2] if len(passed) > 1 else 0.0)
+        share = np.zeros(len(length))
+        share[free] = np.linspace(0.0, 1.0, int(free.sum()) + 1)[1:]
+        share = share * share * (3.0 - 2.0 * share)
+        knots += share[:, None] * (end_rad - knots[-1])
+    spline = _Spline(length, knots)
+    profile = _fastest(spline, model, length, speed)
+    # Fingers take the width of a waypoint once the hand has passed it.
+    widths = np.array([width, *(stop.gripper_width_m for stop in run[:-1])])
+    slower = 1.0
+    for _ in range(_TRIALS):
+        place, rate = profile.sampled(slower)
+        position, velocity = _cut(model, *spline.at(place))
+        velocity *= rate[:, None]
+        piece = _Piece(position, velocity, widths[np.searchsorted(passed[:-1], place, side="left")])
+        excess = _excess(model, q_start, piece)
+        if excess <= 1.0:
+            return piece
+        slower *= _SLOWER * excess
+    raise UnreachableError("the arm cannot make this motion within its limits, however slowly")
+
+
+def _cut(model: ArmModel, position_rad: Float, slope: Float) -> tuple[Float, Float]:
+    """The curve (N, J) and its slope, held at the limits that it swings beyond. Raises UnreachableError."""
+    held = np.clip(position_rad, model.lower_rad, model.upper_rad)
+    beyond = np.abs(position_rad - held).max(axis=0)
+    if beyond.max() > _BEYOND_RAD:
+        worst = int(beyond.argmax())
+        raise UnreachableError(
+            f"on this way {model.joint_names[worst]} would pass its limit by {beyond[worst]:.3f} rad"
+        )
+    return held, np.where(position_rad == held, slope, 0.0)
+
+
+def _excess(model: ArmModel, q_start: Float, piece: _Piece) -> float:
+    """How many times slower the piece must be to be within the limits; 1 or less where it is."""
+    rest = _Piece(q_start[None], np.zeros((1, len(q_start))), piece.width_m[:1])
+    # The first piece of a motion begins as the path itself begins, any other at the last stop.
+    paths = [TimedPath(_joined(model, pieces)) for pieces in ([piece], [rest, piece])]
+    velocity = np.max([path.peak_velocity_rad_s() for path in paths], axis=0) / model.max_velocity_rad_s
+    acceleration = np.max([path.peak_acceleration_rad_s2() for path in paths], axis=0)
+    acceleration /= model.max_acceleration_rad_s2
+    low, high = paths[1].peak_position_rad()
+    # Slower points lie nearer to each other, and the curve swings less between them.
+    swings = np.maximum(model.lower_rad - low, high - model.upper_rad).max() > _SWING_RAD
+    return max(
+        float(velocity.max()) / _WITHIN, float(np.sqrt(acceleration.max() / _WITHIN)), 1.2 if swings else 0.0
+    )
+
+
+def _way(start: HandPose, run: Sequence[Waypoint]) -> tuple[Float, Float, Float, Float] | None:
+    """Samples (M, 7) of x, y, z and orientation; speed (M,) there; the length at which each waypoint is
+    passed; and the length (M,) so far."""
+    points = np.array([_row(start), *(_row(stop.pose) for stop in run)])
+    sizes = _sizes(points)
+    samples, speeds, passed = [points[0]], [run[0].speed_m_s], []
+    corner_before = 0.0
+    for i, (stop, size) in enumerate(zip(run, sizes, strict=True)):
+        if size > 1e-6:
+            ahead = sizes[i + 1] if i + 1 < len(sizes) else 0.0
+            corner = min(CORNER_M, 0.45 * size, 0.45 * ahead) if ahead > 1e-6 else 0.0
+            a, b = points[i], points[i + 1]
+            share = np.linspace(corner_before / size, 1.0 - corner / size, 2 + int(size / SPACING_M))[1:]
+            samples += list(_between(a, b, share))
+            speeds += [stop.speed_m_s] * len(share)
+            if corner > 0.0:
+                leave = _between(b, points[i + 2], np.array([corner / ahead]))[0]
+                samples += list(_corner(samples[-1], b, leave))
+                speeds += [min(stop.speed_m_s, run[i + 1].speed_m_s)] * 4
+            corner_before = corner
+        passed.append(len(samples) - 1)
+    hands = np.array(samples)
+    length = np.concatenate([[0.0], np.cumsum(_sizes(hands))])
+    if length[-1] < 1e-5:
+        return None
+    keep = _knots(length)
+    return hands[keep], np.array(speeds)[keep], length[passed], length[keep]
+
+
+def _knots(length: Float) -> NDArray[np.bool_]:
+    """Which of the samples at lengths (M,) the curve goes through: both ends, and between them none that is
+    nearer than _KNOT_M to another."""
+    keep = np.zeros(len(length), dtype=bool)
+    keep[0] = keep[-1] = True
+    last = length[0]
+    for k in range(1, len(length) - 1):
+        if min(length[k] - last, length[-1] - length[k]) >= _KNOT_M:
+            keep[k], last = True, length[k]
+    return keep
+
+
+def _row(pose: HandPose) -> Float:
+    return np.concatenate([pose.position_m, pose.orientation])
+
+
+def _between(a: Float, b: Float, share: Float) -> Float:
+    """(N, 7) at `share` (N,) of the straight way from `a` (N,) to `b` (N,)."""
+    places = a[:3] + share[:, None] * (b[:3] - a[:3])
+    return np.hstack([places, slerp(a[3:], b[3:], share)])
+
+
+def _corner(enter: Float, corner: Float, leave: Float) -> Float:
+    """(4, 7) samples of the arc (a quadratic Bezier curve) that rounds a corner."""
+    u = np.linspace(0.0, 1.0, 5)[1:, None]
+    # A quaternion and its negative are one orientation: take those on one side.
+    ends = [row * np.where(np.arange(7) < 3, 1.0, np.sign(row[3:] @ corner[3:])) for row in (enter, leave)]
+    arc = (1 - u) ** 2 * ends[0] + 2 * u * (1 - u) * corner + u**2 * ends[1]
+    arc[:, 3:] /= np.linalg.norm(arc[:, 3:], axis=1, keepdims=True)
+    return np.asarray(arc)
+
+
+def _sizes(rows: Float) -> list[float]:
+    """Lengths of the steps from each row (M, 7) to the next."""
+    return [
+        float(np.hypot(np.linalg.norm(b[:3] - a[:3]), _METRES_PER_RAD * turn_between(a[3:], b[3:])))
+        for a, b in itertools.pairwise(rows)
+    ]
+
+
+class _Spline:
+    """Natural cubic spline through `knots` (M, N) at lengths (M,)."""
+
+    def __init__(self, length: Float, knots: Float) -> None:
+        self._length, self._knots = length, knots
+        h = np.diff(length)
+        system = np.diag(np.concatenate([[1.0], 2.0 * (h[:-1] + h[1:]), [1.0]]))
+        inner = np.arange(1, len(length) - 1)
+        system[inner, inner - 1], system[inner, inner + 1] = h[:-1], h[1:]
+        slope = np.diff(knots, axis=0) / h[:, None]
+        right = np.zeros_like(knots)
+        right[1:-1] = 6.0 * np.diff(slope, axis=0)
+        self._bend = np.linalg.solve(system, right)
+
+    def at(self, place: Float) -> tuple[Float, Float]:
+        """Positions and first derivatives, a row a place."""
+        i, h, a, b = self._cell(place)
+        m0, m1, y0, y1 = self._bend[i], self._bend[i + 1], self._knots[i], self._knots[i + 1]
+        position = a * y0 + b * y1 + ((a**3 - a) * m0 + (b**3 - b) * m1) * h * h / 6.0
+        slope = (y1 - y0) / h + ((3.0 * b * b - 1.0) * m1 - (3.0 * a * a - 1.0) * m0) * h / 6.0
+        return position, slope
+
+    def bend(self, place: Float) -> Float:
+        """Second derivatives, a row a place."""
+        i, _, a, b = self._cell(place)
+        bend: Float = a * self._bend[i] + b * self._bend[i + 1]
+        return bend
+
+    def _cell(
+        self, place: Float
+    ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Float, Float, Float]:
+        i = np.clip(np.searchsorted(self._length, place, side="right") - 1, 0, len(self._length) - 2)
+        h = (self._length[i + 1] - self._length[i])[:, None]
+        b = (place - self._length[i])[:, None] / h
+        return i, h, 1.0 - b, b
+
+
+class _Profile:
+    """How fast the way is driven: rates (K,) at places (K,), reached at times (K,) under even acceleration."""
+
+    def __init__(self, place: Float, rate: Float) -> None:
+        self._place, self._rate = place, rate
+        steps = 2.0 * place[1] / (rate[:-1] + rate[1:])
+        self._time_s = np.concatenate([[0.0], np.cumsum(steps)])
+
+    def sampled(self, slower: float) -> tuple[Float, Float]:
+        """Places (N,) every STEP_S when all takes `slower` times as long, and the rates (N,) there."""
+        time, rate, grid = self._time_s, self._rate, self._place
+        count = int(np.ceil(slower * time[-1] / STEP_S))
+        # Stretched to whole steps: never faster than planned.
+        stretch = time[-1] / (count * STEP_S)
+        at = np.linspace(0.0, time[-1], count + 1)[1:]
+        i = np.clip(np.searchsorted(time, at, side="right") - 1, 0, len(time) - 2)
+        tau, span = at - time[i], time[i + 1] - time[i]
+        gain_rate = (rate[i + 1] - rate[i]) / span
+        place = grid[i] + rate[i] * tau + 0.5 * gain_rate * tau**2
+        return np.minimum(place, grid[-1]), stretch * (rate[i] + gain_rate * tau)
+
+
+def _fastest(spline: _Spline, model: ArmModel, length: Float, speed: Float) -> _Profile:
+    """How fast the way can be driven.
+
+    Half of the acceleration is left to the bends of the way, half to getting faster and slower along
+    it: together they stay within the limit at every place.
+    """
+    cells = max(20, int(np.ceil(length[-1] / _GRID_M)))
+    grid = np.linspace(0.0, length[-1], cells + 1)
+    ds = grid[1]
+    slope = np.abs(spline.at(grid)[1]) + 1e-9
+    bend = np.abs(spline.bend(grid)) + 1e-9
+    acceleration = 0.5 * _ACCELERATION_SHARE * model.max_acceleration_rad_s2
+    velocity = _VELOCITY_SHARE * model.max_velocity_rad_s
+    # The next sample's speed holds up to it, so the slower of a pair of samples rules between them.
+    cell = np.searchsorted(length, grid, side="left").clip(0, len(length) - 1)
+    square = np.minimum.reduce(
+        [((velocity / slope) ** 2).min(axis=1), (acceleration / bend).min(axis=1), speed[cell] ** 2]
+    )
+    square[1:-1] = np.minimum.reduce([square[:-2], square[1:-1], square[2:]])
+    square[0] = square[-1] = 0.0
+    gain = (acceleration / slope).min(axis=1)
+    gain = 2.0 * ds * np.minimum(gain[:-1], gain[1:])
+    best, gains = square.tolist(), gain.tolist()
+    for k in range(cells):
+        best[k + 1] = min(best[k + 1], best[k] + gains[k])
+    for k in range(cells - 1, -1, -1):
+        best[k] = min(best[k], best[k + 1] + gains[k])
+    return _Profile(grid, np.sqrt(np.array(best)))

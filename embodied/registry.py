@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a part is found by its name: our own parts and a stranger's in the same way.
+
+A name is looked up in what was registered in this process, in the modules of a folder (one file a part,
+found without a reinstall), and in the entry points of installed packages. "module:name" names a part that
+is nowhere registered, in a module of the current folder or of an installed package. Nothing is imported
+before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+from embodied.errors import EmbodiedError, UnknownNameError
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Parts of one sort by name.
+
+    Args:
+        what: what a part is called in messages.
+        group: entry points of this group are parts, or give one when `build` is called with them.
+        package: importing the modules of this package registers parts.
+        build: makes a part of what an entry point or "module:name" leads to; raises EmbodiedError for
+            what is none.
+    """
+
+    def __init__(
+        self, what: str, *, group: str = "", package: str = "", build: Callable[[str, Any], T] | None = None
+    ) -> None:
+        self.what = what
+        self._group, self._package, self._build = group, package, build
+        self._parts: dict[str, T] = {}
+        self._scanned = False
+
+    def register(self, name: str, part: T) -> T:
+        """Make `part` known as `name`. Raises EmbodiedError where the name is taken by another part."""
+        if self._parts.get(name, part) is not part:
+            raise EmbodiedError(f"there is a {self.what} called {name!r} already; choose another name")
+        self._parts[name] = part
+        return part
+
+    def names(self) -> tuple[str, ...]:
+        """Every name that `get` knows, ours and those of installed packages."""
+        self._scan()
+        return tuple(dict.fromkeys((*self._parts, *(entry.name for entry in self._entries()))))
+
+    def get(self, name: str) -> T:
+        """The part called `name`, or that "module:name" leads to. Raises UnknownNameError, EmbodiedError."""
+        self._scan()
+        if name not in self._parts:
+            self._parts[name] = self._made(name, self._find(name))
+        return self._parts[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def _find(self, name: str) -> Any:
+        for entry in self._entries():
+            if entry.name == name:
+                return load(entry.value, self.what)
+        if ":" not in name:
+            raise UnknownNameError(self.what, name, self.names())
+        return load(name, self.what)
+
+    def _made(self, name: str, found: Any) -> T:
+        return self._build(name, found) if self._build else found
+
+    def _entries(self) -> tuple[EntryPoint, ...]:
+        return tuple(entry_points(group=self._group)) if self._group else ()
+
+    def _scan(self) -> None:
+        if self._package and not self._scanned:
+            self._scanned = True
+            folder = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(folder.__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+
+
+def load(target: str, what: str) -> Any:
+    """What "module:name" leads to; modules of the current folder are found too.
+
+    Raises UnknownNameError that lists what the module has, EmbodiedError where there is no such module.
+    """
+    module_name, _, attribute = target.partition(":")
+    if not module_name or not attribute:
+        raise EmbodiedError(f"{what} {target!r}: write module:name, as in my_module:MyClass")
+    here = os.getcwd()
+    added = here not in sys.path and "" not in sys.path
+    if added:
+        sys.path.append(here)  # last: nothing of the folder hides an installed module
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the module is there, and what it imports is not
+        raise EmbodiedError(
+            f"{what} {target!r}: there is no module {error.name!r}, in {here} or among the installed packages"
+        ) from None
+    if not hasattr(module, attribute):
+        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+        raise UnknownNameError(f"{what} in {module_name}", attribute, classes)
+    return getattr(module, attribute)

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop: observe, decide, execute, look again, until the decision says that it is done.
+
+The evaluator, the film, the collector and the graph's agent all run it; what differs is the arm. It states
+once when a command is tried again, when the arm comes home, and what never moves it: words that stop, a
+refusal, a question.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embodied.arm import Arm, Outcome
+from embodied.errors import ObservationError, UnreachableError
+from embodied.language import door
+from embodied.motion.skills import SKILLS, SkillCall
+from embodied.policy import Policy
+from embodied.types import Decision, Float, Instruction, Motion, Observation
+
+ATTEMPTS = 2
+"""How often a command is tried."""
+MAX_STEPS = 300
+"""How many motions that are not the last of their command may follow each other."""
+_HOME_RAD = 0.05
+_CLOSED_M = 0.004
+"""Fingers that came this near to each other hold nothing."""
+
+Hook = Callable[[], None]
+
+
+class Interrupted(Exception):
+    """The instruction under way is no longer wanted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """How an instruction ended; `state` is done, refused, failed or stopped."""
+
+    state: str
+    text: str
+    motions: int = 0  # that the policy decided
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Who wants to know, and who may interrupt."""
+
+    check: Hook = lambda: None
+    """Called often; raises Interrupted when the instruction is no longer wanted. The arm is then stopped."""
+    on_state: Callable[[str, str, int], None] = lambda state, text, attempt: None
+    """Called with thinking or moving, the words, and the number of the attempt."""
+    on_decision: Callable[[Decision], None] = lambda decision: None
+
+
+class Agent:
+    """A policy and an arm: `do` carries out one instruction.
+
+    Args:
+        policy, arm: what decides, and what moves.
+        max_observation_age_s: an observation older than this, on the arm's clock, is refused: what was true
+            then may not be true now.
+        attempts: how often a command is tried.
+        judge: tells whether the command is fulfilled, where something can tell (a simulator); then it is
+            tried again until it is, and otherwise until the policy says that it is done.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        arm: Arm,
+        *,
+        max_observation_age_s: float = 0.5,
+        attempts: int = ATTEMPTS,
+        judge: Callable[[], bool] | None = None,
+    ) -> None:
+        assert max_observation_age_s > 0 and attempts > 0, (max_observation_age_s, attempts)
+        self.policy, self.arm = policy, arm
+        self.max_observation_age_s = max_observation_age_s
+        self.attempts = attempts
+        self._judge = judge
+        self._told_m: float | None = None  # the width that the fingers were told last
+        self._picked_m: Float | None = None  # where what is held was taken
+        self._clear: Observation | None = None  # the last one with the arm out of the way and nothing held
+
+    def do(self, text: str, *, seed: int | None = None, hooks: Hooks | None = None) -> Result:
+        """Carry out `text`. Raises ObservationError where the arm's senses fail for good."""
+        hooks = hooks or Hooks()
+        if door.stops(text):
+            self.arm.stop()
+            return Result(state="stopped", text="stopped")
+        answer = door.answer_without_a_model(text)
+        if answer is not None:
+            return Result(state="refused", text=answer)
+        self.policy.reset(Instruction(text=text, stamp_s=self.arm.now_s()), seed)
+        result = Result(state="failed", text="nothing was tried")
+        motions = 0
+        for attempt in range(1, self.attempts + 1):
+            hooks.check()
+            hooks.on_state("thinking", result.text if attempt > 1 else "looking", attempt)
+            result, over = self._try(attempt, hooks)
+            motions += result.motions
+            if result.state in ("refused", "stopped") or over:
+                break
+            if result.state == "done" and (self._judge is None or self._judge()):
+                break
+        return replace(result, motions=motions)
+
+    def decide(self, observation: Observation) -> Decision:
+        """One decision, checked and timed, about an observation that is fresh and whole.
+
+        Raises ObservationError for one that is stale, incomplete or not finite.
+        """
+        self._check(observation)
+        return self._ask(observation)
+
+    def _try(self, attempt: int, hooks: Hooks) -> tuple[Result, bool]:
+        """One attempt, and whether the world ended it."""
+        text = ""
+        for step in range(MAX_STEPS):
+            hooks.check()
+            observation, refusal = self._look(hooks) if step == 0 else (self.arm.observe(), None)
+            if observation is None:
+                assert refusal is not None, "without an observation there is a reason"
+                return replace(refusal, motions=step), False
+            decision = self.decide(observation)
+            hooks.on_decision(decision)
+            text = decision.text
+            if decision.refused:
+                return Result(state="refused", text=text, motions=step), False
+            if decision.motion is None:
+                if decision.done:
+                    return Result(state="done", text=text, motions=step), False
+                continue
+            hooks.on_state("moving", text, attempt)
+            outcome = self._execute(decision, observation, hooks)
+            result = self._result(decision, outcome, step + 1)
+            if outcome.over or result.state != "done" or decision.done:
+                return result, outcome.over
+        return Result(state="failed", text=f"not done after {MAX_STEPS} motions: {text}", motions=step), False
+
+    def _look(self, hooks: Hooks) -> tuple[Observation | None, Result | None]:
+        """An observation with the arm at home and nothing in the hand; or how the instruction ended.
+
+        Where the arm has to come home for that, the words are tried on what was seen last without it: what
+        is refused there is refused for good, and nothing moves.
+        """
+        observation = self.arm.observe()
+        way_home = self._way_home(observation)
+        if way_home is not None:
+            preview = self._ask(self._clear or observation)
+            if preview.refused:
+                hooks.on_decision(preview)
+                return None, Result(state="refused", text=preview.text)
+            outcome = self._move(way_home, observation, hooks)
+            if not outcome.done:
+                return None, _ended(outcome, "the way home")
+            if way_home.skill == "place":
+                self._picked_m = None
+            observation = self.arm.observe()
+        self._clear = observation
+        return observation, None
+
+    def _way_home(self, observation: Observation) -> SkillCall | None:
+        """What brings the arm home with empty hands; None where it is there."""
+        model = self.arm.model
+        if self._holds(observation):
+            place = self._picked_m
+            if place is None:  # it is not known from where: below the hand
+                x, y, _ = model.chain.forward(observation.joint_position_rad)[:3, 3]
+                place = np.array([x, y, 0.02])
+            lower, upper = model.reach_lower_m, model.reach_upper_m
+            return SkillCall(skill="place", points_m=np.clip(place, lower, upper)[None])
+        if np.abs(observation.joint_position_rad - model.home_rad).max() > _HOME_RAD:
+            return SkillCall(skill="home", points_m=np.zeros((0, 3)))
+        return None
+
+    def _holds(self, observation: Observation) -> bool:
+        width = observation.gripper_width_m
+        if self._told_m is not None:
+            return self._told_m <= _CLOSED_M < width
+        low, high = self.arm.model.held_width_m
+        return low < width < high
+
+    def _execute(self, decision: Decision, observation: Observation, hooks: Hooks) -> Outcome:
+        motion = decision.motion
+        assert motion is not None
+        seen = replace(observation, stamp_s=decision.observation_stamp_s)
+        outcome = self._move(motion, seen, hooks)
+        if isinstance(motion, SkillCall) and SKILLS.get(motion.skill).holds:
+            self._picked_m = motion.points_m[0]
+        return outcome
+
+    def _move(self, motion: Motion, observation: Observation, hooks: Hooks) -> Outcome:
+        try:
+            outcome = self.arm.execute(motion, observation, hooks.check)
+        except UnreachableError as error:
+            return Outcome(state="refused", reason=str(error))
+        self._told_m = outcome.width_m if outcome.done else None
+        return outcome
+
+    def _result(self, decision: Decision, outcome: Outcome, motions: int) -> Result:
+        motion = decision.motion
+        empty = outcome.narrowest_m < _CLOSED_M
+        if outcome.done and empty and isinstance(motion, SkillCall) and SKILLS.get(motion.skill).grasps:
+            text = f"the fingers closed on nothing: {decision.text}"
+            return Result(state="failed", text=text, motions=motions)
+        if outcome.done:
+            return Result(state="done", text=decision.text, motions=motions)
+        return replace(_ended(outcome, decision.text), motions=motions)
+
+    def _ask(self, observation: Observation) -> Decision:
+        started = time.perf_counter()
+        decision = self.policy.decide(observation)
+        took_ms = 1e3 * (time.perf_counter() - started)
+        assert not (decision.refused and decision.motion is not None), "a refusal has no motion"
+        return replace(decision, timings_ms={**decision.timings_ms, "decide": took_ms})
+
+    def _check(self, observation: Observation) -> None:
+        needs = [name for name in self.policy.needs if name not in observation.cameras]
+        if needs:
+            have = ", ".join(sorted(observation.cameras)) or "none"
+            raise ObservationError(f"no picture of camera {', '.join(needs)}; there are: {have}")
+        now_s = self.arm.now_s()
+        stamps = {"joint states": observation.stamp_s}
+        stamps |= {f"picture of {name}": observation.cameras[name].stamp_s for name in self.policy.needs}
+        for what, stamp_s in stamps.items():
+            age_s = now_s - stamp_s
+            # Written so that a stamp that is not a number is refused as well.
+            if not abs(age_s) <= self.max_observation_age_s:
+                raise ObservationError(
+                    f"the {what} is stale: {age_s:.3f} s old, the limit is {self.max_observation_age_s:.3f} s"
+                )
+        numbers = (
+            observation.joint_position_rad,
+            observation.joint_velocity_rad_s,
+            np.array(observation.gripper_width_m),
+        )
+        if not all(np.isfinite(values).all() for values in numbers):
+            raise ObservationError("the joint states hold a value that is not finite")
+
+
+def _ended(outcome: Outcome, what: str) -> Result:
+    if outcome.state == "stopped":
+        return Result(state="stopped", text=outcome.reason or "the arm was stopped")
+    return Result(state="failed", text=f"{outcome.state}: {outcome.reason} ({what})")

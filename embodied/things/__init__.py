@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Things: what may stand on the table, one file a kind: its shape, and what can be done with it.
+
+To add one, write a file here that calls `register`; nothing else changes. The simulator builds whatever
+shape is declared, and verbs ask for abilities (can it be grasped? does it hold something?), never for names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from embodied.registry import Registry
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A cuboid about its centre."""
+
+    size_m: Triple
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cylinder:
+    """Upright, about its centre."""
+
+    radius_m: float
+    height_m: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sphere:
+    """About its centre."""
+
+    radius_m: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mesh:
+    """Triangles, or a file that holds them (.obj). Where it collides, its convex hull does."""
+
+    vertices_m: tuple[Triple, ...] = ()
+    triangles: tuple[int, ...] = ()  # three indices each, counter-clockwise seen from outside
+    file: Path | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Urdf:
+    """A file with links and joints: a drawer, a lid. It keeps its own colours, masses and collisions."""
+
+    file: Path
+
+
+Shape = Box | Cylinder | Sphere | Mesh
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A shape in the frame of a thing."""
+
+    shape: Shape
+    position_m: Triple = (0.0, 0.0, 0.0)
+    turn_rad: Triple = (0.0, 0.0, 0.0)  # roll, pitch, yaw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grasp:
+    """How a hand from above takes it: where the tool centre point is when the fingers close."""
+
+    height_m: float  # above what it stands on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thing:
+    """A kind of thing. Heights are above the table, or above whatever it stands on.
+
+    `collision` are convex parts; empty: it cannot be touched, only pointed at, as paint on the table.
+    """
+
+    name: str  # as words name it, "block"
+    shape: Shape | Urdf  # as it is seen
+    collision: tuple[Part, ...] = ()
+    mass_kg: float = 0.0  # 0: it stays where it is
+    origin_m: float = 0.0  # height of its frame's origin where it stands on the table
+    radius_m: float  # of its footprint
+    touch_height_m: float  # of the tool centre point that touches its top
+    flat: bool = False
+    """Paint, or hollow: pointing into the outline touches it, since it cannot push back there."""
+    square: bool = False  # whether the outline is a square, of half a side `outline_m`, or round
+    outline_m: float = 0.0
+    grasp: Grasp | None = None  # None: it cannot be picked up
+    holds: Mapping[str, float] = field(default_factory=dict)
+    """Preposition -> height at which the foot of what is put there is let go: {"in": 0.03}, {"on": 0.04}."""
+    beside_m: float = 0.10
+    """How far from its centre something is put down beside it."""
+    goal: bool = False  # whether it marks a place that things are pushed to
+
+    def __post_init__(self) -> None:
+        assert not (self.grasp is not None and self.mass_kg <= 0.0), f"{self.name} is taken and has no mass"
+
+
+THINGS: Registry[Thing] = Registry("kind of thing", group="embodied.things", package=__name__)
+"""Kinds of things by name."""
+
+
+def register(thing: Thing) -> Thing:
+    """Make a kind of thing known."""
+    return THINGS.register(thing.name, thing)
