@@ -13,28 +13,31 @@ from __future__ import annotations
 
 import colorsys
 import json
-import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.config import option, parse
 from embodied.environments import EVALUATION_SEED
 from embodied.errors import EmbodiedError
 from embodied.geometry import project
 from embodied.inputs import prepare_picture, prepare_state
-from embodied.plan import GRASP_HEIGHT_M, Plan, Thing
-from embodied.robots import PANDA
+from embodied.language.verbs import Noun, Plan
+from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
+from embodied.processes import run_in_order
+from embodied.progress import progress_bar
+from embodied.things import THINGS
 from embodied.types import ObjectState
-from embodied.vocabulary import COLOURS, KINDS, OTHER_COLOURS
 from sim import scene
-from sim.tasks import FAMILIES
-from sim.tasks.base import HELD_OUT_THINGS, pair_is_held_out
-from sim.tasks.refusals import elsewhere_plan, impossible_command
+from sim.tasks import TABLETOP, Task, make_task
+from sim.tasks.refuse import elsewhere_plan, impossible_command
+from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
 from sim.world import World
 
 RENDER_SIZE_PX = 224
@@ -46,7 +49,11 @@ to know by heart which ones go with a verb."""
 
 MOVED_SHARE = 0.15
 PAINTED_SHARE = 0.6
-_TASKS = tuple(family() for family in FAMILIES)
+POINTED_HEIGHT_M = 0.02
+"""A thing is pointed at where the front camera sees this height above the table at its centre."""
+
+VERBS = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
+"""The order in which models know the verbs of the suite."""
 
 
 @dataclass(kw_only=True)
@@ -58,6 +65,7 @@ class GroundingConfig:
     seed: int = option(0, "scene i is drawn from seed + i; below 1,000,000")
     size_px: int = option(160, "side of the stored pictures")
     workers: int = option(2, "processes that render")
+    tasks: list[str] = option(list(TABLETOP), "tasks whose scenes, things and words are shown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,85 +78,106 @@ class Scene:
     commands: list[tuple[str, str]]  # words, plan
 
 
-def render_scene(world: World, seed: int, size_px: int) -> Scene:
-    """The scene of one seed."""
+def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = TABLETOP) -> Scene:
+    """The scene of one seed; its kinds are counted as `kinds_of` lists them."""
     rng = np.random.default_rng(seed)
-    objects = _TASKS[rng.integers(len(_TASKS))].sample(rng).objects
+    families = [make_task(name) for name in tasks]
+    kinds = kinds_of(families)
+    objects = families[rng.integers(len(families))].sample(rng).objects
     paint = _paint(objects, rng) if rng.random() < PAINTED_SHARE else {}
-    things = [Thing(o.colour, o.kind) for o in objects if o.name not in paint]
-    commands = list(_commands(things, rng))
+    nouns = [Noun(o.colour, o.kind) for o in objects if o.name not in paint]
+    commands = list(_commands(families, nouns, rng))
     if rng.random() < MOVED_SHARE:
         objects = _after_a_move(objects, rng)
     world.set_objects(objects)
     for name, rgb in paint.items():
         world.paint(name, rgb)
     frame = world.render("front", RENDER_SIZE_PX)
-    ground = np.array([[o.position_m[0], o.position_m[1], GRASP_HEIGHT_M] for o in objects])
+    ground = np.array([[o.position_m[0], o.position_m[1], POINTED_HEIGHT_M] for o in objects])
     pixels = (project(frame, ground) + 0.5) * (size_px / RENDER_SIZE_PX)
     return Scene(
         picture=prepare_picture(frame.rgb, size_px),
         objects=[
-            (None if o.name in paint else COLOURS.index(o.colour), KINDS.index(o.kind), float(u), float(v))
+            (None if o.name in paint else COLOURS.index(o.colour), kinds.index(o.kind), float(u), float(v))
             for o, (u, v) in zip(objects, pixels, strict=True)
         ],
         commands=[(text, plan.text()) for text, plan in commands],
     )
 
 
+def kinds_of(families: Sequence[Task]) -> tuple[str, ...]:
+    """Every kind of thing that tasks name or show."""
+    named = [kind for task in families for kind in (*task.target_kinds, *task.reference_kinds, *task.scene)]
+    return tuple(dict.fromkeys(named))
+
+
 def write(config: GroundingConfig) -> Path:
     """Render `config.scenes` scenes into `config.out`. Raises EmbodiedError for evaluation seeds."""
+    if config.scenes < 1:
+        raise EmbodiedError(f"scenes must be at least 1, not {config.scenes}")
     if config.seed < 0 or config.seed + config.scenes > EVALUATION_SEED:
         raise EmbodiedError(
             f"training seeds must lie in [0, {EVALUATION_SEED}); got {config.seed} to "
             f"{config.seed + config.scenes}. Choose a smaller seed or fewer scenes."
         )
-    from rich.progress import track
-
+    families = [make_task(name) for name in config.tasks]
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     shape = (config.scenes, config.size_px, config.size_px, 3)
     pictures = np.lib.format.open_memmap(out / "pictures.npy", mode="w+", dtype=np.uint8, shape=shape)
-    jobs = [(config.seed + i, config.size_px) for i in range(config.scenes)]
+    seeds = range(config.seed, config.seed + config.scenes)
+    render = partial(_render_one, size_px=config.size_px, tasks=tuple(config.tasks))
     with (
-        multiprocessing.get_context("spawn").Pool(config.workers) as pool,
-        (out / "scenes.jsonl").open("w") as file,
+        progress_bar("rendering", config.scenes) as advance,
+        (out / "scenes.jsonl").open("w", encoding="utf-8") as file,
     ):
-        scenes = pool.imap(_render_one, jobs, chunksize=64)
-        for i, scene in enumerate(track(scenes, total=config.scenes, description="rendering")):
-            pictures[i] = scene.picture
-            file.write(json.dumps({"objects": scene.objects, "commands": scene.commands}) + "\n")
+        for i, made in enumerate(run_in_order(seeds, render, config.workers, chunk=64)):
+            pictures[i] = made.picture
+            file.write(json.dumps({"objects": made.objects, "commands": made.commands}) + "\n")
+            advance(1)
     pictures.flush()
-    state = prepare_state(PANDA.home_rad, PANDA.max_gripper_width_m)
-    (out / "meta.json").write_text(json.dumps({"seed": config.seed, "state": state.tolist()}) + "\n")
+    model = arm_model(DEFAULT_ARM)
+    verbs = {task.verb for task in families}
+    meta = {
+        "seed": config.seed,
+        "state": prepare_state(model.home_rad, model.gripper_width_m).tolist(),
+        "kinds": kinds_of(families),
+        "colours": COLOURS,
+        "other_colours": OTHER_COLOURS,
+        "verbs": [verb for verb in VERBS if verb in verbs] + sorted(verbs.difference(VERBS)),
+    }
+    (out / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
     return out
 
 
 _world: World | None = None
 
 
-def _render_one(job: tuple[int, int]) -> Scene:
+def _render_one(seed: int, size_px: int, tasks: tuple[str, ...]) -> Scene:
     global _world
-    _world = _world or World()
-    return render_scene(_world, *job)
+    _world = _world or World(arm_model(DEFAULT_ARM))
+    return render_scene(_world, seed, size_px, tasks)
 
 
-def _commands(things: list[Thing], rng: np.random.Generator) -> Iterator[tuple[str, Plan]]:
+def _commands(
+    families: list[Task], nouns: list[Noun], rng: np.random.Generator
+) -> Iterator[tuple[str, Plan]]:
     for _ in range(COMMANDS_PER_SCENE):
-        task = _TASKS[rng.integers(len(_TASKS))]
+        task = families[rng.integers(len(families))]
         choice = rng.random()
         if choice < IMPOSSIBLE_SHARE:
-            yield impossible_command(things, rng)
+            yield impossible_command(nouns, rng, kinds_of(families))
             continue
         if choice < IMPOSSIBLE_SHARE + ELSEWHERE_SHARE:
             colours = OTHER_COLOURS if rng.random() < OTHER_COLOUR_SHARE else COLOURS
-            elsewhere = elsewhere_plan(task, things, colours, rng)
+            elsewhere = elsewhere_plan(task, nouns, colours, rng)
             if elsewhere is not None:
                 yield task.say(elsewhere[0], rng), elsewhere[0]
             continue
-        plans = [plan for plan in task.plans_for(things) if not pair_is_held_out(plan)]
+        plans = [plan for plan in task.plans_for(nouns) if not pair_is_held_out(plan)]
         if plans:
             plan = plans[rng.integers(len(plans))]
-            assert HELD_OUT_THINGS.isdisjoint(plan.things)
+            assert HELD_OUT_THINGS.isdisjoint(plan.nouns)
             yield task.say(plan, rng), plan
 
 
@@ -161,23 +190,23 @@ def _paint(
         while True:
             rgb = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 1.0), rng.uniform(0.1, 1.0))
             nearest = min(COLOURS, key=lambda name: float(np.abs(np.subtract(scene.RGB[name], rgb)).sum()))
-            if Thing(nearest, objects[i].kind) not in HELD_OUT_THINGS:
+            if Noun(nearest, objects[i].kind) not in HELD_OUT_THINGS:
                 break
         painted[objects[i].name] = rgb
     return painted
 
 
 def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...]:
-    """One block in a bowl or on a zone, as commands leave it."""
-    blocks = [i for i, o in enumerate(objects) if o.kind == "block"]
-    holders = [o for o in objects if o.kind != "block"]
-    if not blocks or not holders:
+    """One thing in a bowl or on a zone, as commands leave it."""
+    things = [THINGS.get(o.kind) for o in objects]
+    movable = [i for i, thing in enumerate(things) if thing.grasp is not None]
+    holders = [i for i, thing in enumerate(things) if "in" in thing.holds or thing.goal]
+    if not movable or not holders:
         return objects
-    moved, holder = blocks[rng.integers(len(blocks))], holders[rng.integers(len(holders))]
-    height = 0.027 if holder.kind == "bowl" else 0.021
-    position = np.array([*(holder.position_m[:2] + rng.normal(0.0, 0.008, 2)), height])
-    block = replace(objects[moved], position_m=position)
-    return (*objects[:moved], block, *objects[moved + 1 :])
+    moved, holder = movable[rng.integers(len(movable))], holders[rng.integers(len(holders))]
+    height = things[moved].origin_m + (0.007 if "in" in things[holder].holds else 0.001)
+    position = np.array([*(objects[holder].position_m[:2] + rng.normal(0.0, 0.008, 2)), height])
+    return (*objects[:moved], replace(objects[moved], position_m=position), *objects[moved + 1 :])
 
 
 if __name__ == "__main__":

@@ -3,34 +3,36 @@
 
 import numpy as np
 
-from embodied.plan import Plan, Thing
-from sim.tasks.base import Episode, SceneState, Task, place_things
+from embodied.language.verbs import Noun, Plan
+from sim.tasks.base import Episode, SceneState, Task, register
+from sim.tasks.scenes import place_things
 
-THINGS = (
-    Thing("red", "block"),
-    Thing("blue", "block"),
-    Thing("yellow", "block"),
-    Thing("green", "bowl"),
-    Thing("white", "bowl"),
-    Thing("purple", "zone"),
+NOUNS = (
+    Noun("red", "block"),
+    Noun("blue", "block"),
+    Noun("yellow", "block"),
+    Noun("green", "bowl"),
+    Noun("white", "bowl"),
+    Noun("purple", "zone"),
 )
 
 
+@register
 class Playground(Task):
     """The scene that a launch shows by default. It has no goal of its own, so it never succeeds."""
 
     name = "playground"
+    verb = "put_in_bowl"
     templates = ("put {a} in {b}",)
-    held_out_templates = templates
+    splits = ("seen",)
 
     def sample(self, rng: np.random.Generator, split: str = "seen") -> Episode:
-        plan = Plan(act="put_in_bowl", target=THINGS[0], reference=THINGS[3])
+        plan = Plan(verb=self.verb, target=NOUNS[0], reference=NOUNS[3])
         objects = None
         while objects is None:
-            objects = place_things(list(THINGS), None, rng)
-        return Episode(
-            task=self.name, split=split, objects=objects, instruction=self.say(plan, rng), plan=plan
-        )
+            objects = place_things(NOUNS, rng)
+        text = self.say(plan, rng)
+        return Episode(task=self.name, split=split, objects=objects, instruction=text, plan=plan)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         return False

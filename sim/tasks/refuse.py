@@ -1,18 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """refuse: commands that must be answered and not obeyed: absent things, and what the arm cannot do."""
 
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
 import numpy as np
 
+from embodied.environments import SPLITS
 from embodied.errors import EmbodiedError
-from embodied.plan import Plan, Thing
-from embodied.types import SkillCall
-from sim.tasks.base import Episode, SceneState, Task
-from sim.tasks.refusals import HELD_OUT_IMPOSSIBLE, absent_command, impossible_command
-from sim.tasks.words import polite
+from embodied.language.verbs import ABSENT, CANNOT, Noun, Plan
+from embodied.language.vocabulary import COLOURS
+from embodied.motion.skills import SkillCall
+from sim.phrases import FOLDER, noun_phrase, pick, polite, read
+from sim.tasks.base import TABLETOP, Episode, SceneState, Task, make_task, register
+from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
 
 IMPOSSIBLE_SHARE = 0.5
+_FILE = FOLDER / "refuse.yaml"
 
 
+@register
 class Refuse(Task):
     """Success: nothing was touched. Measured beside the families; a policy that never moves gets 100 %.
 
@@ -20,31 +28,22 @@ class Refuse(Task):
     """
 
     name = "refuse"
-    templates = ()
-    held_out_templates = ()
-
-    def __init__(self, families: tuple[Task, ...]) -> None:
-        self._families = families
+    verb = CANNOT
+    splits = SPLITS
 
     def sample(self, rng: np.random.Generator, split: str = "seen") -> Episode:
         while True:
-            family = self._families[rng.integers(len(self._families))]
+            family = make_task(TABLETOP[rng.integers(len(TABLETOP))])
             objects = family.sample(rng, "seen").objects
-            present = [Thing(o.colour, o.kind) for o in objects]
+            present = [Noun(o.colour, o.kind) for o in objects]
             command: tuple[str, Plan] | None
             if split != "pair" and rng.random() < IMPOSSIBLE_SHARE:
-                command = self._impossible(present, rng, split)
+                command = _impossible(present, rng, split)
             else:
                 command = absent_command(family, present, rng, split)
             if command is not None:
                 text, plan = command
                 return Episode(task=self.name, split=split, objects=objects, instruction=text, plan=plan)
-
-    def _impossible(self, present: list[Thing], rng: np.random.Generator, split: str) -> tuple[str, Plan]:
-        if split == "seen":
-            return impossible_command(present, rng)
-        sentence = HELD_OUT_IMPOSSIBLE[rng.integers(len(HELD_OUT_IMPOSSIBLE))]
-        return polite(sentence, rng), Plan(act="cannot")
 
     def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
         raise EmbodiedError("a command that must be refused has no motion; evaluate a policy that reads")
@@ -54,3 +53,79 @@ class Refuse(Task):
 
     def score(self, episode: Episode, state: SceneState) -> float:
         return float(self.success(episode, state))
+
+
+def _impossible(present: Sequence[Noun], rng: np.random.Generator, split: str) -> tuple[str, Plan]:
+    if split == "seen":
+        return impossible_command(present, rng)
+    return polite(pick(read(_FILE)["held_out_impossible"], rng), rng), Plan(verb=CANNOT)
+
+
+def elsewhere_plan(
+    task: Task,
+    present: Sequence[Noun],
+    colours: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    held_out: bool = False,
+) -> tuple[Plan, Noun] | None:
+    """A plan of `task` in which one thing, of one of `colours`, is not on the table; and that thing.
+
+    With `held_out` the thing is one that training never shows, else never such a one. None where no
+    plan can be made.
+    """
+    missing = [
+        Noun(colour, kind)
+        for kind in (*task.target_kinds, *task.reference_kinds)
+        for colour in colours
+        if Noun(colour, kind) not in present and (Noun(colour, kind) in HELD_OUT_THINGS) == held_out
+    ]
+    if not missing:
+        return None
+    noun = missing[rng.integers(len(missing))]
+    plans = [
+        plan
+        for plan in task.plans_for([*present, noun])
+        if noun in plan.nouns
+        and (held_out or not pair_is_held_out(plan))
+        and HELD_OUT_THINGS.isdisjoint(set(plan.nouns) - {noun})
+    ]
+    return (plans[rng.integers(len(plans))], noun) if plans else None
+
+
+def absent_command(
+    task: Task, present: Sequence[Noun], rng: np.random.Generator, split: str = "seen"
+) -> tuple[str, Plan] | None:
+    """A command of `task` that names one thing which is not there; None where none can be made.
+
+    `paraphrase` says it by a held-out template; `pair` names a thing that training never shows.
+    """
+    found = elsewhere_plan(task, present, COLOURS, rng, held_out=split == "pair")
+    if found is None:
+        return None
+    plan, noun = found
+    return task.say(plan, rng, held_out=split == "paraphrase"), Plan(verb=ABSENT, target=noun)
+
+
+def impossible_command(
+    present: Sequence[Noun], rng: np.random.Generator, kinds: Collection[str] = ()
+) -> tuple[str, Plan]:
+    """A command that the arm cannot carry out, whatever is on the table; `kinds` are things that it knows."""
+    phrases, plan = read(_FILE), Plan(verb=CANNOT)
+    named = [noun for noun in present if noun not in HELD_OUT_THINGS]
+    fixed = [noun for noun in named if noun.thing.grasp is None]
+    choice = rng.random()
+    if choice < 0.35 or not named:
+        return polite(pick(phrases["impossible"], rng), rng), plan
+    a = named[rng.integers(len(named))]
+    if choice < 0.55:
+        words = {"a": noun_phrase(a, rng), "colour": pick(COLOURS, rng)}
+        return polite(pick(phrases["with_thing"], rng).format(**words), rng), plan
+    if choice < 0.75 and fixed:
+        a, b = fixed[rng.integers(len(fixed))], named[rng.integers(len(named))]
+        words = {"a": noun_phrase(a, rng), "b": noun_phrase(b, rng)}
+        return polite(pick(phrases["with_fixed"], rng).format(**words), rng), plan
+    article = pick(("the ", "the ", f"the {pick(COLOURS, rng)} "), rng)
+    unknown = article + pick(tuple(word for word in phrases["unknown_things"] if word not in kinds), rng)
+    template = pick(phrases["with_unknown"], rng)
+    return polite(template.format(u=unknown, a=noun_phrase(a, rng)), rng), plan

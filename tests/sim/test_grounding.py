@@ -2,52 +2,79 @@
 """Training pictures: what is painted keeps its kind and loses its name, and nothing held out is shown."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from embodied.plan import Thing, parse_plan
+from embodied.arm import DEFAULT_ARM, arm_model
+from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.language.verbs import Noun, parse_plan
+from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.train.grounding_data import UNNAMED, GroundingData
-from embodied.vocabulary import COLOURS, KINDS
 from sim import grounding, scene
-from sim.tasks import make_task
-from sim.tasks.base import HELD_OUT_THINGS
+from sim.grounding import GroundingConfig
+from sim.tasks import TABLETOP, make_task
+from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.world import World
 
 
 @pytest.fixture(scope="module")
 def world():
-    with World() as made:
+    with World(arm_model(DEFAULT_ARM)) as made:
         yield made
 
 
 def test_a_painted_thing_loses_its_name_and_keeps_its_kind_and_place(
-    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(grounding, "MOVED_SHARE", 0.0)
-    made = next(s for s in map(partial(grounding.render_scene, world, size_px=160), range(50)) if unnamed(s))
-    np.save(tmp_path / "pictures.npy", made.picture[None])
-    row = {"objects": made.objects, "commands": made.commands}
-    (tmp_path / "scenes.jsonl").write_text(json.dumps(row) + "\n")
-    (tmp_path / "meta.json").write_text(json.dumps({"state": [0.0] * 8}))
+    monkeypatch.setattr(grounding, "PAINTED_SHARE", 1.0)
+    grounding.write(GroundingConfig(out=str(tmp_path), scenes=2, workers=1))
     data = GroundingData(tmp_path)
-    labels = data.labels(0, 10, 10)
-    for colour, kind, u, v in made.objects:
-        cell = int(v / 16) * 10 + int(u / 16)
-        assert labels.colour[cell] == (UNNAMED if colour is None else colour)
-        assert labels.kind[cell] == kind
-        if colour is not None:
-            assert data.find(0, Thing(COLOURS[colour], KINDS[kind])) == (u, v)
-    for _, text in made.commands:
-        plan = parse_plan(text)
-        there = [data.find(0, thing) is not None for thing in plan.things]
-        assert sum(not x for x in there) <= 1, "at most one thing of a command is not there"
+    for index in range(2):
+        labels = data.labels(index, 10, 10)
+        objects = data.scenes[index]["objects"]
+        assert any(colour is None for colour, *_ in objects)
+        for colour, kind, u, v in objects:
+            cell = int(v / 16) * 10 + int(u / 16)
+            assert labels.colour[cell] == (UNNAMED if colour is None else colour)
+            assert labels.kind[cell] == kind
+            if colour is not None:
+                assert data.find(index, Noun(COLOURS[colour], data.kinds[kind])) == (u, v)
+        for _, plan in data.commands(index):
+            there = [data.find(index, noun) is not None for noun in plan.nouns]
+            assert sum(not x for x in there) <= 1, "at most one thing of a command is not there"
 
 
-def unnamed(made: grounding.Scene) -> bool:
-    return any(colour is None for colour, *_ in made.objects)
+def test_the_data_say_which_words_they_hold(tmp_path: Path):
+    grounding.write(GroundingConfig(out=str(tmp_path), scenes=1, size_px=32, workers=1))
+    meta = json.loads((tmp_path / "meta.json").read_text())
+    assert meta["kinds"] == ["block", "bowl", "zone"]
+    assert meta["verbs"] == ["touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative"]
+    assert (meta["colours"], meta["other_colours"]) == (list(COLOURS), list(OTHER_COLOURS))
+    assert len(meta["state"]) == 8
+    one_task = GroundingConfig(out=str(tmp_path), scenes=3, size_px=32, workers=1, tasks=["stack"])
+    grounding.write(one_task)
+    assert json.loads((tmp_path / "meta.json").read_text())["verbs"] == ["stack"]
+    plans = [plan for i in range(3) for _, plan in GroundingData(tmp_path).commands(i)]
+    assert {plan.verb for plan in plans} <= {"stack", "cannot"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"seed": 999_999, "scenes": 2}, EmbodiedError, "training seeds"),
+        ({"tasks": ["stak"]}, UnknownNameError, "Did you mean 'stack'"),
+        ({"scenes": 0}, EmbodiedError, "scenes"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_written(
+    changes: dict[str, object], error: type[EmbodiedError], message: str, tmp_path: Path
+):
+    with pytest.raises(error, match=message):
+        grounding.write(GroundingConfig(out=str(tmp_path / "data"), **changes))
+    assert not (tmp_path / "data").exists()
 
 
 def test_paint_comes_near_no_held_out_thing():
@@ -58,7 +85,7 @@ def test_paint_comes_near_no_held_out_thing():
         for name, rgb in grounding._paint(objects, rng).items():
             distance = {c: float(np.abs(np.subtract(scene.RGB[c], rgb)).sum()) for c in COLOURS}
             nearest = min(distance, key=distance.__getitem__)
-            assert all((nearest, kinds[name]) != (t.colour, t.kind) for t in HELD_OUT_THINGS)
+            assert all((nearest, kinds[name]) != (noun.colour, noun.kind) for noun in HELD_OUT_THINGS)
 
 
 def test_equal_seeds_give_equal_scenes(world: World):
@@ -66,3 +93,9 @@ def test_equal_seeds_give_equal_scenes(world: World):
         a, b = (grounding.render_scene(world, seed, 64) for _ in range(2))
         assert np.array_equal(a.picture, b.picture)
         assert (a.objects, a.commands) == (b.objects, b.commands)
+
+
+def test_no_command_names_what_is_held_out(world: World):
+    for seed in range(20):
+        for text, plan in grounding.render_scene(world, seed, 32, TABLETOP).commands:
+            assert HELD_OUT_THINGS.isdisjoint(parse_plan(plan).nouns), text

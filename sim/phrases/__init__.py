@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How people say things: YAML files beside this one, and what makes sentences of them.
+
+A file of a task holds
+
+    words:                 # what may stand in a slot; `shared: put` is the list of that name in common.yaml
+      v: [shared: put, stack, pile]
+    templates:             # sentences, each as often as the number after it says
+      - "{v} {a} on {b}": 10
+      - i want {a} on {b}
+    held_out_templates:    # never in training: what the split `paraphrase` says
+      - perch {a} on top of {b}
+    relations: {left of: [left of, to the left of]}    # and held_out_relations likewise
+
+`{a}`, `{b}` and `{r}` are the target, the reference and the relation of a plan. Many words in many places
+teach the language model to read what matters, and not to know a list by heart.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.language.verbs import Noun, Plan
+
+FOLDER = Path(__file__).parent
+Words = Mapping[str, tuple[str, ...]]
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is ten times as quick
+_TABLES = ("words", "relations", "held_out_relations")
+_NOUNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phrases:
+    """How people ask for one task."""
+
+    templates: tuple[str, ...]
+    words: Words = field(default_factory=dict)
+    held_out_templates: tuple[str, ...] = ()
+    relations: Words = field(default_factory=dict)
+    held_out_relations: Words = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, file: Path) -> Phrases:
+        """Those of a YAML file. Raises EmbodiedError or UnknownNameError that says what is wrong in it."""
+        content = read(file)
+        known = [entry.name for entry in fields(cls)]
+        for key, value in content.items():
+            if key not in known:
+                raise UnknownNameError(f"key of {file}", key, known)
+            if isinstance(value, dict) != (key in _TABLES):
+                wanted = "lists by name" if key in _TABLES else "a list"
+                raise EmbodiedError(f"{file}: {key} must be {wanted}")
+        if not content.get("templates"):
+            raise EmbodiedError(f"{file} has no templates")
+        return cls(**content)
+
+    def say(self, plan: Plan, rng: np.random.Generator, *, held_out: bool = False) -> str:
+        """The words of `plan`; with `held_out` by words that training never saw. Raises EmbodiedError."""
+        templates = self.held_out_templates if held_out else self.templates
+        if not templates:
+            raise EmbodiedError(f"there are no held-out templates to say {plan.text()!r} with")
+        sentence = fill(pick(templates, rng), self.words, rng)
+        slots = {
+            slot: noun_phrase(noun, rng, held_out=held_out)
+            for slot, noun in (("a", plan.target), ("b", plan.reference))
+            if noun is not None
+        }
+        if plan.relation is not None:
+            slots["r"] = self._relation(plan.relation, rng, held_out)
+        try:
+            return polite(sentence.format(**slots), rng)
+        except KeyError as error:
+            raise EmbodiedError(
+                f"the template {sentence!r} has a slot {error.args[0]!r}, which neither its words nor the "
+                f"plan {plan.text()!r} fill"
+            ) from None
+
+    def sentences(self) -> Iterator[str]:
+        """Every sentence that training may use, with the plan's slots open."""
+        return itertools.chain.from_iterable(fillings(template, self.words) for template in self.templates)
+
+    def _relation(self, relation: str, rng: np.random.Generator, held_out: bool) -> str:
+        phrases = self.relations.get(relation, (relation,))
+        if held_out and rng.random() < 0.5:
+            phrases = self.held_out_relations.get(relation, phrases)
+        return pick(phrases, rng)
+
+
+@lru_cache
+def read(file: Path) -> Mapping[str, Any]:
+    """A YAML file with its lists of phrases as tuples. Raises EmbodiedError that says what is wrong."""
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), _LOADER)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise EmbodiedError(f"no phrases in {file}: {str(error).splitlines()[0]}") from None
+    if not isinstance(content, dict):
+        raise EmbodiedError(f"{file} must hold `key: list of phrases` lines")
+    table: Mapping[str, Any] = _expanded(file, content)
+    return table
+
+
+def _expanded(file: Path, content: Any) -> Any:
+    if isinstance(content, dict):
+        return {str(key): _expanded(file, value) for key, value in content.items()}
+    if isinstance(content, list):
+        return tuple(phrase for entry in content for phrase in _phrases(file, entry))
+    raise EmbodiedError(f"{file}: {content!r} must be a list of phrases")
+
+
+def _phrases(file: Path, entry: Any) -> tuple[str, ...]:
+    if isinstance(entry, str):
+        return (entry,)
+    if isinstance(entry, dict) and len(entry) == 1:
+        [(phrase, times)] = entry.items()
+        if phrase == "shared" and isinstance(times, str):
+            shared = _common()["shared"]
+            if times not in shared:
+                raise UnknownNameError("shared list of phrases", times, shared)
+            return tuple(shared[times])
+        if isinstance(phrase, str) and type(times) is int:
+            return (phrase,) * times
+    raise EmbodiedError(f"{file}: {entry!r} is no phrase; write it in quotes, or as `phrase: how often`")
+
+
+def _common() -> Mapping[str, Any]:
+    return read(FOLDER / "common.yaml")
+
+
+def register_nouns(kind: str, nouns: tuple[str, ...], held_out: tuple[str, ...] = ()) -> None:
+    """Say how people call a kind of thing; without this it is called by its name. Raises EmbodiedError."""
+    if kind in read(FOLDER / "things.yaml") or _NOUNS.get(kind, (nouns, held_out)) != (nouns, held_out):
+        raise EmbodiedError(f"how {kind!r} is called is known already")
+    _NOUNS[kind] = (nouns, held_out)
+
+
+def nouns(kind: str) -> tuple[str, ...]:
+    """How people call a kind of thing; what stands there twice comes twice as often."""
+    return _nouns(kind)[0]
+
+
+def held_out_nouns(kind: str) -> tuple[str, ...]:
+    """How people call it where training must not have seen the word."""
+    return _nouns(kind)[1]
+
+
+def _nouns(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    entry = read(FOLDER / "things.yaml").get(kind)
+    return (entry["nouns"], entry["held_out"]) if entry else _NOUNS.get(kind, ((kind,), ()))
+
+
+def noun_phrase(noun: Noun, rng: np.random.Generator, *, held_out: bool = False) -> str:
+    """One way to name a thing; with `held_out`, half of the time by a word that training never saw."""
+    known, unseen = _nouns(noun.kind)
+    if held_out and rng.random() < 0.5:
+        known = unseen or known
+    common = _common()
+    return pick(common["noun_phrases"], rng).format(
+        colour=noun.colour, noun=pick(known, rng), adjective=pick(common["adjectives"], rng)
+    )
+
+
+def polite(sentence: str, rng: np.random.Generator) -> str:
+    """Dress a command as people do; sometimes capitalised."""
+    sentence = pick(_common()["prefixes"], rng) + sentence + pick(_common()["suffixes"], rng)
+    return sentence.capitalize() if rng.random() < 0.2 else sentence
+
+
+def bare(sentence: str) -> str:
+    """A sentence without the politeness that `polite` may add: what a template must not share."""
+    prefixes, suffixes = (
+        sorted({part for part in _common()[key] if part}, key=len, reverse=True)
+        for key in ("prefixes", "suffixes")
+    )
+    while True:
+        start = next((part for part in prefixes if sentence.startswith(part)), "")
+        end = next((part for part in suffixes if sentence.endswith(part)), "")
+        if not start and not end:
+            return sentence
+        sentence = sentence.removeprefix(start).removesuffix(end)
+
+
+def fill(template: str, words: Words, rng: np.random.Generator) -> str:
+    """`template` with a random word in every slot of `words`; other slots stay as they are."""
+    for slot in _slots(template, words):
+        template = template.replace(f"{{{slot}}}", pick(words[slot], rng), 1)
+    return template
+
+
+def fillings(template: str, words: Words) -> Iterator[str]:
+    """Everything that `fill` can make of `template`."""
+    found = _slots(template, words)
+    for choice in itertools.product(*(dict.fromkeys(words[slot]) for slot in found)):
+        sentence = template
+        for slot, word in zip(found, choice, strict=True):
+            sentence = sentence.replace(f"{{{slot}}}", word, 1)
+        yield sentence
+
+
+def _slots(template: str, words: Words) -> list[str]:
+    return [slot for slot in re.findall(r"{(\w+)}", template) if slot in words]
+
+
+def pick(options: tuple[str, ...], rng: np.random.Generator) -> str:
+    """One of `options`; what stands there twice comes twice as often."""
+    return options[rng.integers(len(options))]

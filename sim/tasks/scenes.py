@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which things stand where on the table, and which are held out of training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from embodied.geometry import upright
+from embodied.language.verbs import Noun, Plan
+from embodied.language.vocabulary import COLOURS
+from embodied.things import THINGS
+from embodied.types import Float, ObjectState
+
+WORKSPACE_M = ((0.36, 0.64), (-0.23, 0.23))
+"""x and y range of object centres."""
+CLEARANCE_M = 0.03
+MIN_MOVE_M = 0.08
+"""Goals nearer than this to the start are not asked for."""
+_GOAL_MARGIN_M = 0.03
+"""Goals may lie this far outside of WORKSPACE_M."""
+
+HELD_OUT_THINGS = frozenset({Noun("purple", "block"), Noun("yellow", "bowl"), Noun("green", "zone")})
+"""Colour-kind pairs that no training scene shows and no training sentence names."""
+HELD_OUT_COLOUR_PAIRS = frozenset(
+    (COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS)]) for i in range(len(COLOURS))
+)
+"""(target colour, reference colour) that no training sentence names together."""
+
+
+def pair_is_held_out(plan: Plan) -> bool:
+    """Whether the plan names an attribute pair that is kept out of training."""
+    if plan.target is None or plan.reference is None:
+        return plan.target in HELD_OUT_THINGS
+    return (plan.target.colour, plan.reference.colour) in HELD_OUT_COLOUR_PAIRS
+
+
+def with_distractors(
+    plan: Plan, counts: Mapping[str, tuple[int, int]], colours: Sequence[str], rng: np.random.Generator
+) -> list[Noun] | None:
+    """The things of `plan` and others; `counts` is the fewest and the most of each kind.
+
+    The others come from pairs that training may show, so that a held-out thing is only ever there
+    because the command names it. None for a command that names one beside another thing.
+    """
+    nouns = list(plan.nouns)
+    if len(nouns) == 2 and not HELD_OUT_THINGS.isdisjoint(nouns):
+        return None
+    wanted = {kind: int(rng.integers(low, high + 1)) for kind, (low, high) in counts.items()}
+    for kind, count in wanted.items():
+        taken = HELD_OUT_THINGS.union(nouns)
+        free = [Noun(colour, kind) for colour in colours if Noun(colour, kind) not in taken]
+        missing = max(count - sum(noun.kind == kind for noun in nouns), 0)
+        nouns += [free[i] for i in rng.permutation(len(free))[:missing]]
+    return nouns
+
+
+def place_things(nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
+    """Put things on the table without overlap, wide ones first; None after too many tries.
+
+    The first red block is called "red block", the next "red block 2". The order of the answer is random.
+    """
+    placed: list[ObjectState] = []
+    named = zip(_names(nouns), nouns, strict=True)
+    # Wide things would not find room later.
+    for name, noun in sorted(named, key=lambda pair: -pair[1].thing.radius_m):
+        for _ in range(40):
+            xy = np.array([rng.uniform(*WORKSPACE_M[0]), rng.uniform(*WORKSPACE_M[1])])
+            if all(apart(xy, noun.kind, other) for other in placed):
+                break
+        else:
+            return None
+        movable = noun.thing.mass_kg > 0.0
+        position = np.array([xy[0], xy[1], noun.thing.origin_m if movable else 0.0])
+        yaw = float(rng.uniform(-np.pi / 4, np.pi / 4)) if movable else 0.0
+        placed.append(
+            ObjectState(
+                name=name, kind=noun.kind, colour=noun.colour, position_m=position, orientation=upright(yaw)
+            )
+        )
+    return tuple(placed[i] for i in rng.permutation(len(placed)))
+
+
+def _names(nouns: Sequence[Noun]) -> list[str]:
+    seen: Counter[Noun] = Counter()
+    names = []
+    for noun in nouns:
+        seen[noun] += 1
+        names.append(str(noun) if seen[noun] == 1 else f"{noun} {seen[noun]}")
+    return names
+
+
+def start_and_goal(plan: Plan, objects: Sequence[ObjectState]) -> tuple[Float, Float]:
+    """x, y (2,) of the first and of the last place that a plan brings the hand to."""
+    places = {o.name: o.position_m[:2] for o in objects}
+    points = plan.ground(np.stack([places[str(noun)] for noun in plan.nouns])).points_m
+    return points[0, :2], points[-1, :2]
+
+
+def is_a_move(start: Float, goal: Float) -> bool:
+    """Whether what stands at `start` can be asked for at `goal`: on the table, and not there yet."""
+    on_table = all(
+        low - _GOAL_MARGIN_M <= value <= high + _GOAL_MARGIN_M
+        for value, (low, high) in zip(goal, WORKSPACE_M, strict=True)
+    )
+    return on_table and distance_xy(start, goal) >= MIN_MOVE_M
+
+
+def obstacles(plan: Plan, objects: Sequence[ObjectState]) -> list[ObjectState]:
+    """What stands in the way of a plan: whatever it does not name and is more than paint."""
+    named = {str(noun) for noun in plan.nouns}
+    return [o for o in objects if o.name not in named and THINGS.get(o.kind).collision]
+
+
+def apart(xy: Float, kind: str, other: ObjectState) -> bool:
+    """Whether a thing at `xy` (2,) keeps its distance from `other`."""
+    gap = THINGS.get(kind).radius_m + THINGS.get(other.kind).radius_m + CLEARANCE_M
+    return float(np.linalg.norm(xy - other.position_m[:2])) >= gap
+
+
+def distance_xy(a: Float, b: Float) -> float:
+    """Horizontal distance of two points, m."""
+    return float(np.linalg.norm(a[:2] - b[:2]))
