@@ -1,34 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A short-lived node that looks at the graph.
+"""A short-lived node that looks at the graph and asks its nodes: `ros2 node`, `service` and `param`.
 
 There is no daemon that already knows the graph, so each command waits until it has discovered it.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import rclpy
+from rcl_interfaces.msg import Parameter, ParameterType
+from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters
 from rclpy.client import Client
 from rclpy.node import Node
+from rclpy.parameter import get_parameter_value, parameter_value_to_python
 from rclpy.signals import SignalHandlerOptions
 
-NAME_PREFIX = "_ros2cli"
+from embodied.errors import EmbodiedError, UnknownNameError
+from nodes.ros2.interfaces import fill, get_interface, to_plain
+
 FOUND_WITHIN_S = 5.0
 SETTLED_AFTER_S = 0.6
 ALONE_AFTER_S = 3.0
+_KINDS = ("Boolean", "Integer", "Double", "String")
+LABELS = (
+    "",
+    *(f"{kind} value is:" for kind in _KINDS),
+    *(f"{kind} values are:" for kind in ("Byte", *_KINDS)),
+)
+"""What `param get` prints before the value, by the number of its ParameterType."""
 
 
 @contextmanager
-def temporary_node(name: str | None = None) -> Iterator[Node]:
-    """A node for the time of one command; hidden unless it is given a name."""
+def temporary_node() -> Iterator[Node]:
+    """A hidden node for the time of one command."""
     # Ctrl-C stays Python's: it ends waiting loops too.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = rclpy.create_node(name or f"{NAME_PREFIX}_{os.getpid()}", enable_rosout=False)
+        node = rclpy.create_node(f"_ros2cli_{os.getpid()}", enable_rosout=False)
         try:
             yield node
         finally:
@@ -49,17 +64,18 @@ def wait_until(node: Node, condition: Callable[[], bool], timeout_s: float | Non
 
 def wait_for_graph(node: Node) -> None:
     """Wait until the graph has been discovered: something is there, and no more is coming."""
-    start = changed = time.monotonic()
+    changed_s = time.monotonic()
     seen: object = None
-    while True:
-        now = time.monotonic()
+
+    def settled() -> bool:
+        nonlocal changed_s, seen
         present = (node_names(node, hidden=True), node.get_topic_names_and_types())
         if present != seen:
-            seen, changed = present, now
+            seen, changed_s = present, time.monotonic()
         alone = len(present[0]) <= 1
-        if now - start > FOUND_WITHIN_S or now - changed > (ALONE_AFTER_S if alone else SETTLED_AFTER_S):
-            return
-        rclpy.spin_once(node, timeout_sec=0.05)
+        return time.monotonic() - changed_s > (ALONE_AFTER_S if alone else SETTLED_AFTER_S)
+
+    wait_until(node, settled)
 
 
 def node_names(node: Node, *, hidden: bool = False) -> list[str]:
@@ -70,20 +86,101 @@ def node_names(node: Node, *, hidden: bool = False) -> list[str]:
     )
 
 
-def is_hidden(name: str) -> bool:
-    """Whether a topic or service is hidden: a part of its name begins with an underscore."""
-    return any(part.startswith("_") for part in name.split("/"))
-
-
 def absolute(name: str) -> str:
     """A name as the graph lists it."""
     return name if name.startswith("/") else f"/{name}"
 
 
-def call(node: Node, client: Client, request: object) -> object:
-    """Call a service and wait for its answer. Raises RuntimeError if the call failed."""
+def list_nodes(_: argparse.Namespace) -> int:
+    """Print the names of the nodes."""
+    with temporary_node() as node:
+        wait_for_graph(node)
+        for name in node_names(node):
+            print(name)
+    return 0
+
+
+def call_service(options: argparse.Namespace) -> int:
+    """Call a service, and print what is asked and what is answered."""
+    cls = get_interface(options.service_type, "srv")
+    request = fill(cls.Request(), options.values)
+    with temporary_node() as node:
+        client: Client = node.create_client(cls, options.service_name)
+        if not wait_until(node, client.service_is_ready, 1.0):
+            print("waiting for service to become available...")
+            wait_until(node, client.service_is_ready, None)
+        print(f"requester: making request: {request!r}\n")
+        print(f"response:\n{_answer(node, client, request)!r}\n")
+    return 0
+
+
+def list_parameters(options: argparse.Namespace) -> int:
+    """Print the names of the parameters of one node, or of every node."""
+    with temporary_node() as node:
+        if options.node_name:
+            print(*(f"  {name}" for name in _parameters(node, options.node_name)), sep="\n")
+            return 0
+        wait_for_graph(node)
+        for name in node_names(node):
+            print(f"{name}:", *(f"  {parameter}" for parameter in _parameters(node, name)), sep="\n")
+    return 0
+
+
+def get_parameter(options: argparse.Namespace) -> int:
+    """Print the value of a parameter."""
+    with temporary_node() as node:
+        _require(node, options)
+        request = GetParameters.Request(names=[options.parameter_name])
+        (value,) = _ask(node, options.node_name, "get_parameters", GetParameters, request).values
+    if value.type == ParameterType.PARAMETER_NOT_SET:
+        print("Parameter not set.")
+        return 0
+    label = () if options.hide_type else (LABELS[value.type],)
+    print(*label, to_plain(parameter_value_to_python(value)))
+    return 0
+
+
+def set_parameter(options: argparse.Namespace) -> int:
+    """Set a parameter; the node may refuse."""
+    parameter = Parameter(name=options.parameter_name, value=get_parameter_value(options.value))
+    with temporary_node() as node:
+        _require(node, options)
+        request = SetParameters.Request(parameters=[parameter])
+        (result,) = _ask(node, options.node_name, "set_parameters", SetParameters, request).results
+    reason = f": {result.reason}" if result.reason else ""
+    if result.successful:
+        print(f"Set parameter successful{reason}")
+        return 0
+    print(f"Setting parameter failed{reason}", file=sys.stderr)
+    return 1
+
+
+def _require(node: Node, options: argparse.Namespace) -> None:
+    valid = _parameters(node, options.node_name)
+    if options.parameter_name not in valid:
+        name = absolute(options.node_name)
+        raise UnknownNameError(f"parameter of {name}", options.parameter_name, valid)
+
+
+def _parameters(node: Node, name: str) -> list[str]:
+    request = ListParameters.Request()
+    return sorted(_ask(node, name, "list_parameters", ListParameters, request).result.names)
+
+
+def _ask(node: Node, name: str, service: str, cls: Any, request: object) -> Any:
+    """Ask the node `name` about its parameters. Raises UnknownNameError that lists the nodes."""
+    full = absolute(name)
+    if not wait_until(node, lambda: full in node_names(node, hidden=True)):
+        raise UnknownNameError("node", full, node_names(node))
+    client: Client = node.create_client(cls, f"{full}/{service}")
+    if not wait_until(node, client.service_is_ready):
+        raise EmbodiedError(f"node {full} offers no {service} within {FOUND_WITHIN_S:g} s; try again")
+    return _answer(node, client, request)
+
+
+def _answer(node: Node, client: Client, request: object) -> Any:
     future = client.call_async(request)
-    rclpy.spin_until_future_complete(node, future)
+    wait_until(node, future.done, None)
     if future.result() is None:
         raise RuntimeError(f"Exception while calling service: {future.exception()!r}")
     return future.result()

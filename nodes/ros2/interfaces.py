@@ -18,13 +18,6 @@ TRUNCATE_AT = 128
 """Longer arrays and texts are cut, as the real `ros2 topic echo` does."""
 
 
-def interface_packages(kind: str) -> list[str]:
-    """Packages that define interfaces of `kind`: "msg" or "srv"."""
-    index = "share/ament_index/resource_index/rosidl_interfaces"
-    files = [path for prefix in prefixes() for path in (prefix / index).glob("*")]
-    return sorted({path.name for path in files if f"{kind}/" in path.read_text(encoding="utf-8")})
-
-
 def get_interface(name: str, kind: str) -> type[Any]:
     """The class of "std_msgs/msg/String", or of its short form "std_msgs/String".
 
@@ -34,21 +27,21 @@ def get_interface(name: str, kind: str) -> type[Any]:
     if len(parts) == 2:
         parts.insert(1, kind)
     if len(parts) != 3 or parts[1] != kind or not all(part.isidentifier() for part in parts):
-        raise EmbodiedError(f"{name!r} is not a type; a type reads like {_example(kind)!r}")
+        example = {"msg": "std_msgs/msg/String", "srv": "std_srvs/srv/Trigger"}[kind]
+        raise EmbodiedError(f"{name!r} is not a type; a type reads like {example!r}")
     package = parts[0]
     try:
         module = importlib.import_module(f"{package}.{kind}")
     except ModuleNotFoundError:
-        raise UnknownNameError(f"package of {kind} types", package, interface_packages(kind)) from None
+        index = "share/ament_index/resource_index/rosidl_interfaces"
+        files = [path for prefix in prefixes() for path in (prefix / index).glob("*")]
+        valid = {path.name for path in files if f"{kind}/" in path.read_text(encoding="utf-8")}
+        raise UnknownNameError(f"package of {kind} types", package, valid) from None
     cls = getattr(module, parts[2], None)
     if cls is None:
-        valid = [key for key, value in vars(module).items() if isinstance(value, type) and "_" not in key]
+        valid = {key for key, value in vars(module).items() if isinstance(value, type) and "_" not in key}
         raise UnknownNameError(f"{kind} type of {package}", parts[2], valid)
     return cls
-
-
-def _example(kind: str) -> str:
-    return {"msg": "std_msgs/msg/String", "srv": "std_srvs/srv/Trigger"}[kind]
 
 
 def fill(message: Any, text: str) -> Any:
@@ -89,14 +82,13 @@ def _convert(present: Any, type_name: str, value: Any) -> Any:
         element = type_name.removeprefix("sequence<").split(",")[0].split("[")[0].rstrip(">")
         if "/" not in element:
             return list(value)
-        items = []
-        for item in value:
-            package, _, cls_name = element.partition("/")
-            message = get_interface(f"{package}/msg/{cls_name}", "msg")()
-            _fill(message, item)
-            items.append(message)
+        package, _, cls_name = element.partition("/")
+        cls = get_interface(f"{package}/msg/{cls_name}", "msg")
+        items = [cls() for _ in value]
+        for item, values in zip(items, value, strict=True):
+            _fill(item, values)
         return items
-    if isinstance(present, float) and not isinstance(present, bool):
+    if isinstance(present, float):
         return float(value)
     if isinstance(present, bytes):
         return bytes([value]) if isinstance(value, int) else bytes(value)

@@ -1,138 +1,150 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`ros2 topic list | type | info | pub | echo | hz`."""
+"""Messages on topics: `ros2 topic list | pub | echo | hz`."""
 
 from __future__ import annotations
 
 import argparse
+import statistics
+import time
+from collections import deque
+from itertools import pairwise
+from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 
-from embodied.errors import UnknownNameError
-from nodes.ros2 import stream
-from nodes.ros2.graph import absolute, is_hidden, temporary_node, wait_for_graph, wait_until
-from nodes.ros2.qos import add_qos_arguments
+from embodied.errors import EmbodiedError, UnknownNameError
+from nodes.ros2.graph import absolute, temporary_node, wait_for_graph, wait_until
+from nodes.ros2.interfaces import fill, get_interface, to_yaml
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments as of the real command."""
-    verbs = parser.add_subparsers(dest="verb", required=True)
-    sub = verbs.add_parser("list", help="Output a list of available topics")
-    sub.add_argument("-t", "--show-types", action="store_true", help="Additionally show the topic type")
-    sub.add_argument(
-        "-c", "--count-topics", action="store_true", help="Only display the number of topics discovered"
-    )
-    sub.add_argument("--include-hidden-topics", action="store_true", help="Consider hidden topics as well")
-    sub.set_defaults(run=_list)
-    for verb, run, meaning in (
-        ("type", _type, "Print a topic's type"),
-        ("info", _info, "Print information about a topic"),
-    ):
-        sub = verbs.add_parser(verb, help=meaning)
-        sub.add_argument("topic_name", help="Name of the ROS topic (e.g. '/chatter')")
-        sub.set_defaults(run=run)
-    sub.add_argument("-v", "--verbose", action="store_true", help="Print every endpoint with its QoS profile")
-    _add_pub(verbs.add_parser("pub", help="Publish a message to a topic"))
-    _add_echo(verbs.add_parser("echo", help="Output messages from a topic"))
-    sub = verbs.add_parser("hz", help="Print the average publishing rate to screen")
-    sub.add_argument("topic_name", help="Name of the ROS topic to listen to (e.g. '/chatter')")
-    sub.add_argument(
-        "-w", "--window", type=stream.positive_int, default=10000, help="Window size, in messages"
-    )
-    sub.set_defaults(run=stream.hz)
+KEEP_ALIVE_S = 0.1
+WINDOW = 10_000
+"""As many messages, at most, count for their rate."""
 
 
-def _add_pub(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("topic_name", help="Name of the ROS topic to publish to (e.g. '/chatter')")
-    sub.add_argument("message_type", help="Type of the ROS message (e.g. 'std_msgs/String')")
-    sub.add_argument("values", nargs="?", default="{}", help="Values to fill the message with in YAML format")
-    sub.add_argument(
-        "-r", "--rate", type=stream.positive_float, default=1.0, help="Publishing rate in Hz (default: 1)"
-    )
-    sub.add_argument("-p", "--print", type=int, default=1, help="Only print every N-th published message")
-    group = sub.add_mutually_exclusive_group()
-    group.add_argument("-1", "--once", action="store_true", help="Publish one message and exit")
-    group.add_argument(
-        "-t", "--times", type=int, default=0, help="Publish this number of times and then exit"
-    )
-    sub.add_argument(
-        "-w",
-        "--wait-matching-subscriptions",
-        type=int,
-        default=None,
-        help="Wait until finding the specified number of matching subscriptions. Defaults to 1 when using "
-        '"-1"/"--once"/"--times", otherwise defaults to 0.',
-    )
-    sub.add_argument(
-        "--max-wait-time-secs",
-        type=stream.positive_float,
-        default=None,
-        help="End the wait for subscriptions",
-    )
-    sub.add_argument(
-        "--keep-alive",
-        type=stream.positive_float,
-        default=0.1,
-        help="Stay for N seconds after the last message",
-    )
-    sub.add_argument("-n", "--node-name", help="Name of the created publishing node")
-    add_qos_arguments(sub, "default")
-    sub.set_defaults(run=stream.pub)
-
-
-def _add_echo(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("topic_name", help="Name of the ROS topic to listen to (e.g. '/chatter')")
-    sub.add_argument("message_type", nargs="?", help="Type of the ROS message (e.g. 'std_msgs/msg/String')")
-    sub.add_argument("--field", help="Echo a selected field of a message; '.' selects sub-fields")
-    sub.add_argument(
-        "-f", "--full-length", action="store_true", help="Output all elements of arrays and texts"
-    )
-    sub.add_argument("--once", action="store_true", help="Print the first message received and then exit")
-    sub.add_argument("--timeout", type=stream.positive_float, help="End after this many seconds")
-    add_qos_arguments(sub, "sensor_data")
-    sub.set_defaults(run=stream.echo)
-
-
-def _topics(node: Node) -> dict[str, list[str]]:
-    return dict(node.get_topic_names_and_types())
-
-
-def _find(node: Node, name: str) -> list[str]:
-    if not wait_until(node, lambda: name in _topics(node)):
-        raise UnknownNameError("topic", name, _topics(node))
-    return _topics(node)[name]
-
-
-def _list(options: argparse.Namespace) -> int:
+def list_topics(options: argparse.Namespace) -> int:
+    """Print the names of the topics, without the hidden ones, which have a part that begins with "_"."""
     with temporary_node() as node:
         wait_for_graph(node)
-        topics = _topics(node)
-    names = [name for name in sorted(topics) if options.include_hidden_topics or not is_hidden(name)]
-    if options.count_topics:
-        print(len(names))
-        return 0
-    for name in names:
-        print(f"{name} [{', '.join(topics[name])}]" if options.show_types else name)
+        for name, types in sorted(node.get_topic_names_and_types()):
+            if "/_" not in name:
+                print(f"{name} [{', '.join(types)}]" if options.show_types else name)
     return 0
 
 
-def _type(options: argparse.Namespace) -> int:
+def pub(options: argparse.Namespace) -> int:
+    """Publish: a number of times, or at a rate until Ctrl-C."""
+    cls = get_interface(options.message_type, "msg")
+    message = fill(cls(), options.values)
     with temporary_node() as node:
-        print(*_find(node, absolute(options.topic_name)), sep="\n")
+        qos = _qos(options, reliable=True, latched=False)
+        publisher = node.create_publisher(cls, options.topic_name, qos)
+        if options.times:
+            _wait_for_subscription(node, publisher, options.max_wait_time_secs)
+        print("publisher: beginning loop")
+        count = 0
+        while True:
+            count += 1
+            print(f"publishing #{count}: {message!r}\n")
+            publisher.publish(message)
+            if count == options.times:
+                break
+            time.sleep(1.0 / options.rate)
+        if publisher.get_subscription_count():
+            # A subscriber that has not discovered this node yet still gets what it did not acknowledge.
+            publisher.wait_for_all_acked(Duration(seconds=1.0))
+        time.sleep(KEEP_ALIVE_S)
     return 0
 
 
-def _info(options: argparse.Namespace) -> int:
-    name = absolute(options.topic_name)
+def echo(options: argparse.Namespace) -> int:
+    """Print messages as YAML, until Ctrl-C, or the first one."""
+    topic = absolute(options.topic_name)
+    fields = options.field.split(".") if options.field else []
+    count = 0
+
+    def show(message: Any) -> None:
+        nonlocal count
+        count += 1
+        if options.once and count > 1:
+            return
+        value = message
+        for field in fields:
+            valid: dict[str, str] = getattr(value, "get_fields_and_field_types", dict)()
+            if field not in valid:
+                raise UnknownNameError(f"field of {type(value).__name__}", field, valid)
+            value = getattr(value, field)
+        plain = hasattr(value, "get_fields_and_field_types")
+        print(to_yaml(value, full=options.full_length) if plain else f"{value}\n", end="---\n")
+
     with temporary_node() as node:
-        types = _find(node, name)
-        wait_for_graph(node)
-        end = "\n\n" if options.verbose else "\n"
-        print("Type:", types[0] if len(types) == 1 else types, end=end)
-        for kind, count, endpoints in (
-            ("Publisher", node.count_publishers(name), node.get_publishers_info_by_topic(name)),
-            ("Subscription", node.count_subscribers(name), node.get_subscriptions_info_by_topic(name)),
-        ):
-            print(f"{kind} count: {count}", end=end)
-            for endpoint in endpoints if options.verbose else ():
-                print(endpoint, end=end)
+        given = get_interface(options.message_type, "msg") if options.message_type else None
+        cls = given or _type_of(node, topic, patience_s=4.0)
+        # What the publishers offer decides: a latched message reaches only who asks for what came before.
+        wait_until(node, lambda: node.count_publishers(topic) > 0, 1.0)
+        offered = [info.qos_profile for info in node.get_publishers_info_by_topic(topic)]
+        reliable = {qos.reliability for qos in offered} == {ReliabilityPolicy.RELIABLE}
+        latched = {qos.durability for qos in offered} == {DurabilityPolicy.TRANSIENT_LOCAL}
+        qos = _qos(options, reliable=reliable, latched=latched)
+        node.create_subscription(cls, topic, show, qos)
+        wait_until(node, lambda: options.once and count > 0, None)
     return 0
+
+
+def hz(options: argparse.Namespace) -> int:
+    """Print the rate of a topic each second, until Ctrl-C."""
+    topic = absolute(options.topic_name)
+    arrivals_s: deque[float] = deque(maxlen=WINDOW + 1)
+    with temporary_node() as node:
+        cls = _type_of(node, topic, patience_s=None)
+        node.create_subscription(
+            cls, topic, lambda _: arrivals_s.append(time.monotonic()), qos_profile_sensor_data, raw=True
+        )
+        printed_s = 0.0
+        while True:
+            wait_until(node, lambda: False, 1.0)
+            if len(arrivals_s) < 2 or arrivals_s[-1] == printed_s:
+                continue
+            printed_s = arrivals_s[-1]
+            intervals_s = [after - before for before, after in pairwise(arrivals_s)]
+            print(
+                f"average rate: {1.0 / statistics.fmean(intervals_s):.3f}\n"
+                f"\tmin: {min(intervals_s):.3f}s max: {max(intervals_s):.3f}s "
+                f"std dev: {statistics.pstdev(intervals_s):.5f}s window: {len(intervals_s)}"
+            )
+
+
+def _qos(options: argparse.Namespace, *, reliable: bool, latched: bool) -> QoSProfile:
+    """The profile that the options ask for; where they ask for nothing, the one given here."""
+    reliability = options.qos_reliability or ("reliable" if reliable else "best_effort")
+    durability = options.qos_durability or ("transient_local" if latched else "volatile")
+    return QoSProfile(
+        depth=10,
+        reliability=ReliabilityPolicy.get_from_short_key(reliability),
+        durability=DurabilityPolicy.get_from_short_key(durability),
+    )
+
+
+def _wait_for_subscription(node: Node, publisher: Publisher, limit_s: float | None) -> None:
+    start = time.monotonic()
+    while not publisher.get_subscription_count():
+        print("Waiting for at least 1 matching subscription(s)...")
+        if limit_s is not None and time.monotonic() - start >= limit_s:
+            raise EmbodiedError(f"Timed out waiting for subscribers: nobody listens after {limit_s:g} s")
+        wait_until(node, lambda: publisher.get_subscription_count() > 0, min(1.0, limit_s or 1.0))
+
+
+def _type_of(node: Node, topic: str, *, patience_s: float | None) -> Any:
+    def types() -> list[str]:
+        return dict(node.get_topic_names_and_types()).get(topic, [])
+
+    if not wait_until(node, lambda: bool(types()), 1.0):
+        print(f"WARNING: topic [{topic}] does not appear to be published yet")
+        if not wait_until(node, lambda: bool(types()), patience_s):
+            topics = dict(node.get_topic_names_and_types())
+            raise UnknownNameError("topic (its type cannot be determined)", topic, topics)
+    if len(types()) > 1:
+        raise EmbodiedError(f"Cannot tell the type of topic '{topic}': it has more than one: {types()}")
+    return get_interface(types()[0], "msg")

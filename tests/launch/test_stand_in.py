@@ -5,13 +5,19 @@ import ast
 import os
 import signal
 import stat
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH = ("-m", "nodes.ros2.main", "launch", "demo", "x.launch.py")
 WORKER = f"""#!{sys.executable}
-import signal, subprocess, sys, time
+import pathlib, signal, subprocess, sys, time
+if "slow" in sys.argv:
+    signal.signal(signal.SIGINT, lambda *_: (time.sleep(0.5), sys.exit(0)))
 if "deaf" in sys.argv:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 if "parent" in sys.argv:
@@ -20,6 +26,12 @@ print("args", sys.argv[1:], flush=True)
 print("oops", file=sys.stderr, flush=True)
 if sys.argv[1].isdigit():
     sys.exit(int(sys.argv[1]))
+if sys.argv[1] == "chatty":
+    said = pathlib.Path(sys.argv[2])
+    for count in range(1_000_000):
+        print("x" * 1000, flush=True)
+        print("y" * 1000, file=sys.stderr, flush=True)
+        said.write_text(str(count))
 time.sleep(600)
 """
 HEADER = """
@@ -38,8 +50,8 @@ def generate_launch_description():
 
 
 @pytest.fixture
-def demo(ros, tmp_path):
-    """Writes a launch file into the package `demo`, and launches it."""
+def write(ros, tmp_path):
+    """Writes a launch file into the package `demo`, which has one executable."""
     script = tmp_path / "lib" / "demo" / "worker"
     script.parent.mkdir(parents=True)
     script.write_text(WORKER)
@@ -50,16 +62,26 @@ def demo(ros, tmp_path):
     index.mkdir(parents=True)
     (index / "demo").touch()
 
-    def launch(body, *arguments):
+    def write_launch_file(body):
         lines = "\n".join(f"    {line}" for line in body.splitlines())
         header = HEADER.replace("import *", "import DeclareLaunchArgument, OpaqueFunction, "
                                 "RegisterEventHandler, SetEnvironmentVariable, Shutdown")  # fmt: skip
         (folder / "x.launch.py").write_text(header + lines)
-        ros.env["AMENT_PREFIX_PATH"] = str(tmp_path)
-        return ros.ros2("launch", "demo", "x.launch.py", *arguments)
 
-    yield launch
-    ros.env.pop("AMENT_PREFIX_PATH", None)
+    ros.env["AMENT_PREFIX_PATH"] = str(tmp_path)
+    yield write_launch_file
+    del ros.env["AMENT_PREFIX_PATH"]
+
+
+@pytest.fixture
+def demo(ros, write):
+    """Writes a launch file and launches it."""
+
+    def launch(body, *arguments):
+        write(body)
+        return ros.start(*LAUNCH, *arguments)
+
+    return launch
 
 
 def pid_of(process, name, *, after=0):
@@ -130,6 +152,63 @@ def test_a_process_that_ignores_ctrl_c_is_ended_all_the_same(demo):
     assert not alive(pid)
 
 
+def test_ctrl_c_again_and_again_leaves_neither_a_process_nor_a_traceback(demo):
+    process = demo("return LaunchDescription([worker('parent', 'slow', respawn=True), worker('x', 'slow')])")
+    pids = [pid_of(process, name) for name in ("worker-1", "worker-2")]
+    process.wait_for("[worker-1] args")
+    process.wait_for("[worker-2] args")
+    pids += [int(line.split()[-1]) for line in process.lines if "] child " in line]
+    assert len(pids) == 3
+    while alive(process.pid):  # to its very end, where an interrupt would find no loop to take it
+        process.send(signal.SIGINT)
+        time.sleep(0.02)
+    assert process.wait() == 0
+    assert "[WARNING] [launch]: user interrupted with ctrl-c (SIGINT) again, ignoring..." in process.lines
+    assert "Traceback" not in process.text
+    assert "KeyboardInterrupt" not in process.text
+    assert [pid for pid in pids if alive(pid)] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_launch_whose_reader_has_gone_goes_on_and_ends_on_a_signal(
+    ros, write, tmp_path, wait_until, number
+):
+    said = tmp_path / "said"
+    write(f"return LaunchDescription([worker('chatty', {str(said)!r})])")
+    # As in a shell: `ros2 launch ... 2>&1 | head`.
+    launch = subprocess.Popen(
+        [sys.executable, *LAUNCH],
+        env=ros.env,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        line = next(line for line in launch.stdout if b"process started with pid [" in line)
+        pid = int(line.split(b"[")[-1].rstrip(b"]\n"))
+        launch.stdout.close()
+        # More than the pipes hold: the process does not wait for a reader.
+        wait_until(lambda: said.exists() and int(said.read_text() or 0) > 1000)
+        launch.send_signal(number)
+        assert launch.wait(60.0) == 0
+        assert not alive(pid)
+    finally:
+        launch.kill()
+        launch.wait()
+
+
+@pytest.mark.usefixtures("write")
+def test_run_becomes_the_executable(ros):
+    assert ros.run("run", "demo", "worker", "3", "--help") == (3, "args ['3', '--help']\noops")
+    process = ros.ros2("run", "demo", "worker", "slow")
+    process.wait_for("args")
+    for _ in range(3):
+        process.send(signal.SIGINT)
+    assert process.wait() == 0
+    assert not alive(process.pid)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a service of the Linux kernel")
 def test_the_processes_end_even_if_the_launch_is_killed(demo, wait_until):
     process = demo("return LaunchDescription([worker('x')])")
@@ -158,8 +237,9 @@ def test_an_error_in_a_reaction_ends_the_launch_with_exit_code_1(demo):
         "    raise RuntimeError(f'{event.process_name} ended with {event.returncode}')\n"
         "return LaunchDescription([RegisterEventHandler(OnProcessExit(on_exit=react)), worker('3')])"
     )
-    process = demo(body)
+    process = demo(body, "-d")
     assert process.wait() == 1
+    assert "Traceback (most recent call last):" in process.lines
     assert (
         "[ERROR] [launch]: Caught exception in launch (see debug for traceback): worker-1 ended with 3"
         in process.lines

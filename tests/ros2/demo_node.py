@@ -15,6 +15,7 @@ def main() -> None:
     node.declare_parameter("policy", "palme")
     node.declare_parameter("limits.speed", 0.5)
     node.declare_parameter("count", 3)
+    node.declare_parameter("names", ["a", "b"])
     latched = node.create_publisher(
         String, "status", QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     )
