@@ -18,18 +18,20 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-USER_ERROR = 2
-"""Exit code of a node that cannot run as it was configured: starting it again would not help."""
-
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments first, then the transport, then the nodes."""
     return LaunchDescription(
         [
             DeclareLaunchArgument(
+                "arm",
+                default_value="panda",
+                description="The arm: a name that `embodied tasks` lists, or the path of a YAML file.",
+            ),
+            DeclareLaunchArgument(
                 "policy",
                 default_value="palme",
-                description='What decides: palme, colour_blob, oracle, random, or "module:class".',
+                description="What decides: palme, colour_blob, or module:Class in the current folder.",
             ),
             DeclareLaunchArgument(
                 "checkpoint",
@@ -94,8 +96,13 @@ def transport() -> list[SetEnvironmentVariable]:
 def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     """The nodes, once the arguments are known."""
 
+    from nodes.launch_support import released_latch
+
     def given(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
+
+    def text(name: str) -> dict[str, ParameterValue]:
+        return {name: ParameterValue(LaunchConfiguration(name), value_type=str)}
 
     if given("exit_on_done") == "true" and not given("instruction"):
         raise RuntimeError('exit_on_done:=true needs an instruction:="..." that can be done')
@@ -107,33 +114,22 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         "output": "screen",
         "ros_arguments": ["--log-level", given("log_level")],
     }
-    policy = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=str)
-        for name in ("policy", "checkpoint", "device")
-    }
-    from tempfile import mkdtemp
-
-    # An emergency stop must outlive a gate that is started anew, and end with this launch.
-    latch = {"latch_file": f"{mkdtemp(prefix='embodied_gate_')}/stopped"}
+    policy = [text("policy"), text("checkpoint"), text("device")]
     agent = Node(
         executable="agent_node",
-        parameters=[use_sim_time, policy, *params_file],
+        parameters=[use_sim_time, text("arm"), *policy, *params_file],
         respawn=True,
         respawn_delay=0.5,
         **common,
     )
     gate = Node(
         executable="gate_node",
-        parameters=[use_sim_time, latch, *params_file],
+        parameters=[use_sim_time, text("arm"), {"latch_file": released_latch()}, *params_file],
         respawn=True,
         respawn_delay=0.5,
         **common,
     )
-    announcer = Node(
-        executable="announce_node",
-        parameters=[{"instruction": ParameterValue(LaunchConfiguration("instruction"), value_type=str)}],
-        **common,
-    )
+    announcer = Node(executable="announce_node", parameters=[text("instruction")], **common)
     reactions = [OnProcessExit(on_exit=give_up_on_user_error)]
     if given("exit_on_done") == "true":
         reactions.append(OnProcessExit(target_action=announcer, on_exit=end_with_the_instruction))
@@ -142,6 +138,8 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
 
 def give_up_on_user_error(event: ProcessExited, context: LaunchContext) -> None:
     """End the launch, with exit code 1, when a node cannot run as configured."""
+    from nodes.launch_support import USER_ERROR
+
     if event.returncode == USER_ERROR and not context.is_shutdown:
         raise RuntimeError(f"{event.process_name} cannot run as it was configured: see its error above")
 

@@ -7,7 +7,7 @@ which topics they are found.
 
 from pathlib import Path
 
-from launch import LaunchContext, LaunchDescription
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
@@ -18,6 +18,8 @@ CAMERA_TOPICS = ("image_raw", "camera_info", "pose")
 
 def generate_launch_description() -> LaunchDescription:
     """Where the arm is found, and what every arm shares."""
+    from nodes.launch_support import refuse_unknown
+
     actions = [
         DeclareLaunchArgument(
             "joint_states",
@@ -58,11 +60,4 @@ def generate_launch_description() -> LaunchDescription:
         ),
     ]
     valid = [argument.name for argument in LaunchDescription(actions).get_launch_arguments()]
-    return LaunchDescription([OpaqueFunction(function=refuse_unknown_arguments, args=[valid]), *actions])
-
-
-def refuse_unknown_arguments(context: LaunchContext, valid: list[str]) -> None:
-    """A typo in an argument's name is an error, not a default."""
-    from nodes.launch_arguments import refuse_unknown
-
-    refuse_unknown(context.argv, valid, Path(__file__).name)
+    return LaunchDescription([OpaqueFunction(function=refuse_unknown, args=[valid, __file__]), *actions])

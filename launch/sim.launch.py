@@ -13,6 +13,8 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 def generate_launch_description() -> LaunchDescription:
     """The simulator's arguments, what every arm shares, and the simulator."""
+    from nodes.launch_support import refuse_unknown
+
     actions = [
         DeclareLaunchArgument(
             "task",
@@ -37,14 +39,7 @@ def generate_launch_description() -> LaunchDescription:
         OpaqueFunction(function=start),
     ]
     valid = [argument.name for argument in LaunchDescription(actions).get_launch_arguments()]
-    return LaunchDescription([OpaqueFunction(function=refuse_unknown_arguments, args=[valid]), *actions])
-
-
-def refuse_unknown_arguments(context: LaunchContext, valid: list[str]) -> None:
-    """A typo in an argument's name is an error, not a default."""
-    from nodes.launch_arguments import refuse_unknown
-
-    refuse_unknown(context.argv, valid, Path(__file__).name)
+    return LaunchDescription([OpaqueFunction(function=refuse_unknown, args=[valid, __file__]), *actions])
 
 
 def start(context: LaunchContext) -> list[Node]:
@@ -54,6 +49,7 @@ def start(context: LaunchContext) -> list[Node]:
         return LaunchConfiguration(name).perform(context)
 
     parameters = {
+        "arm": ParameterValue(LaunchConfiguration("arm"), value_type=str),
         "task": ParameterValue(LaunchConfiguration("task"), value_type=str),
         "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
         "gui": ParameterValue(LaunchConfiguration("gui"), value_type=bool),

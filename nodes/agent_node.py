@@ -9,7 +9,7 @@ In: `instruction` (std_msgs/String), `joint_states`, and of each camera that the
 
 `state` goes from loading to ready, and for each instruction through thinking and moving to one of done,
 refused (a plain answer, nothing moved), failed or stopped. `id` is new with each instruction. A new
-instruction pre-empts the one under way. `~/cancel` stops the arm.
+instruction pre-empts the one under way. Words that stop, and `~/cancel`, stop the arm at once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import traceback
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.executors import SingleThreadedExecutor
@@ -25,112 +27,116 @@ from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from embodied.agent import Agent
+from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.errors import EmbodiedError
+from embodied.language import door
 from embodied.policy import Policy, make_policy
-from embodied.robots import PANDA
-from embodied.safety import ClockScale
+from embodied.run import Agent, Hooks, Interrupted
 from embodied.types import Decision
-from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, Diagnostics, declare, run, steady_s, to_json
-from nodes.gate_client import GateClient
-from nodes.performer import Interrupted, Performer, Result
-from nodes.senses import Senses
+from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, Diagnostics, declare, run, to_json
+from nodes.ros_arm import RosArm
 
 _TERMINAL = ("done", "refused", "failed", "stopped")
 
 
+@dataclass(frozen=True, eq=False)
+class _Command:
+    """An instruction and the id that its statuses carry."""
+
+    text: str
+    id: str
+
+
 class AgentNode(Node):
-    """Callbacks store and answer; one worker thread loads the policy, thinks and follows motions."""
+    """Callbacks store, answer and stop; one worker thread loads the policy and runs the loop."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("agent_node", **kwargs)
-        self._policy_name = str(
-            declare(
-                self,
-                "policy",
-                "palme",
-                "policy that decides: a registered name or module:class",
-                read_only=True,
-            )
-        )
-        self._checkpoint = str(
-            declare(self, "checkpoint", "", "checkpoint directory; empty is the shipped one", read_only=True)
-        )
-        self._device = str(
-            declare(self, "device", "", "where the policy computes; empty is its default", read_only=True)
-        )
+        arm = "arm to move: a name that `embodied tasks` lists, or the path of a YAML file"
+        model = arm_model(str(declare(self, "arm", DEFAULT_ARM, arm, read_only=True)))
+        policy = "policy that decides: a registered name, or module:Class in the current folder"
+        self._policy_name = str(declare(self, "policy", "palme", policy, read_only=True))
+        checkpoint = "checkpoint directory; empty is the shipped one"
+        self._checkpoint = str(declare(self, "checkpoint", "", checkpoint, read_only=True))
+        device = "where the policy computes; empty is its default"
+        self._device = str(declare(self, "device", "", device, read_only=True))
         options = "further options of the policy, a JSON object"
         self._options = str(declare(self, "policy_options", "{}", options, read_only=True))
         age = "age at which an observation is refused, seconds"
-        self._max_age_s = declare(
-            self, "max_observation_age_s", 0.5, age, read_only=True, low=0.05, high=60.0
-        )
+        max_age_s = declare(self, "max_observation_age_s", 0.5, age, read_only=True, low=0.05, high=60.0)
+
         self.failure: BaseException | None = None
-        self._wake = threading.Condition()
-        self._pending: str | None = None
-        self._generation = 0
-        self._cancelled = False
+        self._agent: Agent | None = None
+        self._lock = threading.Condition()
+        self._current: _Command | None = None  # under way, or about to be
         self._closing = False
         self._status: dict[str, object] = {"state": "", "text": "", "instruction": "", "id": "", "attempt": 0}
         self._prefix, self._count = uuid.uuid4().hex[:6], 0
-        self._scale = ClockScale()
         self._decision_ms = 0.0
 
-        self.senses = Senses(self, PANDA.joint_names)
-        self.gate = GateClient(self)
+        self.arm = RosArm(self, model, max_age_s=max_age_s)
         self._status_out = self.create_publisher(String, "status", LATCHED)
         self._plan_out = self.create_publisher(String, "plan", LATCHED)
         self.create_subscription(String, "instruction", self._on_instruction, RELIABLE)
         self.create_service(Trigger, "~/cancel", self._on_cancel)
         self._clock_timer = self.create_timer(0.05, self._watch_clock, clock=STEADY)
-        self._diagnostics = Diagnostics(self, "panda", self._report)
-        self._say("loading", f"loading policy {self._policy_name}")
+        self._diagnostics = Diagnostics(self, model.name, self._report)
+        self._say_loading()
         self._worker = threading.Thread(target=self._work, name="agent", daemon=True)
         self._worker.start()
 
-    def now_s(self) -> float:
-        """Seconds on the clock that stamps observations."""
-        return float(self.get_clock().now().nanoseconds) * 1e-9
-
     def close(self) -> None:
         """Stop the arm and end the worker."""
-        with self._wake:
+        with self._lock:
             self._closing = True
-            self._generation += 1
-            self._wake.notify_all()
+            self._interrupt("the agent ends")
+            self._lock.notify_all()
         self._worker.join(timeout=5.0)
 
     def _on_instruction(self, message: String) -> None:
-        with self._wake:
-            self._pending, self._cancelled = message.data, False
-            self._generation += 1
-            self._wake.notify_all()
+        stops = door.stops(message.data)
+        with self._lock:
+            self._interrupt("stopped" if stops else "another instruction came")
+            self._count += 1
+            self._current = command = _Command(message.data, f"{self._prefix}-{self._count}")
+            if not stops:
+                self._lock.notify_all()
+                return
+            self.get_logger().info(f"instruction: {command.text}")
+            self._end(command, "stopped", "stopped")
+            if self._agent is None:
+                self._say_loading()
 
     def _on_cancel(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self.gate.stop()
-        with self._wake:
-            self._pending, self._cancelled = None, True
-            self._generation += 1
-            self._wake.notify_all()
+        with self._lock:
+            self._interrupt("cancelled")
         response.success, response.message = True, "stopping"
         return response
 
+    def _interrupt(self, why: str) -> None:
+        """Stop the arm and end the command under way, at once. Call with the lock."""
+        command, self._current = self._current, None
+        self.arm.stop()  # whatever moves, ours or not, and however busy the worker is
+        if command is not None:
+            self._say("stopped", why, command)
+
     def _watch_clock(self) -> None:
-        if not self._scale.update(self.now_s(), steady_s()):
+        if not self.arm.watch_clock():
             self.get_logger().warning("the clock went backwards: what was seen before is forgotten")
-            self.senses.forget()
+        if self._agent is not None:
+            self._agent.max_observation_age_s = self.arm.max_age_s
 
     def _work(self) -> None:
         try:
-            agent = Agent(self._load(), clock=self.now_s, max_observation_age_s=self._max_age_s)
-            self.senses.open_cameras(agent.policy.cameras)
-            performer = Performer(
-                agent, self.senses, self.gate, now_s=self.now_s, max_age_s=self._max_age_s, scale=self._scale
-            )
-            self._say("ready", "tell me what to do")
+            policy = self._load()
+            self.arm.senses.open_cameras(policy.needs)
+            agent = Agent(policy, self.arm, max_observation_age_s=self.arm.max_age_s)
+            with self._lock:
+                self._agent = agent
+                self._say("ready", "tell me what to do")
             self.get_logger().info(f"ready: policy {self._policy_name}")
             while (command := self._next()) is not None:
-                self._perform(performer, *command)
+                self._perform(agent, command)
         except EmbodiedError as error:
             self._say("failed", str(error))
             self.failure = error
@@ -148,54 +154,67 @@ class AgentNode(Node):
         if not isinstance(options, dict):
             raise EmbodiedError(f"policy_options must be a JSON object, not {self._options}")
         options |= {k: v for k, v in (("checkpoint", self._checkpoint), ("device", self._device)) if v}
-        return make_policy(self._policy_name, options)
+        try:
+            return make_policy(self._policy_name, options)
+        except EmbodiedError:
+            raise
+        except Exception as error:
+            # Starting it again would not mend a module that cannot be imported.
+            at = traceback.extract_tb(error.__traceback__)[-1]
+            what = f"{type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
+            raise EmbodiedError(f"policy {self._policy_name!r} does not load: {what}") from error
 
-    def _next(self) -> tuple[str, int] | None:
-        with self._wake:
-            while self._pending is None and not self._closing:
-                self._wake.wait()
-            if self._closing:
-                return None
-            assert self._pending is not None
-            text, self._pending = self._pending, None
-            return text, self._generation
+    def _next(self) -> _Command | None:
+        with self._lock:
+            self._lock.wait_for(lambda: self._current is not None or self._closing)
+            return self._current
 
-    def _perform(self, performer: Performer, text: str, generation: int) -> None:
-        self._count += 1
-        self._status = self._status | {
-            "instruction": text,
-            "id": f"{self._prefix}-{self._count}",
-            "attempt": 1,
-        }
-        self.get_logger().info(f"instruction: {text}")
+    def _perform(self, agent: Agent, command: _Command) -> None:
+        self.get_logger().info(f"instruction: {command.text}")
 
         def check() -> None:
-            if self._closing:
-                raise Interrupted("the agent ends")
-            if self._generation != generation:
-                raise Interrupted("cancelled" if self._cancelled else "another instruction came")
+            if self._current is not command:
+                raise Interrupted
 
+        def on_state(state: str, text: str, attempt: int) -> None:
+            with self._lock:
+                check()
+                self._say(state, text, command, attempt)
+
+        def on_decision(decision: Decision) -> None:
+            check()
+            self._decision_ms = decision.timings_ms.get("decide", 0.0)
+            self._plan_out.publish(String(data=decision.text))
+
+        self.arm.check = check
         try:
-            result = performer.perform(
-                text, check=check, say=self._say_attempt, on_decision=self._publish_plan
-            )
-        except Interrupted as error:
-            result = Result(state="stopped", text=str(error))
+            result = agent.do(command.text, hooks=Hooks(check, on_state, on_decision))
+        except Interrupted:
+            return  # whoever interrupted has said why
         except EmbodiedError as error:
-            result = Result(state="failed", text=str(error))
-        self._say(result.state, result.text)
+            self._end(command, "failed", str(error))
+        else:
+            self._end(command, result.state, result.text)
 
-    def _publish_plan(self, decision: Decision) -> None:
-        self._decision_ms = decision.timings_ms.get("decide", 0.0)
-        self._plan_out.publish(String(data=decision.text))
+    def _end(self, command: _Command, state: str, text: str) -> None:
+        with self._lock:
+            if self._current is command:
+                self._current = None
+                self._say(state, text, command)
 
-    def _say_attempt(self, state: str, text: str, attempt: int) -> None:
-        self._status = self._status | {"attempt": attempt}
-        self._say(state, text)
+    def _say_loading(self) -> None:
+        self._say("loading", f"loading policy {self._policy_name}")
 
-    def _say(self, state: str, text: str) -> None:
-        self._status = self._status | {"state": state, "text": text}
-        self._status_out.publish(to_json(self._status))
+    def _say(
+        self, state: str, text: str, command: _Command | None = None, attempt: int | None = None
+    ) -> None:
+        with self._lock:
+            if command is not None and command.id != self._status["id"]:
+                self._status |= {"instruction": command.text, "id": command.id, "attempt": 1}
+            if attempt is not None:
+                self._status["attempt"] = attempt
+            self._status |= {"state": state, "text": text}
+            self._status_out.publish(to_json(self._status))
         if state in _TERMINAL:
             self.get_logger().info(f"{state}: {text}")
 
@@ -204,8 +223,8 @@ class AgentNode(Node):
         details: dict[str, object] = {
             "policy": self._policy_name,
             "decision_ms": f"{self._decision_ms:.1f}",
-            "missing": ", ".join(self.senses.missing()),
-            "gate": self.gate.blocked or "ready",
+            "missing": ", ".join(self.arm.senses.missing()),
+            "gate": self.arm.gate.blocked or "ready",
         }
         return level, f"{self._status['state']}: {self._status['text']}", details
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import sys
 
 import rclpy
-from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
+from nodes.common import declare, spin_until
 from nodes.conversation import SUCCEEDED, Conversation
 from nodes.dds import use_local_transport
 
@@ -24,14 +24,11 @@ def main() -> int:
     rclpy.init()
     node = rclpy.create_node("announce_node")
     try:
-        descriptor = ParameterDescriptor(
-            description="what to tell the agent once it is ready; empty: nothing"
-        )
-        instruction = str(node.declare_parameter("instruction", "", descriptor).value)
+        what = "what to tell the agent once it is ready; empty: nothing"
+        instruction = str(declare(node, "instruction", "", what))
         conversation = Conversation(node, lambda line: print(line, flush=True))
         conversation.wait_until_ready(None)
-        while not complete(node):
-            rclpy.spin_once(node, timeout_sec=0.1)
+        spin_until(node, lambda: complete(node), None)
         print(ready_text(node.get_namespace()), flush=True)
         if not instruction:
             return SUCCEEDED

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every node shares: quality of service, parameters, diagnostics, and a clean way in and out."""
+"""What every node shares: quality of service, parameters, diagnostics, waiting, a clean way in and out."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
@@ -24,6 +25,7 @@ from std_msgs.msg import String
 
 from embodied.errors import EmbodiedError
 from nodes.dds import use_local_transport
+from nodes.launch_support import USER_ERROR
 
 RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -37,9 +39,13 @@ LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 """For facts: whoever comes later gets the last one."""
-
-USER_ERROR = 2
-"""Exit code of a node that cannot run as configured: the launch ends instead of starting it again."""
+EVERY_FACT = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=50,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+"""For listening to facts of which each counts, however quickly the next one follows."""
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 OK: bytes = DiagnosticStatus.OK
@@ -69,9 +75,23 @@ def declare(
     return node.declare_parameter(name, default, descriptor).value
 
 
+def now_s(node: Node) -> float:
+    """Seconds on the clock of the graph, which stamps observations: ROS time."""
+    return float(node.get_clock().now().nanoseconds) * 1e-9
+
+
 def to_json(values: Mapping[str, object]) -> String:
     """A small record as text that a person can read on the topic."""
     return String(data=json.dumps(values))
+
+
+def from_json(message: String) -> dict[str, Any]:
+    """The record of `to_json`; empty for text that is none: anyone may publish anything."""
+    try:
+        values = json.loads(message.data)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 class Diagnostics:
@@ -99,6 +119,16 @@ class Diagnostics:
         array = DiagnosticArray(status=[status])
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(array)
+
+
+def spin_until(node: Node, condition: Callable[[], bool], timeout_s: float | None) -> bool:
+    """Serve `node` until the condition holds; False where it does not within `timeout_s`, None: for ever."""
+    end_s = None if timeout_s is None else steady_s() + timeout_s
+    while not condition():
+        if end_s is not None and steady_s() > end_s:
+            return False
+        rclpy.spin_once(node, timeout_sec=0.05)
+    return True
 
 
 def spin(node: Node, stopping: threading.Event) -> None:
@@ -129,7 +159,7 @@ def run(
     try:
         node = make()
         return serve(node, stopping) or 0
-    except EmbodiedError as error:
+    except (EmbodiedError, ParameterException) as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR
     finally:

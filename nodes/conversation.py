@@ -3,27 +3,19 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
-import rclpy
 from rclpy.client import Client
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-_RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=10,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+from embodied.language.door import stops
+from nodes.common import EVERY_FACT, RELIABLE, from_json, spin_until, steady_s
+
 SUCCEEDED, FAILED, NOBODY = 0, 1, 2
 """Exit codes: done; refused, failed or stopped; no agent to talk to."""
 
@@ -61,9 +53,9 @@ class Conversation:
         self._plan: str | None = None
         self._following = False
         self.status: Status | None = None
-        self._instruction = node.create_publisher(String, "instruction", _RELIABLE)
-        node.create_subscription(String, "status", self._on_status, _LATCHED)
-        node.create_subscription(String, "plan", self._on_plan, _RELIABLE)
+        self._instruction = node.create_publisher(String, "instruction", RELIABLE)
+        node.create_subscription(String, "status", self._on_status, EVERY_FACT)
+        node.create_subscription(String, "plan", self._on_plan, RELIABLE)
         self._cancel: Client = node.create_client(Trigger, "agent_node/cancel")
         self._stop: Client = node.create_client(Trigger, "gate_node/stop")
 
@@ -84,10 +76,10 @@ class Conversation:
         self._following = True
         self._instruction.publish(String(data=text))
         self._instruction.wait_for_all_acked(Duration(seconds=1.0))
-        end = None if timeout_s is None else time.monotonic() + timeout_s
+        end = None if timeout_s is None else steady_s() + timeout_s
         own: Status | None = None
         while True:
-            if not self._wait(lambda: bool(self._heard), None if end is None else end - time.monotonic()):
+            if not self._wait(lambda: bool(self._heard), None if end is None else end - steady_s()):
                 self._show(f"no outcome within {timeout_s:g} s; the arm is being stopped")
                 self.halt()
                 return FAILED
@@ -103,7 +95,8 @@ class Conversation:
             own = status
             self._show(str(status))
             if status.final:
-                return SUCCEEDED if status.state == "done" else FAILED
+                wanted = "stopped" if stops(text) else "done"
+                return SUCCEEDED if status.state == wanted else FAILED
 
     def halt(self) -> None:
         """Stop the arm: the agent gives up its instruction; if it does not answer, the gate shuts."""
@@ -131,7 +124,9 @@ class Conversation:
         return bool(self._instruction.get_subscription_count())
 
     def _on_status(self, message: String) -> None:
-        values = json.loads(message.data)
+        values = from_json(message)
+        if not values.get("state"):
+            return  # not the agent's: anyone may publish here
         self.status = Status(**{field.name: str(values.get(field.name, "")) for field in fields(Status)})
         self._heard.append(self.status)
 
@@ -141,9 +136,4 @@ class Conversation:
         self._plan = message.data
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:
-        end = None if timeout_s is None else time.monotonic() + timeout_s
-        while not condition():
-            if end is not None and time.monotonic() > end:
-                return False
-            rclpy.spin_once(self._node, timeout_sec=0.1)
-        return True
+        return spin_until(self._node, condition, timeout_s)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between ROS messages and the types of `embodied`: shapes, names, units and frames checked on the way in."""
+"""Between ROS messages and the types of `embodied`: shapes, names, units and frames checked on the way in.
+
+One finger's joint, `gripper_joint`, stands for the gripper in messages; its position is half of the width.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,10 @@ from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
 from trajectory_msgs.msg import JointTrajectoryPoint
 
 from embodied.errors import ObservationError, UnsafeCommandError
+from embodied.geometry import quaternion, rotation_matrix
 from embodied.types import Float, JointTrajectory
 
 WORLD_FRAME = "world"
-GRIPPER_JOINT = "panda_finger_joint1"
-"""The finger joint that stands for the gripper in messages; its position is half of the width."""
 _CHANNELS = {"rgb8": (0, 1, 2), "bgr8": (2, 1, 0), "rgba8": (0, 1, 2), "bgra8": (2, 1, 0), "mono8": (0, 0, 0)}
 _PIXEL_BYTES = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 
@@ -102,7 +104,7 @@ def to_pose(matrix: Float, *, stamp_s: float, frame_id: str = WORLD_FRAME) -> Po
     message.header.frame_id = frame_id
     position, turn = message.pose.position, message.pose.orientation
     position.x, position.y, position.z = (float(value) for value in matrix[:3, 3])
-    turn.x, turn.y, turn.z, turn.w = (float(value) for value in _quaternion(matrix[:3, :3]))
+    turn.x, turn.y, turn.z, turn.w = (float(value) for value in quaternion(matrix[:3, :3]))
     return message
 
 
@@ -113,41 +115,41 @@ def from_pose(message: PoseStamped) -> Float:
     place = np.array([position.x, position.y, position.z])
     if not (np.isfinite(q).all() and np.isfinite(place).all() and abs(q @ q - 1.0) < 1e-2):
         raise ObservationError("the camera's pose is not finite or its orientation is not a unit quaternion")
-    x, y, z, w = q / np.sqrt(q @ q)
     matrix = np.eye(4)
-    matrix[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
+    matrix[:3, :3] = rotation_matrix(q / np.sqrt(q @ q))
     matrix[:3, 3] = place
     return matrix
 
 
 def to_joint_state(
     joint_names: Sequence[str],
+    gripper_joint: str,
     position_rad: Float,
     velocity_rad_s: Float,
     gripper_width_m: float,
     *,
     stamp_s: float,
 ) -> JointState:
-    """The arm's joints and the finger joint GRIPPER_JOINT with half of the width."""
-    message = JointState(name=[*joint_names, GRIPPER_JOINT])
+    """The arm's N joints, positions (N,) and velocities (N,), and last the gripper's."""
+    message = JointState(name=[*joint_names, gripper_joint])
     message.header.stamp = to_time(stamp_s)
     message.position = array("d", [*position_rad.tolist(), 0.5 * gripper_width_m])
     message.velocity = array("d", [*velocity_rad_s.tolist(), 0.0])
     return message
 
 
-def from_joint_state(message: JointState, joint_names: Sequence[str]) -> tuple[Float, Float, float]:
+def from_joint_state(
+    message: JointState, joint_names: Sequence[str], gripper_joint: str
+) -> tuple[Float, Float, float]:
     """Positions (N,), velocities (N,) and gripper width of the named joints, in any order of the message.
 
-    A message without velocities counts as at rest. Raises ObservationError for missing joints and for
-    numbers that are not finite.
+    A message without velocities counts as at rest. Raises ObservationError for missing joints, joints
+    named twice, and numbers that are not finite.
     """
     place = {name: i for i, name in enumerate(message.name)}
-    wanted = [*joint_names, GRIPPER_JOINT]
+    if len(place) != len(message.name):
+        raise ObservationError("joint_states names a joint twice")
+    wanted = [*joint_names, gripper_joint]
     missing = [name for name in wanted if name not in place]
     if missing:
         raise ObservationError(f"joint_states lacks {', '.join(missing)}")
@@ -163,12 +165,14 @@ def from_joint_state(message: JointState, joint_names: Sequence[str]) -> tuple[F
     return position[:-1], velocity[:-1], 2.0 * float(position[-1])
 
 
-def to_trajectory(trajectory: JointTrajectory, *, motion_id: str, stamp_s: float) -> JointTrajectoryMessage:
-    """A proposal: the arm's joints and, last, GRIPPER_JOINT with half of the wanted width.
+def to_trajectory(
+    trajectory: JointTrajectory, *, gripper_joint: str, motion_id: str, stamp_s: float
+) -> JointTrajectoryMessage:
+    """A proposal: the arm's joints and, last, the gripper's.
 
     `motion_id` goes into `header.frame_id`, which joint trajectories have no other use for.
     """
-    message = JointTrajectoryMessage(joint_names=[*trajectory.joint_names, GRIPPER_JOINT])
+    message = JointTrajectoryMessage(joint_names=[*trajectory.joint_names, gripper_joint])
     message.header.stamp = to_time(stamp_s)
     message.header.frame_id = motion_id
     positions = np.column_stack([trajectory.position_rad, 0.5 * trajectory.gripper_width_m])
@@ -177,13 +181,15 @@ def to_trajectory(trajectory: JointTrajectory, *, motion_id: str, stamp_s: float
     return message
 
 
-def from_trajectory(message: JointTrajectoryMessage, joint_names: Sequence[str]) -> JointTrajectory:
+def from_trajectory(
+    message: JointTrajectoryMessage, joint_names: Sequence[str], gripper_joint: str
+) -> JointTrajectory:
     """The proposal with its columns in the order of `joint_names`. Numbers are not judged here.
 
     Raises UnsafeCommandError where a joint is missing, unknown or named twice, or a point lacks a
     position or a velocity for each.
     """
-    time_s, position, velocity = from_points(message, [*joint_names, GRIPPER_JOINT])
+    time_s, position, velocity = from_points(message, [*joint_names, gripper_joint])
     return JointTrajectory(
         joint_names=tuple(joint_names),
         time_s=time_s,
@@ -237,20 +243,3 @@ def _points(time_s: Float, positions: Float, velocities: Float) -> list[JointTra
         )
         points.append(point)
     return points
-
-
-def _quaternion(rotation: Float) -> Float:
-    """Unit quaternion (x, y, z, w) of a rotation (3, 3)."""
-    # The largest of the four squared components keeps the division far from zero.
-    trace = float(np.trace(rotation))
-    squares = np.array([*(1 + 2 * np.diag(rotation) - trace), 1 + trace])
-    largest = int(squares.argmax())
-    m = rotation
-    rows = (
-        (squares[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]),
-        (m[0, 1] + m[1, 0], squares[1], m[1, 2] + m[2, 1], m[0, 2] - m[2, 0]),
-        (m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], squares[2], m[1, 0] - m[0, 1]),
-        (m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1], squares[3]),
-    )
-    q = np.array(rows[largest], dtype=np.float64)
-    return q / np.sqrt(q @ q)

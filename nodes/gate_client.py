@@ -3,20 +3,20 @@
 
 from __future__ import annotations
 
-import json
 import threading
+import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
 
+from embodied.arm import Outcome
 from embodied.types import JointTrajectory
 from nodes import conversions
-from nodes.common import LATCHED, RELIABLE, STEADY, steady_s
+from nodes.common import LATCHED, RELIABLE, STEADY, from_json, steady_s
 
 HEARTBEAT_S = 0.05
 SILENCE_S = 2.0
@@ -25,27 +25,14 @@ _POLL_S = 0.02
 _ANSWER_S = 5.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """How a motion ended: done, refused, aborted, stopped (by an emergency stop) or silent."""
-
-    state: str
-    reason: str = ""
-
-    @property
-    def done(self) -> bool:
-        """Whether the arm arrived."""
-        return self.state == "done"
-
-
 class GateClient:
     """Publishes `proposed_trajectory` and `heartbeat` of `node`, and listens to `gate_status`.
 
     The heartbeat runs in the node's executor and names the motion that the agent wants executed.
     """
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
+    def __init__(self, node: Node, gripper_joint: str) -> None:
+        self._node, self._gripper_joint = node, gripper_joint
         self._lock = threading.Lock()
         self._status: dict[str, object] = {}
         self._heard_s = float("-inf")
@@ -91,11 +78,13 @@ class GateClient:
         """
         self._count += 1
         motion_id = f"{self._prefix}-{self._count}"
-        self._motion_id = motion_id
-        self._proposed_out.publish(
-            conversions.to_trajectory(trajectory, motion_id=motion_id, stamp_s=stamp_s)
+        message = conversions.to_trajectory(
+            trajectory, gripper_joint=self._gripper_joint, motion_id=motion_id, stamp_s=stamp_s
         )
         try:
+            on_tick()  # what is no longer wanted is not even proposed
+            self._motion_id = motion_id
+            self._proposed_out.publish(message)
             return self._follow(motion_id, on_tick)
         except BaseException:
             self.stop()
@@ -106,9 +95,10 @@ class GateClient:
     def _follow(self, motion_id: str, on_tick: Callable[[], None]) -> Outcome:
         proposed_s, begun = steady_s(), False
         while True:
-            on_tick()
             with self._lock:
                 status, heard_s = dict(self._status), self._heard_s
+            # After the look at the status: a motion that was interrupted has not failed.
+            on_tick()
             state = str(status.get("state"))
             if status.get("id") == motion_id:
                 begun = True
@@ -121,7 +111,7 @@ class GateClient:
                 return Outcome(state="silent", reason=f"the gate has been silent for {SILENCE_S:g} s")
             if not begun and now_s - proposed_s > _ANSWER_S:
                 return Outcome(state="silent", reason=f"the gate did not answer within {_ANSWER_S:g} s")
-            threading.Event().wait(_POLL_S)
+            time.sleep(_POLL_S)
 
     def _beat(self) -> None:
         message = Header(frame_id=self._motion_id)
@@ -129,7 +119,9 @@ class GateClient:
         self._heartbeat_out.publish(message)
 
     def _on_status(self, message: String) -> None:
-        status = json.loads(message.data)
+        status = from_json(message)
+        if not isinstance(status.get("state"), str):
+            return  # not the gate's: anyone may publish here
         with self._lock:
             self._status = status
             self._heard_s = steady_s()

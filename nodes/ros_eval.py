@@ -25,21 +25,23 @@ from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
+from embodied.commands.eval import EvalOptions
 from embodied.config import ConfigError
+from embodied.controls import WORDS_WITHOUT_CONTENT
+from embodied.environments import SPLITS
+from embodied.episode import EpisodeResult
 from embodied.errors import EmbodiedError
-from embodied.eval_options import EvalOptions
-from embodied.rollout import SPLITS, WORDS_WITHOUT_CONTENT, EpisodeResult
+from embodied.policy import POLICIES
+from nodes.common import spin_until
 from nodes.conversation import Conversation
 from nodes.dds import use_local_transport
 
 VALID_SPLITS = (*SPLITS, "no_language")
-PRIVILEGED_POLICIES = ("oracle", "random")
 _FOUND_WITHIN_S = 2.0
 _READY_WITHIN_S = 180.0
 _ANSWER_WITHIN_S = 10.0
 _EPISODE_WITHIN_S = 120.0
 _SETTLE_S = 0.3
-_MAX_STEPS = 2
 _LAUNCH_OPTIONS = ("checkpoint", "device")
 
 
@@ -53,7 +55,7 @@ class GraphSession:
                 f"ros=true cannot run split={','.join(wrong)}: the graph takes words alone. "
                 f"Valid: {', '.join(VALID_SPLITS)}."
             )
-        if options.policy in PRIVILEGED_POLICIES:
+        if getattr(POLICIES.get(options.policy), "privileged", False):
             raise ConfigError(
                 f"policy={options.policy} reads the simulator's truth, which no ROS topic carries: "
                 "evaluate it without ros=true"
@@ -122,7 +124,7 @@ class GraphSession:
             answer=self._said[-1] if self._said else "",
             success=bool(score["is_success"]),
             score=float(score["score"]),
-            steps=min(sum(line.startswith("moving") for line in self._said), _MAX_STEPS),
+            steps=sum(line.startswith("moving") for line in self._said),
             decision_ms=[],
         )
 
@@ -139,22 +141,24 @@ class GraphSession:
                 )
 
     def _check_graph(self) -> None:
-        """Raises EmbodiedError when the running agent has another policy than the one to evaluate."""
+        """Raises EmbodiedError when the running agent has another policy or arm than those to evaluate."""
+        wanted = {"policy": self._options.policy, "arm": self._options.arm}
         self._get.wait_for_service(_ANSWER_WITHIN_S)
-        answer = self._call(self._get, GetParameters.Request(names=["policy"]))
-        running = answer.values[0].string_value if answer.values else "an unknown policy"
-        if running != self._options.policy:
-            raise EmbodiedError(
-                f"the graph that is running has policy {running!r}, not {self._options.policy!r}: end it, "
-                f"or evaluate policy={running}"
-            )
+        answer = self._call(self._get, GetParameters.Request(names=list(wanted)))
+        for (name, value), found in zip(wanted.items(), answer.values, strict=False):
+            running = found.string_value
+            if running != value:
+                raise EmbodiedError(
+                    f"the graph that is running has {name} {running!r}, not {value!r}: end it, "
+                    f"or evaluate {name}={running}"
+                )
 
     def _start(self) -> None:
         if os.environ.get("ROS_DISTRO"):
             ros2 = [shutil.which("ros2") or "ros2"]
         else:
             ros2 = [sys.executable, "-m", "nodes.ros2.main"]
-        arguments = [f"policy:={self._options.policy}", f"rate:={self._options.rate}"]
+        arguments = [f"{name}:={getattr(self._options, name)}" for name in ("policy", "arm", "rate")]
         arguments += [f"{name}:={value}" for name, value in self._options.options.items()]
         self._log = Path(self._options.out).with_suffix(".graph.log")
         self._log.parent.mkdir(parents=True, exist_ok=True)
@@ -201,8 +205,5 @@ class GraphSession:
         return future.result()
 
     def _until(self, condition: Callable[[], bool], timeout_s: float, complaint: str) -> None:
-        end = time.monotonic() + timeout_s
-        while not condition():
-            if time.monotonic() > end:
-                raise EmbodiedError(f"{complaint} after {timeout_s:g} s")
-            rclpy.spin_once(self._node, timeout_sec=0.05)
+        if not spin_until(self._node, condition, timeout_s):
+            raise EmbodiedError(f"{complaint} after {timeout_s:g} s")

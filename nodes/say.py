@@ -1,19 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`embodied say "..."`: an instruction to the running graph, from the terminal."""
+"""Tell the running graph what to do and follow it to its outcome."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
-import rclpy
-from rclpy.signals import SignalHandlerOptions
-
-from nodes.conversation import FAILED, NOBODY, Conversation
-from nodes.dds import use_local_transport
+from embodied.config import ConfigError, option, parse
+from embodied.language.door import stops
 
 FOUND_WITHIN_S = 5.0
 LOADED_WITHIN_S = 120.0
+EXAMPLE = 'embodied say "put the red block in the green bowl"'
+
+
+@dataclass
+class SayOptions:
+    """Tell the running graph what to do, and follow it to its outcome; Ctrl-C stops the arm."""
+
+    namespace: str = option("", "namespace of the graph")
+    timeout_s: float = option(120.0, "seconds after which the arm is stopped and the command given up")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Say the words among `arguments`; 0 when it was done."""
+    keys = tuple(f"{field.name}=" for field in fields(SayOptions))
+    is_option = [argument.startswith((*keys, "--", "-h")) for argument in arguments]
+    words = [argument for argument, taken in zip(arguments, is_option, strict=True) if not taken]
+    others = [argument for argument, taken in zip(arguments, is_option, strict=True) if taken]
+    options = parse(SayOptions, others, command="embodied say", example=EXAMPLE)
+    if not words:
+        raise ConfigError(f"embodied say needs words. For example: {EXAMPLE}")
+    return say(" ".join(words), options.namespace, options.timeout_s)
 
 
 def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
@@ -22,6 +42,12 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
     Returns 0 when the agent did it, 1 when it refused, failed or was stopped, 2 when no agent is running.
     Ctrl-C stops the arm.
     """
+    import rclpy  # not before the options were read: it starts the interpreter anew
+    from rclpy.signals import SignalHandlerOptions
+
+    from nodes.conversation import FAILED, NOBODY, Conversation
+    from nodes.dds import use_local_transport
+
     use_local_transport()
     # Ctrl-C stays Python's: it must reach `halt` with a node that still works.
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
@@ -30,7 +56,11 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
     try:
         if not conversation.wait_for_agent(FOUND_WITHIN_S):
             print("no agent is running; start one with: ros2 launch embodied sim.launch.py", file=sys.stderr)
+            if stops(text):
+                conversation.halt()  # the gate may be there
             return NOBODY
+        if stops(text):  # ready or not
+            return conversation.say(text, timeout_s)
         if conversation.status is not None and not conversation.status.ready:
             print(conversation.status, flush=True)
         if not conversation.wait_until_ready(LOADED_WITHIN_S):

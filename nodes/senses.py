@@ -13,10 +13,11 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
+from embodied.arm import ArmModel
 from embodied.errors import ObservationError
 from embodied.types import CameraFrame, Observation
 from nodes import conversions
-from nodes.common import NEWEST, RELIABLE
+from nodes.common import LATCHED, NEWEST, RELIABLE
 
 _POSES_KEPT = 20
 
@@ -31,13 +32,13 @@ class _Camera:
 
 
 class Senses:
-    """Keeps the newest picture of each of `cameras` and the newest joint states.
+    """Keeps the newest joint states of an arm and the newest picture of each camera that was opened.
 
     Callbacks only store; conversion is done by whoever asks, in their thread.
     """
 
-    def __init__(self, node: Node, joint_names: Sequence[str]) -> None:
-        self._node, self._joint_names = node, tuple(joint_names)
+    def __init__(self, node: Node, model: ArmModel) -> None:
+        self._node, self._model = node, model
         self._lock = threading.Lock()
         self._joints: JointState | None = None
         self._cameras: dict[str, _Camera] = {}
@@ -49,18 +50,12 @@ class Senses:
             if name in self._cameras:
                 continue
             self._cameras[name] = _Camera()
-            self._node.create_subscription(
-                Image, f"camera/{name}/image_raw", partial(self._on_image, name), NEWEST
-            )
-            self._node.create_subscription(
-                CameraInfo,
-                f"camera/{name}/camera_info",
-                partial(self._on_info, name),
-                NEWEST,
-            )
-            self._node.create_subscription(
-                PoseStamped, f"camera/{name}/pose", partial(self._on_pose, name), RELIABLE
-            )
+            topic, listen = f"camera/{name}", self._node.create_subscription
+            listen(Image, f"{topic}/image_raw", partial(self._on_image, name), NEWEST)
+            listen(CameraInfo, f"{topic}/camera_info", partial(self._on_info, name), NEWEST)
+            # A pose that was said once, before anyone listened, and poses that come with the pictures.
+            for quality in (LATCHED, RELIABLE):
+                listen(PoseStamped, f"{topic}/pose", partial(self._on_pose, name), quality)
 
     def forget(self) -> None:
         """Drop everything: the clock was set back, and stamps from before mean nothing now."""
@@ -80,7 +75,9 @@ class Senses:
             joints = self._joints
         if joints is None:
             raise ObservationError("nothing has come on joint_states")
-        position, velocity, width = conversions.from_joint_state(joints, self._joint_names)
+        position, velocity, width = conversions.from_joint_state(
+            joints, self._model.joint_names, self._model.gripper_joints[0]
+        )
         return Observation(
             cameras={},
             joint_position_rad=position,

@@ -29,15 +29,14 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
-from embodied.robots import PANDA
 from embodied.types import ObjectState
 from nodes import conversions
 from nodes.arm_controller import ArmController
 from nodes.common import COMMAND, OK, RELIABLE, Diagnostics, declare, run, steady_s
 from sim import scene
-from sim.tasks import make_task
-from sim.tasks.base import Episode, SceneState, Task
+from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
 _STEPS_PER_TICK = 2
@@ -54,6 +53,8 @@ class SimNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_node", **kwargs)
+        arm = "arm to simulate: a name that `embodied tasks` lists, or the path of a YAML file"
+        self._model = model = arm_model(str(declare(self, "arm", DEFAULT_ARM, arm, read_only=True)))
         declare(self, "task", "playground", "task that ~/reset starts; `embodied tasks` lists them")
         declare(self, "split", "seen", "split that ~/reset samples from: seen, paraphrase or pair")
         declare(self, "seed", 0, "seed of the episode that ~/reset starts")
@@ -64,7 +65,7 @@ class SimNode(Node):
             self, "camera_hz", 10.0, "pictures in a simulated second", read_only=True, low=0.1, high=60.0
         )
         cameras = declare(
-            self, "cameras", list(PANDA.cameras), "cameras to publish: front, wrist", read_only=True
+            self, "cameras", list(model.cameras), "cameras to publish: front, wrist", read_only=True
         )
         self._size_px = int(
             declare(self, "picture_size_px", 224, "width and height of pictures", read_only=True)
@@ -74,9 +75,9 @@ class SimNode(Node):
             raise UnknownNameError("camera", unknown[0], scene.CAMERAS)
         self._camera_ticks = max(1, round(1.0 / (hertz * _TICK_S)))
 
-        self._world = World(gui=gui)
-        self._controller = ArmController(PANDA.home_rad, PANDA.max_velocity_rad_s)
-        self._width_m = PANDA.max_gripper_width_m
+        self._world = World(model, gui=gui)
+        self._controller = ArmController(model.home_rad, model.max_velocity_rad_s)
+        self._width_m = model.gripper_width_m
         self._ticks = 0
         self._told_s = {"clock": -np.inf, "joints": -np.inf}
         self._reset_s = 0.0
@@ -98,7 +99,7 @@ class SimNode(Node):
         self.create_subscription(Float64MultiArray, "gripper_controller/commands", self._on_gripper, COMMAND)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/score", self._on_score)
-        self._diagnostics = Diagnostics(self, "simulated panda", self._report)
+        self._diagnostics = Diagnostics(self, f"simulated {model.name}", self._report)
 
     @property
     def time_s(self) -> float:
@@ -116,10 +117,7 @@ class SimNode(Node):
         if self._ticks % _JOINT_STATE_TICKS == 0:
             self._world.note_touches()
             if self._due("joints"):
-                joints = self._world.joint_state()
-                self._joints_out.publish(
-                    conversions.to_joint_state(PANDA.joint_names, *joints, stamp_s=self.time_s)
-                )
+                self._publish_joints()
         if self._ticks % self._camera_ticks == 0:
             self._publish_pictures()
 
@@ -129,6 +127,11 @@ class SimNode(Node):
             return False
         self._told_s[what] = now_s
         return True
+
+    def _publish_joints(self) -> None:
+        names, finger = self._model.joint_names, self._model.gripper_joints[0]
+        state = self._world.joint_state()
+        self._joints_out.publish(conversions.to_joint_state(names, finger, *state, stamp_s=self.time_s))
 
     def _publish_pictures(self) -> None:
         for name, (image_out, info_out, pose_out) in self._cameras_out.items():
@@ -155,18 +158,14 @@ class SimNode(Node):
         if begin_s < self._reset_s:
             return  # It was meant for the scene before the reset.
         try:
-            if not message.points:
-                time_s = np.zeros(0)
-                self._controller.follow(time_s, np.zeros((0, 7)), np.zeros((0, 7)), now_s=self.time_s)
-                return
-            time_s, position, velocity = conversions.from_points(message, PANDA.joint_names)
+            time_s, position, velocity = conversions.from_points(message, self._model.joint_names)
             self._controller.follow(begin_s + time_s, position, velocity, now_s=self.time_s)
         except UnsafeCommandError as error:
             self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
 
     def _on_gripper(self, message: Float64MultiArray) -> None:
         values = list(message.data)
-        widest = PANDA.max_gripper_width_m
+        widest = self._model.gripper_width_m
         if len(values) != 1 or not 0.0 <= values[0] <= widest:
             self.get_logger().warning(
                 f"refused: a gripper command is one width of 0 to {widest} m, not {values}",
@@ -182,8 +181,8 @@ class SimNode(Node):
             raise EmbodiedError(f"seed must be 0 or more, not {seed}")
         episode = task.sample(np.random.default_rng(seed), str(self.get_parameter("split").value))
         self._world.set_objects(episode.objects)
-        self._controller.hold(PANDA.home_rad)
-        self._width_m = PANDA.max_gripper_width_m
+        self._controller.hold(self._model.home_rad)
+        self._width_m = self._model.gripper_width_m
         self._reset_s = self.time_s
         return task, episode
 

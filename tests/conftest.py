@@ -22,11 +22,11 @@ PATIENCE_S = 60.0
 class Process:
     """A child whose lines are kept, in order."""
 
-    def __init__(self, command: Sequence[str], env: dict[str, str]) -> None:
+    def __init__(self, command: Sequence[str], env: dict[str, str], cwd: Path = ROOT) -> None:
         self.lines: list[str] = []
         self._child = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=cwd,
             env=env,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -93,15 +93,15 @@ class Ros:
         self.env["PYTHONUNBUFFERED"] = "1"
         self._processes: list[Process] = []
 
-    def start(self, *command: str) -> Process:
+    def start(self, *command: str, cwd: Path = ROOT) -> Process:
         """Start `python <command>` in the background."""
-        process = Process([sys.executable, *command], self.env)
+        process = Process([sys.executable, *command], self.env, cwd)
         self._processes.append(process)
         return process
 
-    def ros2(self, *arguments: str) -> Process:
+    def ros2(self, *arguments: str, cwd: Path = ROOT) -> Process:
         """Start the `ros2` command in the background."""
-        return self.start("-m", "nodes.ros2.main", *arguments)
+        return self.start("-m", "nodes.ros2.main", *arguments, cwd=cwd)
 
     def run(self, *arguments: str, timeout_s: float = PATIENCE_S) -> tuple[int, str]:
         """Run the `ros2` command to its end; returns exit code and output."""

@@ -54,7 +54,8 @@ class Client:
             self.gate = json.loads(message.data)
 
         def on_joints(message: JointState) -> None:
-            self.joints.append((time.monotonic(), np.array(message.position[:7])))
+            # The last is the finger's.
+            self.joints.append((time.monotonic(), np.array(message.position[:-1])))
             self.stamp_s = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
 
         def beat() -> None:
@@ -142,9 +143,14 @@ class Client:
 
     def say(self, text: str) -> str:
         """Send an instruction; returns its id once the agent has taken it up."""
+        self.wait_idle()
+        return self.say_at_once(text)
+
+    def say_at_once(self, text: str) -> str:
+        """Send an instruction to an agent that may not be ready."""
         from std_msgs.msg import String
 
-        self.wait_idle()
+        self.wait(lambda: self.instruction.get_subscription_count() > 0, "no agent")
         before = self.status.get("id")
         self.instruction.publish(String(data=text))
         self.wait(
@@ -181,11 +187,23 @@ class Client:
         self.wait(still, "the arm does not come to rest")
         return self.joints[-1][1]
 
+    def score(self) -> dict[str, Any]:
+        """What the simulator knows: is_success, held, touched, objects."""
+        found: dict[str, Any] = json.loads(self.call("sim_node/score").message)
+        return found
+
+    def objects(self) -> dict[str, np.ndarray]:
+        """Where everything lies, by name."""
+        return {name: np.array(item["position_m"]) for name, item in self.score()["objects"].items()}
+
 
 class Graph:
     """sim_node, gate_node and agent_node as processes that can be killed and started one by one."""
 
     def __init__(self, ros: Any, latch: Path) -> None:
+        from embodied.safety import Latch
+
+        assert not Latch(latch).release()
         self._ros = ros
         self._own = {"gate_node": [f"latch_file:={latch}"]}
         self.processes: dict[str, Any] = {}
@@ -223,3 +241,13 @@ def graph(ros: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
+
+
+@pytest.fixture
+def client(graph: Graph) -> Client:
+    """The graph, whole, with a fresh scene."""
+    for name in PARAMETERS:
+        graph.start(name)
+    graph.client.wait_idle()
+    assert graph.client.call("sim_node/reset").success
+    return graph.client

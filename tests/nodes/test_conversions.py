@@ -14,9 +14,11 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from embodied.errors import ObservationError, UnsafeCommandError
-from embodied.robots import PANDA
 from embodied.types import JointTrajectory
 from nodes import conversions
+
+NAMES = ("base", "elbow", "wrist")
+FINGER = "finger"
 
 
 def picture() -> np.ndarray:
@@ -94,62 +96,65 @@ def test_a_pose_that_is_none_is_refused() -> None:
 
 
 def test_joint_states_come_in_any_order() -> None:
-    position, velocity = np.arange(7) * 0.1, np.arange(7) * -0.2
-    message = conversions.to_joint_state(PANDA.joint_names, position, velocity, 0.06, stamp_s=2.0)
+    position, velocity = np.arange(3) * 0.1, np.arange(3) * -0.2
+    message = conversions.to_joint_state(NAMES, FINGER, position, velocity, 0.06, stamp_s=2.0)
     shuffled = JointState(
         name=["another_joint", *reversed(message.name)],
         position=[9.0, *reversed(message.position)],
         velocity=[9.0, *reversed(message.velocity)],
     )
     for given_message in (message, shuffled):
-        q, qd, width = conversions.from_joint_state(given_message, PANDA.joint_names)
+        q, qd, width = conversions.from_joint_state(given_message, NAMES, FINGER)
         np.testing.assert_allclose(q, position)
         np.testing.assert_allclose(qd, velocity)
         assert width == pytest.approx(0.06)
 
 
 def test_joint_states_that_say_nothing_are_refused() -> None:
-    message = conversions.to_joint_state(PANDA.joint_names, np.zeros(7), np.zeros(7), 0.0, stamp_s=0.0)
-    message.position[3] = math.nan
+    message = conversions.to_joint_state(NAMES, FINGER, np.zeros(3), np.zeros(3), 0.0, stamp_s=0.0)
+    message.position[2] = math.nan
     with pytest.raises(ObservationError, match="not finite"):
-        conversions.from_joint_state(message, PANDA.joint_names)
-    message.name[2] = "elbow"
-    with pytest.raises(ObservationError, match="lacks panda_joint3"):
-        conversions.from_joint_state(message, PANDA.joint_names)
+        conversions.from_joint_state(message, NAMES, FINGER)
+    message.name[1] = "shoulder"
+    with pytest.raises(ObservationError, match="lacks elbow"):
+        conversions.from_joint_state(message, NAMES, FINGER)
+    message.name[1] = "base"
+    with pytest.raises(ObservationError, match="names a joint twice"):
+        conversions.from_joint_state(message, NAMES, FINGER)
     message.name = message.name[:-1]
     with pytest.raises(ObservationError):
-        conversions.from_joint_state(message, PANDA.joint_names)
+        conversions.from_joint_state(message, NAMES, FINGER)
 
 
 def motion() -> JointTrajectory:
     rng = np.random.default_rng(1)
     return JointTrajectory(
-        joint_names=PANDA.joint_names,
+        joint_names=NAMES,
         time_s=np.array([0.1, 0.2, 1.4]),
-        position_rad=rng.normal(size=(3, 7)),
-        velocity_rad_s=rng.normal(size=(3, 7)),
+        position_rad=rng.normal(size=(3, 3)),
+        velocity_rad_s=rng.normal(size=(3, 3)),
         gripper_width_m=np.array([0.08, 0.0, 0.04]),
     )
 
 
 def test_a_trajectory_survives_in_any_order_of_joints() -> None:
-    message = conversions.to_trajectory(motion(), motion_id="m-1", stamp_s=5.0)
-    assert message.joint_names[-1] == conversions.GRIPPER_JOINT
+    message = conversions.to_trajectory(motion(), gripper_joint=FINGER, motion_id="m-1", stamp_s=5.0)
+    assert message.joint_names[-1] == FINGER
     assert message.points[0].positions[-1] == pytest.approx(0.04), "half of the width"
     assert message.header.frame_id == "m-1"
     message.joint_names = message.joint_names[::-1]
     for point in message.points:
         point.positions, point.velocities = point.positions[::-1], point.velocities[::-1]
-    back = conversions.from_trajectory(message, PANDA.joint_names)
+    back = conversions.from_trajectory(message, NAMES, FINGER)
     for name in ("time_s", "position_rad", "velocity_rad_s", "gripper_width_m"):
         np.testing.assert_allclose(getattr(back, name), getattr(motion(), name), atol=1e-9)
 
 
 def test_a_trajectory_for_another_arm_is_refused() -> None:
-    message = conversions.to_trajectory(motion(), motion_id="", stamp_s=0.0)
+    message = conversions.to_trajectory(motion(), gripper_joint=FINGER, motion_id="", stamp_s=0.0)
     message.points[1].velocities = message.points[1].velocities[:-1]
-    with pytest.raises(UnsafeCommandError, match="point 1 has 8 positions and 7 velocities"):
-        conversions.from_trajectory(message, PANDA.joint_names)
-    message.joint_names = [*message.joint_names[:-1], "panda_joint1"]
+    with pytest.raises(UnsafeCommandError, match="point 1 has 4 positions and 3 velocities"):
+        conversions.from_trajectory(message, NAMES, FINGER)
+    message.joint_names = [*message.joint_names[:-1], "base"]
     with pytest.raises(UnsafeCommandError, match="expected"):
-        conversions.from_trajectory(message, PANDA.joint_names)
+        conversions.from_trajectory(message, NAMES, FINGER)

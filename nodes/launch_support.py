@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the launch files need of this package. No ROS is imported: ROS's `launch` runs without rclpy."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from embodied.errors import EmbodiedError, UnknownNameError
+
+USER_ERROR = 2
+"""Exit code of a node that cannot run as configured: starting it again would not help, the launch ends."""
+
+
+def refuse_unknown(context: Any, valid: Iterable[str], launch_file: str) -> None:
+    """A typo in an argument's name is an error, not a default: ROS's `launch` accepts any name.
+
+    Raises UnknownNameError, which lists the `valid` names, for any other `name:=value` of the launch. Nothing
+    is checked where another file than `launch_file` was launched: then the arguments are that file's.
+    """
+    name_of_file = Path(launch_file).name
+    if not any(Path(argument).name == name_of_file for argument in sys.argv):
+        return
+    names = set(valid)
+    for argument in context.argv:
+        name, separator, _ = argument.partition(":=")
+        if separator and name not in names:
+            raise UnknownNameError(f"argument of {name_of_file}", name, names)
+
+
+def released_latch() -> str:
+    """A new file for the gate of one launch that says that its emergency stop is released.
+
+    A stop outlives a gate that is started anew, and ends with the launch. Raises EmbodiedError.
+    """
+    from embodied.safety.latch import Latch
+
+    path = _folder() / "emergency_stop"
+    if complaint := Latch(path).release():
+        raise EmbodiedError(complaint)
+    return str(path)
+
+
+def _folder() -> Path:
+    """A new folder that nobody else may write to, and that goes when this process ends."""
+    run = os.environ.get("XDG_RUNTIME_DIR", "")
+    # Programs that tidy temporary files leave XDG_RUNTIME_DIR alone; it exists only for people who logged in.
+    places = [Path(run) / "embodied"] if run else []
+    places.append(Path(tempfile.gettempdir()) / f"embodied-{os.getuid()}")
+    reason = ""
+    for place in places:
+        try:
+            folder = Path(tempfile.mkdtemp(prefix="launch-", dir=_private(place)))
+        except OSError as error:
+            reason = str(error)
+        else:
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            return folder
+    raise EmbodiedError(f"there is no place to keep the emergency stop in: {reason}")
+
+
+def _private(folder: Path) -> Path:
+    """`folder`, made if it is not there. Raises OSError where others may write to it."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise PermissionError(f"{folder} is not a folder of yours alone")
+    return folder
