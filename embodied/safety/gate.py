@@ -57,7 +57,7 @@ class ActionGate:
     def __init__(self, model: ArmModel, limits: GateLimits | None = None) -> None:
         self.model = model
         self.limits = limits or GateLimits()
-        lower, upper = self._lower_m, self._upper_m
+        lower, upper = self.limits.workspace_lower_m, self.limits.workspace_upper_m
         self._lower_m: Float = model.workspace_lower_m if lower is None else lower
         self._upper_m: Float = model.workspace_upper_m if upper is None else upper
         self._stopped = False

@@ -24,14 +24,16 @@ def hold(model: ArmModel, position_rad: Float, velocity_rad_s: Float, told_rad: 
     """
     fastest = model.max_velocity_rad_s
     velocity = np.clip(velocity_rad_s, -fastest, fastest)
-    brake_s = float((np.abs(velocity) / (_SHARE * model.max_acceleration_rad_s2)).max())
+    speed = np.maximum(np.abs(velocity), 1e-9)
+    room = np.where(velocity > 0.0, model.upper_rad - position_rad, position_rad - model.lower_rad)
+    brake_s = np.minimum(speed / (_SHARE * model.max_acceleration_rad_s2), 2.0 * room / speed)
+    brake_s = np.maximum(brake_s, 1e-9)  # at a limit there is no room, and beyond it less than none
     back_s = float((np.abs(told_rad - position_rad) / (_SHARE * fastest)).max())
-    length_s = max(_SHORTEST_S, brake_s, back_s)
-    count = int(np.ceil(length_s / _STEP_S))
-    time_s = np.linspace(0.0, length_s, count + 1)[1:]
+    length_s = max(_SHORTEST_S, float(brake_s.max()), back_s)
+    time_s = np.linspace(0.0, length_s, int(np.ceil(length_s / _STEP_S)) + 1)[1:]
     time_s = time_s[time_s >= min(back_s, length_s)]
-    share = (time_s / length_s)[:, None]
-    places = position_rad + velocity * length_s * (share - 0.5 * share**2)
+    share = np.minimum(time_s[:, None] / brake_s, 1.0)
+    places = position_rad + velocity * brake_s * (share - 0.5 * share**2)
     return Piece(
         time_s=time_s,
         position_rad=np.clip(places, model.lower_rad, model.upper_rad),

@@ -73,7 +73,7 @@ class Latch:
             new = self.path.with_name(f"{self.path.name}.new")
             try:
                 # A cleaner of temporary files may have taken the folder.
-                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with new.open("w", encoding="ascii") as file:
                     file.write(f"{word}\n")
                     file.flush()

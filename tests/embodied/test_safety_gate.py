@@ -11,19 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from embodied.arm import arm_model
 from embodied.errors import UnsafeCommandError
-from embodied.robots import PANDA, panda_chain
-from embodied.safety import ActionGate, ArmState, GateLimits, TimedPath
-from embodied.skills import HandPose, waypoints
-from embodied.trajectory import plan_motion
-from embodied.types import Float, JointTrajectory, SkillCall
+from embodied.motion.path import TimedPath
+from embodied.motion.skills import SkillCall
+from embodied.safety import ActionGate, ArmState, GateLimits
+from embodied.types import Float, JointTrajectory
 
+PANDA = arm_model("panda")
 HOME = PANDA.home_rad
 AT_HOME = ArmState(position_rad=HOME, velocity_rad_s=np.zeros(7), age_s=0.01)
 
 
 def gate() -> ActionGate:
-    return ActionGate(PANDA, panda_chain())
+    return ActionGate(PANDA)
 
 
 def check(trajectory: JointTrajectory, arm: ArmState = AT_HOME, age_s: float = 0.1) -> JointTrajectory:
@@ -59,9 +60,7 @@ def test_a_sound_motion_passes_unchanged() -> None:
 @pytest.mark.parametrize("skill", ["touch", "pick", "pick_place", "push"])
 def test_planned_skills_pass(skill: str) -> None:
     points = np.array([[0.5, 0.1, 0.02], [0.45, -0.15, 0.02]])[: 1 if skill in ("touch", "pick") else 2]
-    start = HandPose.from_matrix(panda_chain().forward(HOME))
-    stops = waypoints(SkillCall(skill=skill, points_m=points), start)
-    motion = plan_motion(panda_chain(), PANDA, HOME, 0.08, stops)
+    motion = SkillCall(skill=skill, points_m=points).plan(PANDA, HOME, 0.08)
     assert check(motion).time_s.size == motion.time_s.size
 
 
@@ -100,6 +99,45 @@ def test_a_refusal_names_the_joint_the_limit_and_the_amount() -> None:
 def test_the_hand_stays_in_the_workspace() -> None:
     with pytest.raises(UnsafeCommandError, match=r"the hand leaves the workspace at \d\.\d\d s: x = "):
         check(sway(joint=0, reach_rad=2.5, duration_s=8))
+
+
+def test_a_workspace_that_is_given_goes_before_that_of_the_arm() -> None:
+    narrow = GateLimits(workspace_upper_m=np.array([0.85, 0.05, 0.9]))
+    with pytest.raises(UnsafeCommandError, match=r"y = 0\.0\d+ m, allowed -0\.600 to 0\.050 m"):
+        ActionGate(PANDA, narrow).check(sway(), arm=AT_HOME, proposal_age_s=0.1)
+
+
+def test_an_arm_with_fewer_joints_has_a_gate_too() -> None:
+    """The limits, the number of joints and their names are those of the model."""
+    chain = PANDA.chain
+    short = replace(
+        chain,
+        joint_names=chain.joint_names[:6],
+        fixed=chain.fixed[:6],
+        axes=chain.axes[:6],
+        lower_rad=chain.lower_rad[:6],
+        upper_rad=chain.upper_rad[:6],
+        max_velocity_rad_s=chain.max_velocity_rad_s[:6],
+    )
+    model = replace(
+        PANDA,
+        chain=short,
+        home_rad=HOME[:6],
+        max_acceleration_rad_s2=PANDA.max_acceleration_rad_s2[:6],
+        workspace_lower_m=np.full(3, -2.0),
+        workspace_upper_m=np.full(3, 2.0),
+    )
+    motion = sway()
+    motion = replace(
+        motion,
+        joint_names=model.joint_names,
+        position_rad=motion.position_rad[:, :6],
+        velocity_rad_s=motion.velocity_rad_s[:, :6],
+    )
+    arm = ArmState(position_rad=HOME[:6], velocity_rad_s=np.zeros(6), age_s=0.0)
+    assert ActionGate(model).check(motion, arm=arm, proposal_age_s=0.0).position_rad.shape == (40, 6)
+    with pytest.raises(UnsafeCommandError, match="this arm has"):
+        ActionGate(model).check(sway(), arm=arm, proposal_age_s=0.0)
 
 
 def test_between_points_counts_as_much_as_at_them() -> None:
@@ -189,7 +227,7 @@ def test_what_passes_is_within_every_limit_and_passes_again_unchanged(motion: Jo
     for values in (passed.time_s, passed.position_rad, passed.velocity_rad_s, passed.gripper_width_m):
         assert np.isfinite(values).all()
     assert (passed.gripper_width_m >= 0).all()
-    assert (passed.gripper_width_m <= PANDA.max_gripper_width_m).all()
+    assert (passed.gripper_width_m <= PANDA.gripper_width_m).all()
     assert_curve_within_limits(passed)
     again = check(passed)
     np.testing.assert_array_equal(again.position_rad, passed.position_rad)
@@ -206,9 +244,9 @@ def assert_curve_within_limits(motion: JointTrajectory) -> None:
     assert (position >= PANDA.lower_rad - slack).all()
     assert (position <= PANDA.upper_rad + slack).all()
     assert (np.abs(velocity) <= PANDA.max_velocity_rad_s * (1 + 1e-5)).all()
-    hand: Float = panda_chain().positions(position[::20])
-    assert (hand >= limits.workspace_lower_m - 2e-3).all()
-    assert (hand <= limits.workspace_upper_m + 2e-3).all()
+    hand: Float = PANDA.chain.positions(position[::20])
+    assert (hand >= PANDA.workspace_lower_m - 2e-3).all()
+    assert (hand <= PANDA.workspace_upper_m + 2e-3).all()
 
 
 @settings(max_examples=100, deadline=None)

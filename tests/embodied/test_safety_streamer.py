@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embodied.robots import PANDA
-from embodied.safety import ClockScale, Streamer, TimedPath, Watchdog
+from embodied.arm import arm_model
+from embodied.motion.path import TimedPath
+from embodied.safety import ClockScale, Streamer, Watchdog
 from embodied.safety.streamer import HORIZON_S, STOP_S
 from embodied.types import JointTrajectory
+
+PANDA = arm_model("panda")
 
 
 def swing(stop_s: float | None = None) -> TimedPath:
@@ -86,6 +89,27 @@ def test_without_more_pieces_the_arm_rests_within_the_horizon() -> None:
     silent_s = 0.02 * 39
     assert streamer.place_s(silent_s + HORIZON_S) == streamer.place_s(silent_s + 100.0)
     assert streamer.place_s(silent_s + 100.0) - streamer.place_s(silent_s) < HORIZON_S
+
+
+def test_it_knows_where_the_arm_had_been_told_to_be() -> None:
+    """Also between two pieces that came late, when the arm was slowing down."""
+    path = swing()
+    streamer, now_s, told = Streamer(path), 0.0, {}
+    for gap in (0.02, 0.02, 0.02, 0.15, 0.02, 0.3, 0.02, 0.02, 0.1):
+        streamer.piece(now_s)
+        for at_s in np.arange(now_s, now_s + gap - 1e-9, 0.01):
+            told[at_s] = path.sample(np.array([streamer.place_s(at_s)]))[0][0]
+        now_s += gap
+    for at_s, expected in told.items():
+        np.testing.assert_allclose(streamer.told_rad(at_s), expected, atol=1e-12)
+
+
+def test_before_it_was_told_anything_the_arm_is_at_the_beginning() -> None:
+    path = swing()
+    streamer = Streamer(path)
+    np.testing.assert_array_equal(streamer.told_rad(3.0), path.position_rad[0])
+    streamer.piece(5.0)
+    np.testing.assert_array_equal(streamer.told_rad(3.0), path.position_rad[0])
 
 
 def test_brake_stops_on_the_path() -> None:
