@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Laws of the task families: what is held out stays out, scenes fit, words and plans agree."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from embodied.environments import SPLITS
+from embodied.environments import SPLITS, environment_id
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.language.verbs import ABSENT, Noun, Plan
 from embodied.things import THINGS
-from sim import phrases
-from sim.tasks import TABLETOP, Episode, SceneState, Task, base, make_task
+from sim import catalogue, phrases
+from sim.tasks import TABLETOP, TASKS, Episode, SceneState, Task, base, make_task
 from sim.tasks.scenes import CLEARANCE_M, HELD_OUT_THINGS, pair_is_held_out, place_things
 
 KINDS = ("block", "bowl", "zone")
@@ -238,3 +239,39 @@ def with_target_at(episode: Episode, position_m: np.ndarray) -> SceneState:
     state = at_rest(episode)
     target = replace(state.of(episode, "target"), position_m=position_m)
     return replace(state, objects={**state.objects, target.name: target})
+
+
+THEIRS = """
+from sim.tasks import Task
+
+class Wipe(Task):
+    name = "wipe_zone"
+    verb = "touch"
+    target_kinds = ("zone",)
+    templates = ("wipe {a}",)
+
+    def success(self, episode, state):
+        return False
+"""
+
+
+def test_the_tasks_of_installed_packages_are_listed_and_a_broken_one_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    metadata = tmp_path / "theirs-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    points = "[embodied.tasks]\nwipe_zone = their_tasks:Wipe\nmisspelt = their_tasks:Wype\n"
+    (metadata / "entry_points.txt").write_text(points)
+    (tmp_path / "their_tasks.py").write_text(THEIRS)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(TASKS, "_parts", dict(TASKS._parts))
+    monkeypatch.setenv("COLUMNS", "200")
+    assert "wipe_zone" in TASKS and "their_tasks" not in sys.modules
+    assert catalogue.main(["examples=2"]) == 0
+    shown = capsys.readouterr().out
+    assert all(environment_id(name) in shown for name in (*TABLETOP, "playground", "refuse", "wipe_zone"))
+    assert "wipe" in shown and "Did you mean 'Wipe'?" in " ".join(shown.replace("│", " ").split())
+    assert f"suite=tabletop: {', '.join(TABLETOP)}" in shown
+    for what in ("palme", "block", "put_in_bowl", "pick_place", "panda"):
+        assert what in shown
