@@ -184,35 +184,29 @@ _NUMBERS: Mapping[str, int | None] = {  # key: how many; None: one for each join
     "reach_upper_m": 3, "workspace_lower_m": 3, "workspace_upper_m": 3,
 }  # fmt: skip
 _NAMES: Mapping[str, int | None] = {"gripper_joints": 2, "cameras": None}
-_KEYS = ("name", *_TEXTS, *_NUMBERS, *_NAMES, "gripper_width_m")
+_KEYS = (*_TEXTS, *_NUMBERS, *_NAMES, "gripper_width_m")
 
 
 def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     for key in content:
-        if key not in _KEYS:
-            raise UnknownNameError(f"key of {path}", str(key), _KEYS)
-    missing = [key for key in _KEYS if key not in content and key != "name"]
+        if key not in (*_KEYS, "name"):
+            raise UnknownNameError(f"key of {path}", str(key), (*_KEYS, "name"))
+    missing = [key for key in _KEYS if key not in content]
     if missing:
         raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
-    texts = {key: str(content[key]) for key in _TEXTS}
-    urdf = _urdf_path(path, texts.pop("urdf"))
-    chain = Chain.from_urdf(urdf, texts["tip"])
-    joints = len(chain.joint_names)
-    numbers = {key: _numbers(path, key, content[key], size or joints) for key, size in _NUMBERS.items()}
-    held = numbers.pop("held_width_m")
-    gripper = _names(path, "gripper_joints", content["gripper_joints"], 2)
-    [width] = _numbers(path, "gripper_width_m", [content["gripper_width_m"]], 1)
-    model = ArmModel(
-        name=str(content.get("name", path.stem)),
-        urdf=urdf,
-        chain=chain,
-        gripper_joints=(gripper[0], gripper[1]),
-        gripper_width_m=float(width),
-        held_width_m=(float(held[0]), float(held[1])),
-        cameras=_names(path, "cameras", content["cameras"], None),
-        **texts,
-        **numbers,
-    )
+    urdf = _urdf_path(path, str(content["urdf"]))
+    chain = Chain.from_urdf(urdf, str(content["tip"]))
+    values: dict[str, Any] = {
+        key: _numbers(path, key, content[key], size or len(chain.joint_names))
+        for key, size in _NUMBERS.items()
+    }
+    values |= {key: _names(path, key, content[key], size) for key, size in _NAMES.items()}
+    values |= {key: str(content[key]) for key in ("tip", "hand")} | {
+        "name": str(content.get("name", path.stem))
+    }
+    [width_m] = _numbers(path, "gripper_width_m", [content["gripper_width_m"]], 1)
+    values["held_width_m"] = tuple(values["held_width_m"].tolist())
+    model = ArmModel(urdf=urdf, chain=chain, gripper_width_m=float(width_m), **values)
     _check(path, model)
     return model
 

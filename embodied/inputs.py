@@ -7,6 +7,9 @@ from PIL import Image
 
 from embodied.types import Float
 
+POINTED_HEIGHT_M = 0.02
+"""Things are pointed at at the height of a block's centre."""
+
 
 def prepare_picture(rgb: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     """Resize (H, W, 3) to (size_px, size_px, 3), antialiased."""

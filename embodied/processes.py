@@ -37,7 +37,7 @@ def run_in_order(
     `initialise(*initial)` first. Only a few results are kept waiting, however slow their reader. Ctrl-C
     reaches this process alone: the others finish the chunk that they are at. Raises EmbodiedError.
     """
-    workers = min(workers, max(1, len(jobs) // (2 * chunk)))
+    workers = max(1, min(workers, len(jobs) // (2 * chunk)))
     if workers == 1:
         if initialise is not None:
             initialise(*initial)

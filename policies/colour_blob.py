@@ -72,9 +72,7 @@ class ColourBlobPolicy:
         if absent:
             return _refusal(f"I see no {' and no '.join(absent)}; I see: {_list(seen)}.", observation)
         points = np.stack([seen[thing] for thing in plan.nouns])
-        return Decision(
-            text=plan.text(), motion=plan.ground(points), observation_stamp_s=observation.stamp_s
-        )
+        return Decision(text=plan.text(), motion=plan.ground(points), observation_stamp_s=observation.stamp_s)
 
 
 def parse_words(text: str) -> Plan | None:

@@ -12,15 +12,13 @@ from torch import Tensor
 
 from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
-from embodied.inputs import prepare_picture, prepare_state
+from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
+from embodied.language.verbs import CANNOT, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.palme import Palme
-from embodied.language.verbs import CANNOT, Plan, abilities
 from embodied.types import CameraFrame, Decision, Float, Instruction, Observation
 
 SHIPPED = Path(__file__).parent / "checkpoint"
-POINTED_HEIGHT_M = 0.02
-"""The model was trained to point at the height of a block's centre."""
 
 
 class PalmePolicy:

@@ -27,7 +27,7 @@ from embodied.config import option, parse
 from embodied.environments import EVALUATION_SEED
 from embodied.errors import EmbodiedError
 from embodied.geometry import project
-from embodied.inputs import prepare_picture, prepare_state
+from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.verbs import Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.processes import run_in_order
@@ -49,9 +49,6 @@ to know by heart which ones go with a verb."""
 
 MOVED_SHARE = 0.15
 PAINTED_SHARE = 0.6
-POINTED_HEIGHT_M = 0.02
-"""A thing is pointed at where the front camera sees this height above the table at its centre."""
-
 VERBS = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
 """The order in which models know the verbs of the suite."""
 

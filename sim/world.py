@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The PyBullet world: a table, one arm and whatever things are declared. The one file that imports pybullet."""
+"""The PyBullet world: a table, one arm, whatever things are declared. The one file that imports pybullet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PHYSICS_HZ = 240
 GRIPPER_SPEED_M_S = 0.25
 TOUCH_MARGIN_M = 0.003
 """Fingers this near to a thing touch it."""
-POINTED_HEIGHT_M = 0.03
+TOUCHED_BELOW_M = 0.03
 """A tool centre point lower than this inside of a flat thing's outline touches it: paint and the hollow of a
 bowl cannot push back."""
 LIFTED_M = 0.02
@@ -316,7 +316,7 @@ class World:
 
     def _points_into(self, body: int, thing: Thing) -> bool:
         tool = self._client.getLinkState(self._arm, self._tool, computeForwardKinematics=True)[4]
-        if tool[2] >= POINTED_HEIGHT_M:
+        if tool[2] >= TOUCHED_BELOW_M:
             return False
         position, turn = self._client.getBasePositionAndOrientation(body)
         x, y = tool[0] - position[0], tool[1] - position[1]

@@ -4,43 +4,34 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
 
 from embodied.config import ConfigError, option, parse
 from embodied.files import write_text
 
-EXAMPLE = "embodied draw out=docs/house.svg"
-INK, PALE, LINE, MARK = "#1f2933", "#f4f6f8", "#9aa5b1", "#d64545"
-WIDTH, BOX, HEIGHT, GAP, LEFT = 920, 560, 62, 22, 20
-
-
-class Step(NamedTuple):
-    """One station on the way: what it is, what comes out of it, where it stands in the package."""
-
-    title: str
-    gives: str
-    file: str
-    parts: str = ""  # name of the registry whose parts are listed beside it
-
-
-WAY = (
-    Step("Senses and words", "an Observation, stamped when taken; an Instruction", "types.py"),
-    Step("The door", "stop words act at once; what cannot be a command is answered", "language/door.py"),
-    Step("The loop", "observe, decide, execute, look again", "run.py", "tasks"),
-    Step("A policy", "a Decision: words, and one motion or none", "policy.py", "policies"),
-    Step("Multimodal sentence", "sensor tokens among the words of the command", "model/sentence.py"),
-    Step("Language model", "a plan, word by word, and pointed places", "model/engine.py"),
-    Step("The plan", "a verb with its things: a sentence of a closed language", "language/verbs", "verbs"),
-    Step("Things", "how each is grasped, and what rests in or on it", "things", "things"),
-    Step("Skills", "waypoints of the hand, for any arm", "motion/skills", "skills"),
-    Step("Trajectory", "a joint motion within the limits of the arm", "motion/trajectory.py"),
-    Step("The gate", "limits, workspace, stop; no neural network", "safety/gate.py"),
-    Step("The arm", "PyBullet, a ros2_control controller, or a gymnasium environment", "arm.py", "arms"),
+WAY = (  # what it is, what it gives, where it stands in this package, which parts are found by name
+    ("Senses and words", "an Observation, stamped when taken; an Instruction", "types.py", ""),
+    ("The door", "stop words act at once; what cannot be a command is answered", "language/door.py", ""),
+    ("The loop", "observe, decide, execute, look again", "run.py", "tasks"),
+    ("A policy", "a Decision: words, and one motion or none", "policy.py", "policies"),
+    ("Multimodal sentence", "sensor tokens among the words of the command", "model/sentence.py", ""),
+    ("Language model", "a plan, word by word, and pointed places", "model/engine.py", ""),
+    ("The plan", "a verb with its things: a sentence of a closed language", "language/verbs", "verbs"),
+    ("Things", "how each is grasped, and what rests in or on it", "things", "things"),
+    ("Skills", "waypoints of the hand, for any arm", "motion/skills", "skills"),
+    ("Trajectory", "a joint motion within the limits of the arm", "motion/trajectory.py", ""),
+    ("The gate", "limits, workspace, stop; no neural network", "safety/gate.py", ""),
+    ("The arm", "PyBullet, a ros2_control controller, or any environment", "arm.py", "arms"),
 )
+STEP_PX = 84
+HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 920 {height}" font-family="Arial, sans-serif">
+<style>text {{ font-size: 14px; fill: #1f2933 }} .file {{ text-anchor: end; fill: #7b8794 }}
+.title {{ font-weight: bold }} .parts {{ fill: #d64545 }} path {{ fill: none; stroke: #d64545 }}
+.box {{ fill: #f4f6f8; stroke: #9aa5b1 }}</style>
+<rect width="920" height="{height}" fill="white"/>"""
 
 
 @dataclass
@@ -52,69 +43,42 @@ class DrawOptions:
 
 def main(arguments: Sequence[str]) -> int:
     """Draw, and say where."""
-    options = parse(DrawOptions, arguments, command="embodied draw", example=EXAMPLE)
-    out = Path(options.out)
-    if out.suffix != ".svg":
+    options = parse(DrawOptions, arguments, command="embodied draw", example="embodied draw out=house.svg")
+    if Path(options.out).suffix != ".svg":
         raise ConfigError(f"out={options.out}: the name must end in .svg")
-    write_text(out, drawing())
-    print(f"drew {out}")
+    write_text(Path(options.out), drawing())
+    print(f"drew {options.out}")
     return 0
 
 
 def drawing() -> str:
     """The picture as SVG. Every file that it names exists."""
     package = Path(__file__).resolve().parent.parent
-    missing = [step.file for step in WAY if not (package / step.file).exists()]
+    missing = [file for _, _, file, _ in WAY if not (package / file).exists()]
     assert not missing, f"the picture names {missing}, which is not there"
-    height = len(WAY) * (HEIGHT + GAP) + GAP
-    parts = _parts()
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        'font-family="Helvetica, Arial, sans-serif" font-size="14">',
-        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-    ]
-    for number, step in enumerate(WAY):
-        lines += _station(step, GAP + number * (HEIGHT + GAP), parts.get(step.parts, ()))
-    for number in range(1, len(WAY)):
-        y = number * (HEIGHT + GAP)
-        x = LEFT + 40
-        lines.append(f'<path d="M{x} {y} v{GAP - 6} m-5 -6 l5 6 l5 -6" fill="none" stroke="{MARK}" stroke-width="2"/>')
-    return "\n".join([*lines, "</svg>", ""])
+    stations = [line for number, step in enumerate(WAY) for line in _station(number * STEP_PX + 22, *step)]
+    return "\n".join([HEAD.format(height=len(WAY) * STEP_PX + 22), *stations, "</svg>", ""])
 
 
-def _station(step: Step, y: int, parts: Sequence[str]) -> Iterator[str]:
-    yield f'<rect x="{LEFT}" y="{y}" width="{BOX}" height="{HEIGHT}" rx="6" fill="{PALE}" stroke="{LINE}"/>'
-    yield _text(LEFT + 14, y + 25, step.title, "font-weight='bold'")
-    yield _text(LEFT + BOX - 14, y + 25, step.file, f"text-anchor='end' font-family='monospace' fill='{LINE}'")
-    yield _text(LEFT + 14, y + 48, step.gives)
+def _station(y: int, title: str, gives: str, file: str, parts: str) -> Iterator[str]:
+    if y > STEP_PX:
+        yield f'<path d="M60 {y - 22} v16 m-5 -6 l5 6 l5 -6"/>'
+    yield f'<rect class="box" x="20" y="{y}" width="560" height="62" rx="6"/>'
+    yield f'<text class="title" x="34" y="{y + 25}">{title}</text><text x="34" y="{y + 48}">{gives}</text>'
+    yield f'<text class="file" x="566" y="{y + 25}">{file}</text>'
     if parts:
-        x = LEFT + BOX + 24
-        yield f'<path d="M{LEFT + BOX} {y + HEIGHT // 2} h18" stroke="{LINE}"/>'
-        yield _text(x, y + 18, f"{step.parts}:", f"fill='{MARK}'")
-        for row, line in enumerate(textwrap.wrap(", ".join(parts), 40)[:2]):
-            yield _text(x, y + 37 + 18 * row, line)
+        yield f'<text class="parts" x="600" y="{y + 16}">{parts}:</text>'
+        for row, line in enumerate(textwrap.wrap(", ".join(_names(parts)), 40)):
+            yield f'<text x="600" y="{y + 34 + 17 * row}">{escape(line)}</text>'
 
 
-def _text(x: int, y: int, words: str, style: str = "") -> str:
-    return f'<text x="{x}" y="{y}" fill="{INK}" {style}>{escape(words)}</text>'.replace(
-        f'fill="{INK}" ', "" if "fill=" in style else f'fill="{INK}" '
-    )
-
-
-def _parts() -> Mapping[str, Sequence[str]]:
+def _names(parts: str) -> Sequence[str]:
     from embodied.arm import ARMS
-    from embodied.environments import SUITES, task_names
+    from embodied.environments import task_names
     from embodied.language.verbs import VERBS
     from embodied.motion.skills import SKILLS
     from embodied.policy import POLICIES
     from embodied.things import THINGS
 
-    return {
-        "arms": ARMS.names(),
-        "tasks": task_names(),
-        "suites": SUITES.names(),
-        "verbs": VERBS.names(),
-        "skills": SKILLS.names(),
-        "policies": POLICIES.names(),
-        "things": THINGS.names(),
-    }
+    found = {"arms": ARMS, "verbs": VERBS, "skills": SKILLS, "policies": POLICIES, "things": THINGS}
+    return sorted(task_names() if parts == "tasks" else found[parts])

@@ -89,4 +89,5 @@ def slerp(a: Float, b: Float, share: Float) -> Float:
     if angle < 1e-9:
         return np.tile(b, (len(share), 1))
     weights = np.sin(np.column_stack([1.0 - share, share]) * angle) / np.sin(angle)
-    return weights @ np.stack([a, b])
+    turned: Float = weights @ np.stack([a, b])
+    return turned

@@ -18,38 +18,7 @@ from embodied.config import option
 from embodied.errors import EmbodiedError
 from embodied.files import write_text
 
-HEAD = """---
-license: apache-2.0
-base_model: HuggingFaceTB/SmolLM2-135M-Instruct
-pipeline_tag: robotics
----
-
-# The shipped PaLM-E policy
-
-A front picture, the joint state and a command in plain words go through one language model; it writes
-a plan and points at the things that the plan names. Derived from SmolLM2-135M-Instruct (Apache-2.0,
-Hugging Face TB): its first {layers} layers were trained on, its word embeddings are kept as int8.
-
-**Use**: commands for a tabletop arm (touch, pick up, put in a bowl, stack, place beside, push onto a
-zone) with 4 cm blocks, bowls and zones in eight colours, seen by the simulator's front camera.
-**Not for** other objects, other cameras, a real table without training on it, or anything near people:
-it is not a safety-rated system.
-
-## Training
-
-On pictures and commands that the simulator made from seeds below 1,000,000. Kept out: the held-out
-templates and nouns of the tasks, three colour-kind pairs, and eight pairs of colours. Recipes `vision`
-and `palme`, torch {torch}, transformers {transformers}; {lead}:
-
-{runs}
-
-{note}
-
-## Measured
-
-Skill mode, executed with physics in PyBullet; episodes from seed {eval_seed} on, at most two attempts
-each; brackets are Wilson 95 % intervals.
-"""
+HEAD = Path(__file__).with_name("card.md")
 
 
 @dataclass(kw_only=True)
@@ -68,7 +37,7 @@ def write(config: CardConfig) -> Path:
         raise EmbodiedError("a model card needs results=..., files written by `embodied eval out=...`")
     runs = [_read(path) for path in config.run]
     reports = [_read(path) for path in config.results]
-    head = HEAD.format(
+    head = HEAD.read_text(encoding="utf-8").format(
         layers=runs[0]["config"]["layers"],
         torch=runs[-1]["versions"]["torch"],
         transformers=runs[-1]["versions"]["transformers"],

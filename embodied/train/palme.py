@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -77,7 +78,7 @@ class Batch:
     labels: list[Labels]  # P of them
 
 
-def build(config: PalmeTrainConfig, words: Mapping[str, tuple[str, ...]]) -> Palme:
+def build(config: PalmeTrainConfig, words: Mapping[str, Any]) -> Palme:
     """A model from a pretrained language model and a pretrained encoder, to speak the `words` of the data."""
     gguf = config.gguf_file or None
     backbone = Backbone.from_causal_lm(config.backbone, layers=config.layers, gguf_file=gguf)
