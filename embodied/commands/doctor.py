@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    checks = [*_machine(), *_packages(), *_checkpoint(), *_ros()]
+    checks = [*_machine(), *_packages(), _plugs(), *_checkpoint(), *_ros()]
     if options.simulate:
         checks.append(_simulator())
     table = Table("", "what", "found", box=None)
@@ -97,20 +98,27 @@ def _packages() -> Iterator[Check]:
             yield Check(package, "absent", f"no: {need} needs it", f"python -m pip install {package}")
 
 
+def _plugs() -> Check:
+    """Whether the metadata of the installation knows every command that is there now."""
+    here = {path.stem for path in Path(__file__).parent.glob("*.py")} - {"__init__"}
+    known = {entry.name for entry in entry_points(group="embodied.commands")}
+    if here <= known:
+        return Check("entry points", "ok", f"{len(known)} commands")
+    remedy = "python -m pip install --no-deps -e ."
+    return Check("entry points", "missing", f"stale: {', '.join(sorted(here - known))} is not known", remedy)
+
+
 def _checkpoint() -> Iterator[Check]:
-    room = importlib.util.find_spec("policies")
-    folders = list(room.submodule_search_locations or ()) if room else []
-    found = [file for folder in folders for file in Path(folder).rglob("*.safetensors")]
+    """The weights that stand beside an installed policy."""
+    specs = [importlib.util.find_spec(entry.module) for entry in entry_points(group="embodied.policies")]
+    folders = {Path(spec.origin).parent for spec in specs if spec is not None and spec.origin is not None}
+    found = [file for folder in sorted(folders) for file in folder.rglob("*.safetensors")]
     if found:
         size_mb = sum(file.stat().st_size for file in found) / 1e6
         yield Check("checkpoint", "ok", f"{found[0].parent} ({size_mb:.0f} MB)")
     else:
-        yield Check(
-            "checkpoint",
-            "missing",
-            "no weights in policies/",
-            "git checkout -- policies/checkpoint, or train: embodied train",
-        )
+        remedy = "fetch them again (git status names what is missing), or train: embodied train"
+        yield Check("checkpoint", "missing", "no weights beside the policies", remedy)
 
 
 def _ros() -> Iterator[Check]:
@@ -121,7 +129,8 @@ def _ros() -> Iterator[Check]:
     else:
         origin = f"ROS 2 {distribution}" if distribution else f"PyPI {installed('ros-rclpy') or 'unknown'}"
         yield Check("rclpy", "ok", origin)
-    command = shutil.which("ros2")
+    beside = Path(sys.executable).with_name("ros2")  # an environment that is not activated
+    command = shutil.which("ros2") or (str(beside) if beside.exists() else None)
     if command is None:
         yield Check("ros2", "absent", "no such command", INSTALL)
     else:
