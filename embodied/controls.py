@@ -65,7 +65,7 @@ class OtherImage:
 
 
 def check_splits(policy: str, splits: Sequence[str]) -> None:
-    """Raises UnknownNameError for a split that does not exist, ConfigError for one that `policy` cannot run."""
+    """Raises UnknownNameError for a split that does not exist, ConfigError where `policy` cannot run it."""
     for split in splits:
         if split not in (*SPLITS, *CONTROLS):
             raise UnknownNameError("split", split, (*SPLITS, *CONTROLS))

@@ -19,6 +19,7 @@ Float = NDArray[np.float64]
 UPRIGHT: Float = np.array([0.0, 0.0, 0.0, 1.0])
 """The orientation of a thing that stands as it was made."""
 
+
 @dataclass(frozen=True, kw_only=True)
 class CameraFrame:
     """One picture and the geometry needed to turn a pixel into a ray."""

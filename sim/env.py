@@ -14,7 +14,15 @@ from gymnasium import spaces
 from embodied.arm import DEFAULT_ARM, ArmModel, arm_model
 from embodied.environments import check_split
 from embodied.errors import EmbodiedError, UnknownNameError, UnreachableError
-from embodied.motion.actions import ACTION_MODES, MAX_STEP_M, MAX_TURN_RAD, SKILL_LIST, SkillActions, finite, moved
+from embodied.motion.actions import (
+    ACTION_MODES,
+    MAX_STEP_M,
+    MAX_TURN_RAD,
+    SKILL_LIST,
+    SkillActions,
+    finite,
+    moved,
+)
 from embodied.motion.hand import HandPose
 from embodied.types import Float, Motion, ObjectState, Observation
 from sim.arm import SETTLE_STEPS, SimArm

@@ -154,7 +154,12 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
 
     from embodied.environments import make_environment
 
-    settings = {"arm": options.arm, "action_mode": "ee_delta", "cameras": ("front",), "picture_size_px": options.picture_size_px}
+    settings = {
+        "arm": options.arm,
+        "action_mode": "ee_delta",
+        "cameras": ("front",),
+        "picture_size_px": options.picture_size_px,
+    }
     environments = {
         "light": make_environment(options.task, **settings),
         "stock": make_environment(options.task, stock_visuals=True, **settings),

@@ -68,8 +68,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def collect(options: CollectOptions) -> int:
     """Record demonstrations; those in which the oracle fails are left out and counted."""
-    from embodied.data.writer import DatasetWriter
     from embodied.arm import arm_model
+    from embodied.data.writer import DatasetWriter
     from embodied.processes import run_in_order
     from embodied.progress import progress_bar
     from embodied.versions import cores

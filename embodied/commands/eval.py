@@ -27,7 +27,7 @@ EXAMPLE = "embodied eval policy=palme suite=tabletop episodes=100 seed=1000000 o
 EPISODES_PER_BATCH = 5
 
 RUNNERS: Registry[Callable[..., AbstractContextManager[Any]]] = Registry("runner", group="embodied.runners")
-"""Other places to run episodes in than this process: a context whose run_episode(task, split, seed) does it."""
+"""Where else than in this process to run episodes: contexts whose run_episode(task, split, seed) does it."""
 
 Job = tuple[str, str, int]
 """(task, split, seed)."""
@@ -41,9 +41,7 @@ class EvalOptions:
     arm: str = option(DEFAULT_ARM, "arm by name (see `embodied tasks`), or the YAML file of one")
     suite: str = option(DEFAULT_SUITE, "which tasks")
     task: list[str] = option([], "only these tasks, with commas between them")
-    split: list[str] = option(
-        list(SPLITS), "also the controls no_language, swapped, no_vision, other_image"
-    )
+    split: list[str] = option(list(SPLITS), "also the controls no_language, swapped, no_vision, other_image")
     episodes: int = option(100, "episodes for each task and split")
     seed: int = option(0, "seed of the first episode; training never sees 1000000 and up")
     action_mode: str = option("skill", "skill, ee_delta or joint: how the policy moves the arm")

@@ -95,9 +95,7 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     tasks = suite_tasks(DEFAULT_SUITE, options.task)
     policies = Policies(options.policy, options.options)
     for task in tasks:
-        env = make_environment(
-            task, arm=options.arm, action_mode="ee_delta", cameras=policies.plain.needs
-        )
+        env = make_environment(task, arm=options.arm, action_mode="ee_delta", cameras=policies.plain.needs)
         try:
             camera = Camera(env, options.camera, options.size_px)
             result = run_episode(

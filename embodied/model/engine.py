@@ -20,12 +20,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from embodied.language.verbs import Noun, Plan
 from embodied.model.fusion import allowed
 from embodied.model.heads import Reading
 from embodied.model.palme import STATE, Embedded, Palme
-from embodied.model.plan_tokens import Node, PlanLanguage
+from embodied.model.plan_tokens import Node
 from embodied.model.sentence import PLANNED, Sensor, prompt
-from embodied.language.verbs import Noun, Plan
 
 SEEN_PROBABILITY = 0.5
 """A picture token counts as seeing a thing from this probability of its words on."""

@@ -24,8 +24,8 @@ from embodied.model.backbone import Backbone, config_from_dict, encode, load_tok
 from embodied.model.encoders import make_encoder
 from embodied.model.fusion import PREFIX
 from embodied.model.heads import Grounding
-from embodied.model.projectors import Projector
 from embodied.model.plan_tokens import PlanLanguage
+from embodied.model.projectors import Projector
 from embodied.model.sentence import Sentence, Text
 from embodied.things import THINGS
 
@@ -237,6 +237,6 @@ def _check_installed(directory: Path, config: PalmeConfig) -> None:
         unknown = [name for name in names if name not in registry]
         if unknown:
             raise CheckpointError(
-                f"{directory} speaks of the {registry.what} {', '.join(unknown)}, which is not installed here; "
+                f"{directory} speaks of the {registry.what} {', '.join(unknown)}, which is not installed; "
                 f"there are: {', '.join(registry.names())}"
             )

@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.model.backbone import encode
 from embodied.language.verbs import Plan, all_plans
+from embodied.model.backbone import encode
 
 
 @dataclass(frozen=True)

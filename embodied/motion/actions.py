@@ -38,7 +38,7 @@ _STOPPED_S = 0.1
 
 
 class SkillActions:
-    """The actions of an environment in skill mode. Raises UnknownNameError for a skill that does not exist."""
+    """Actions of an environment in skill mode. Raises UnknownNameError for a skill that does not exist."""
 
     def __init__(self, names: tuple[str, ...] = SKILL_LIST) -> None:
         self.names = names

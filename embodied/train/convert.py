@@ -25,7 +25,7 @@ class ConvertConfig:
 
 
 def convert(config: ConvertConfig) -> Path:
-    """Rewrite `config.json`; returns its path. Raises CheckpointError for a folder that holds no checkpoint."""
+    """Rewrite `config.json`; returns its path. Raises CheckpointError for a folder without a checkpoint."""
     folder = Path(config.checkpoint)
     data = checkpoint.read_config(folder)
     if data.get("format", 1) == 1:

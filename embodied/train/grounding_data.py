@@ -59,7 +59,9 @@ class GroundingData:
             self.state = torch.tensor(meta["state"])
             self.words = {key: tuple(meta[key]) for key in ("verbs", "kinds", "colours", "other_colours")}
         except KeyError as error:
-            raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None
+            raise EmbodiedError(
+                f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again"
+            ) from None
         self.colours, self.kinds = self.words["colours"], self.words["kinds"]
         if len(self.scenes) != len(self.pictures):
             raise EmbodiedError(

@@ -58,9 +58,7 @@ class Route:
         x, y, z = self.start.position_m
         self.add(self.start.at(np.array([x, y, max(z, TRAVEL_HEIGHT_M)])), speed_m_s=speed_m_s)
 
-    def add(
-        self, pose: HandPose, *, speed_m_s: float = TRAVEL_SPEED_M_S, dwell_s: float = 0.0
-    ) -> None:
+    def add(self, pose: HandPose, *, speed_m_s: float = TRAVEL_SPEED_M_S, dwell_s: float = 0.0) -> None:
         """Go to `pose`, with the fingers at `width_m` from there on."""
         self.stops.append(
             Waypoint(pose=pose, gripper_width_m=self.width_m, speed_m_s=speed_m_s, dwell_s=dwell_s)
