@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from embodied.errors import UnsafeCommandError
+from embodied.motion.path import hermite
 from embodied.types import Float
 
 
@@ -21,32 +22,34 @@ class ArmController:
         self.hold(position_rad)
 
     def hold(self, position_rad: Float) -> None:
-        """Forget any trajectory and stay at `position_rad` (7,)."""
+        """Forget any trajectory and stay at `position_rad` (N,)."""
         self._time_s = np.zeros(1)
         self._position_rad: Float = np.array(position_rad, dtype=np.float64)[None]
         self._velocity_rad_s: Float = np.zeros_like(self._position_rad)
 
     def follow(self, time_s: Float, position_rad: Float, velocity_rad_s: Float, *, now_s: float) -> None:
-        """Go through points (T, 7) at absolute times (T,) on the arm's clock; no points at all stop it.
+        """Go through points (T, N) at absolute times (T,) on the arm's clock, to rest at the last.
 
-        Raises UnsafeCommandError, and goes on as before, for numbers that are not finite, times that do
-        not increase or lie all in the past, and points that no joint is fast enough for.
+        Raises UnsafeCommandError, and goes on as before, for no points at all, numbers that are not
+        finite, an end that is not at rest, times that do not increase or lie all in the past, and points
+        that no joint is fast enough for.
         """
+        if time_s.size == 0:
+            raise UnsafeCommandError("a trajectory is empty")
         if not (
             np.isfinite(time_s).all()
             and np.isfinite(position_rad).all()
             and np.isfinite(velocity_rad_s).all()
         ):
             raise UnsafeCommandError("a trajectory holds a value that is not finite")
-        here, speed = self.command(now_s)
-        if time_s.size == 0:
-            self.hold(here)
-            return
+        if np.any(velocity_rad_s[-1] != 0.0):
+            raise UnsafeCommandError("a trajectory does not end at rest")
         if np.any(np.diff(time_s) <= 0):
             raise UnsafeCommandError("the times of a trajectory do not increase")
         ahead = time_s > now_s + 1e-6
         if not ahead.any():
             raise UnsafeCommandError(f"a trajectory ended {now_s - time_s[-1]:.3f} s ago")
+        here, speed = self.command(now_s)
         # A piece may come late: its first points are then too near in time and are passed over, so that the
         # arm catches up at a speed that it has.
         needed = np.abs(position_rad - here) / np.maximum(time_s - now_s, 1e-6)[:, None]
@@ -63,7 +66,7 @@ class ArmController:
         self._velocity_rad_s = np.concatenate([speed[None], velocity_rad_s[first:]])
 
     def command(self, now_s: float) -> tuple[Float, Float]:
-        """Position and velocity (7,) that the motors should have at `now_s`."""
+        """Position and velocity (N,) that the motors should have at `now_s`."""
         times = self._time_s
         if now_s >= times[-1]:
             return self._position_rad[-1], np.zeros_like(self._position_rad[-1])
@@ -72,6 +75,4 @@ class ArmController:
         u = max(now_s - float(times[i]), 0.0) / h
         x0, x1 = self._position_rad[i], self._position_rad[i + 1]
         v0, v1 = self._velocity_rad_s[i], self._velocity_rad_s[i + 1]
-        dx = x1 - x0
-        c, b, a = h * v0, 3 * dx - h * (2 * v0 + v1), h * (v0 + v1) - 2 * dx
-        return x0 + u * (c + u * (b + u * a)), (c + u * (2 * b + 3 * u * a)) / h
+        return hermite(u, h, x0, v0, x1, v1)

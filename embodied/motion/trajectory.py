@@ -272,7 +272,7 @@ class _Spline:
 
 
 class _Profile:
-    """How fast the way is driven: rates (K,) at places (K,), reached at times (K,) under even acceleration."""
+    """How fast the way is driven: rates (K,) at places (K,), with even acceleration from one to the next."""
 
     def __init__(self, place: Float, rate: Float) -> None:
         self._place, self._rate = place, rate

@@ -4,7 +4,9 @@
 import numpy as np
 import pytest
 
+from embodied.arm import arm_model
 from embodied.errors import UnsafeCommandError
+from embodied.safety import hold
 from nodes.arm_controller import ArmController
 
 HERE = np.zeros(7)
@@ -43,12 +45,22 @@ def test_a_new_trajectory_goes_on_from_where_the_arm_is() -> None:
     assert arm.command(2.0)[0][0] == pytest.approx(1.0)
 
 
-def test_no_points_at_all_stop_it_where_it_is() -> None:
-    arm = ArmController(HERE, FASTEST)
-    arm.follow(*line(0.0, 1.0, 0.5), now_s=0.0)
-    here = arm.command(0.4)[0]
-    arm.follow(np.zeros(0), np.zeros((0, 7)), np.zeros((0, 7)), now_s=0.4)
-    np.testing.assert_allclose(arm.command(5.0)[0], here)
+def test_a_hold_takes_the_force_away_without_a_jump() -> None:
+    """The arm was told to go 0.15 rad into an obstacle at which it has come to rest."""
+    model = arm_model("panda")
+    arm = ArmController(model.home_rad, model.max_velocity_rad_s)
+    time_s, way, velocity = line(0.0, 1.0, 0.5)
+    arm.follow(time_s, model.home_rad + way, velocity, now_s=0.0)
+    told, _ = arm.command(0.4)
+    measured = told.copy()
+    measured[0] -= 0.15
+    piece = hold(model, measured, np.zeros(7), told)
+    arm.follow(0.4 + piece.time_s, piece.position_rad, piece.velocity_rad_s, now_s=0.4)
+    at_s = np.arange(0.4, 1.0, 1 / 240)
+    commands = np.array([arm.command(t)[0] for t in at_s])
+    assert np.abs(commands[0] - told).max() < 1e-9
+    assert (np.abs(np.diff(commands, axis=0)) * 240 <= model.max_velocity_rad_s).all()
+    np.testing.assert_array_equal(commands[-1], measured)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +70,8 @@ def test_no_points_at_all_stop_it_where_it_is() -> None:
         (lambda t, q, v: (t, q, v + np.inf), "not finite"),
         (lambda t, q, v: (t[::-1], q, v), "do not increase"),
         (lambda t, q, v: (t - 10.0, q, v), "ended"),
+        (lambda t, q, v: (t[:0], q[:0], v[:0]), "empty"),
+        (lambda t, q, v: (t, q, v + 0.1), "does not end at rest"),
         (lambda t, q, v: (t, q + 5.0, v), r"a jump: joint \d would need"),
     ],
 )
