@@ -27,13 +27,12 @@ from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.errors import EmbodiedError
 from embodied.language import door
 from embodied.policy import Policy, make_policy
 from embodied.run import Agent, Hooks, Interrupted
 from embodied.types import Decision
-from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, Diagnostics, declare, run, to_json
+from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, Diagnostics, declare, declare_arm, run, to_json
 from nodes.ros_arm import RosArm
 
 _TERMINAL = ("done", "refused", "failed", "stopped")
@@ -52,8 +51,7 @@ class AgentNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("agent_node", **kwargs)
-        arm = "arm to move: a name that `embodied tasks` lists, or the path of a YAML file"
-        model = arm_model(str(declare(self, "arm", DEFAULT_ARM, arm, read_only=True)))
+        model = declare_arm(self)
         policy = "policy that decides: a registered name, or module:Class in the current folder"
         self._policy_name = str(declare(self, "policy", "palme", policy, read_only=True))
         checkpoint = "checkpoint directory; empty is the shipped one"

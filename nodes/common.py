@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -26,6 +26,9 @@ from std_msgs.msg import String
 from embodied.errors import EmbodiedError
 from nodes.dds import use_local_transport
 from nodes.launch_support import USER_ERROR
+
+if TYPE_CHECKING:
+    from embodied.arm import ArmModel
 
 RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -73,6 +76,14 @@ def declare(
     if low is not None and high is not None:
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
     return node.declare_parameter(name, default, descriptor).value
+
+
+def declare_arm(node: Node) -> ArmModel:
+    """Declare the parameter `arm`, and return the model that it names. Raises EmbodiedError."""
+    from embodied.arm import ARMS, DEFAULT_ARM, arm_model
+
+    description = f"the arm: {', '.join(ARMS.names())}, or the path of its YAML file"
+    return arm_model(str(declare(node, "arm", DEFAULT_ARM, description, read_only=True)))
 
 
 def now_s(node: Node) -> float:

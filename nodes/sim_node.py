@@ -29,12 +29,11 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.types import ObjectState
 from nodes import conversions
 from nodes.arm_controller import ArmController
-from nodes.common import COMMAND, OK, RELIABLE, Diagnostics, declare, run, steady_s
+from nodes.common import COMMAND, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
 from sim import scene
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
@@ -53,8 +52,7 @@ class SimNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_node", **kwargs)
-        arm = "arm to simulate: a name that `embodied tasks` lists, or the path of a YAML file"
-        self._model = model = arm_model(str(declare(self, "arm", DEFAULT_ARM, arm, read_only=True)))
+        self._model = model = declare_arm(self)
         declare(self, "task", "playground", "task that ~/reset starts; `embodied tasks` lists them")
         declare(self, "split", "seen", "split that ~/reset samples from: seen, paraphrase or pair")
         declare(self, "seed", 0, "seed of the episode that ~/reset starts")

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 ARGUMENTS = {
-    "policy", "checkpoint", "task", "instruction", "seed", "gui", "device", "rate", "use_sim_time",
+    "arm", "policy", "checkpoint", "task", "instruction", "seed", "gui", "device", "rate", "use_sim_time",
     "namespace", "params_file", "log_level", "exit_on_done",
 }  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_a_launch_file_imports_launch_and_the_standard_library_first(path):
 
 
 def test_the_stand_in_has_what_the_launch_files_import_and_no_more():
-    content = importlib.import_module("nodes.ros2.launching").CONTENT
+    content = importlib.import_module("nodes.ros2.launch_model").CONTENT
     offered = {(module, cls.__name__) for module, classes in content.items() for cls in classes}
     used = set()
     for path in FILES:

@@ -165,3 +165,17 @@ def assert_done_by_now_or_when_told_again(client: Any, instruction: str, text: s
     if outcome["state"] != "done":
         outcome = client.outcome(client.say(text))
     assert outcome["state"] == "done", outcome
+
+
+def test_a_block_that_was_being_lifted_when_the_arm_was_stopped_is_put_down_first(client: Any) -> None:
+    assert client.outcome(client.say("put the yellow block in the white bowl"))["state"] == "done"
+    client.say("pick up the red block")
+    client.wait(lambda: client.score()["held"] == "red block", "it is not lifted")
+    assert client.call("agent_node/cancel").success
+    client.wait_still()
+    assert client.score()["held"] == "red block"
+    assert client.outcome(client.say("touch the blue block"))["state"] == "done"
+    after = client.score()
+    assert after["held"] is None
+    assert "blue block" in after["touched"]
+    assert after["objects"]["red block"]["position_m"][2] == pytest.approx(0.02, abs=0.005), "on the table"

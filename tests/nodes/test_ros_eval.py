@@ -11,8 +11,8 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+from embodied.commands.eval import EvalOptions
 from embodied.config import ConfigError, parse
-from embodied.eval_options import EvalOptions
 from nodes.ros_eval import GraphSession
 
 
