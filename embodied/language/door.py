@@ -7,33 +7,72 @@ answered too, and never moves the arm: the model has not learned to tell it from
 
 from __future__ import annotations
 
+import difflib
 import re
+import unicodedata
+from collections.abc import Iterable
 
 MAX_CHARACTERS = 500
 EXAMPLE = "put the red block in the green bowl"
 
-_STOPS = re.compile(
-    r"(?:stop|halt|freeze|whoa|abort|cancel|pause|quit|enough|e-?stop|emergency(?: stop)?|stand still|hold still"
-    r"|stay still|hold it|hold on|wait|(?:do not|don't|dont) move|(?:stop|cancel|abort) (?:it|that|this|moving"
-    r"|the (?:arm|robot|motion)|everything|all)|no more|drop everything)"
+_POLITE = frozenset(
+    {
+        *("please", "pls", "now", "immediately", "right", "at", "once", "robot", "hey", "oh", "ok", "okay"),
+        *("no", "just", "there", "arm", "everybody"),
+    }
 )
-_POLITE = re.compile(
-    r"\b(?:please|now|immediately|right|at once|robot|hey|oh|ok|okay|no|the arm|for god's sake|just|there)\b"
+_AROUND = _POLITE | {
+    *("the", "a", "here", "for", "god's", "gods", "goodness", "sake", "this", "that", "it", "all", "you"),
+    *("your", "i", "said", "say", "want", "need", "must", "should", "can", "could", "will", "would", "have"),
+    *("to", "instant", "quick", "quickly", "fast", "asap", "damn", "are", "you're"),
+}
+"""Words that leave a firm stop a stop: "will you stop right there, please"."""
+_FIRM_STOPS = (
+    *("stop", "halt", "freeze", "abort", "estop", "e stop", "emergency", "emergency stop", "panic"),
+    *("stop moving", "stop motion", "stop everything", "stop doing", "stop what doing", "stop going"),
+    *("stand still", "hold still", "stay still", "keep still"),
+    *("alto", "arrête", "arrete", "停", "停下", "停止"),
 )
+"""Stops wherever they stand between two signs of punctuation."""
+_LONE_STOPS = (
+    *("whoa", "woah", "wait", "cancel", "pause", "quit", "enough", "that's enough", "thats enough"),
+    *("hold it", "hold on", "hang on", "more", "drop everything", "cut it out", "knock it off"),
+    *(f"{verb} {what}" for verb in ("cancel", "abort") for what in ("it", "that", "this", "the motion")),
+    *(f"{verb} move{what}" for verb in ("don't", "dont", "do not") for what in ("", " it", " the")),
+)
+"""Stops where nothing else is said: "wait for me" may be the beginning of a command. `_bare` leaves "more" of
+"no more", and "don't move the" of "don't move the arm"."""
+
 _QUESTION = re.compile(
-    r"(?:what|where|which|who|whose|why|when|how|is|are|am|was|were|did|does)\b"
-    r"|(?:do|have|has|had)\s+(?:you|we|i|they|he|she|it)\b"
+    # "where is it", and no "when you are ready, touch it".
+    r"(?:what|where|which|who|whose|why|when|how)(?:'?s\b|\b(?! (?:you|i|we|the)\b))"
+    r"|(?:is|are|am|was|were|did|does|isn't|aren't|doesn't)\b"
+    r"|do (?:you(?! mind| think)|we|i|they|any|these|those)\b"
+    r"|have (?:you|we|i|they)\b"
+    r"|(?:has|had|should) (?:you|we|i|they|he|she|it|the|any|there|this|that|these|those)\b"
+    r"|(?:can|could|would|will) you (?:see(?! to| that)|hear|know|say|remember|count|describe)\b[^,]*$"
+    r"|(?:(?:can|could|would|will) you )?tell me,? (?:what|where|which|who|whose|why|when|how|if|whether)\b"
+)
+_BEFORE = re.compile(
+    r"(?:(?:please|hey|hi|hello|robot|ok|okay|so|and|but|well|now|then|excuse me|sorry|oh|say)\b[,!.]? ?)+"
 )
 
 
 def stops(text: str) -> bool:
-    """Whether the words tell the arm to stop, in whatever letters and punctuation."""
-    words = re.sub(r"[^\w'\- ]+", " ", text.casefold().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    bare = " ".join(_POLITE.sub(" ", words).split())
-    plain = " ".join(words.split())
-    # "stop stop stop" stops as well.
-    once = " ".join(dict.fromkeys(bare.split()))
-    return any(_STOPS.fullmatch(each) for each in (bare, plain, once))
+    """Whether the words tell the arm to stop, in whatever letters and punctuation.
+
+    "stop the block from falling" may be a command, and so may "touch it and then stop": only words that say
+    nothing else stop, or a firm one that stands alone between signs of punctuation.
+    """
+    clauses = [re.findall(r"[\w']+", each) for each in re.split(r"[^\w'\s-]+|\s-+\s", _plain(text))]
+    words = [word for clause in clauses for word in clause]
+    if any(_bare(each, _AROUND) in _FIRM for each in (words, *clauses)):
+        return True
+    alone = _bare(words, _POLITE)
+    if alone in _LONE:
+        return True
+    # Who types in fright mistypes; no command is a single word like this one.
+    return len(alone) < 8 and bool(difflib.get_close_matches(alone, ("stop",), cutoff=0.75))
 
 
 def answer_without_a_model(text: str) -> str | None:
@@ -45,11 +84,37 @@ def answer_without_a_model(text: str) -> str | None:
     if not any(character.isalpha() for character in text):
         return f"I find no words in that. Say what to do, for example: {EXAMPLE}."
     if _is_question(text):
-        return f"That is a question, and I cannot answer questions yet. Say what to do, for example: {EXAMPLE}."
+        return f"That is a question, and I cannot answer any yet. Say what to do, for example: {EXAMPLE}."
     return None
 
 
 def _is_question(text: str) -> bool:
     """Whether the words ask and do not tell: "where is it? touch it" tells."""
-    asked, _, after = text.strip().casefold().partition("?")
-    return not after.strip(" ?!.") and bool(_QUESTION.match(asked.strip()))
+    asked, _, after = _plain(text).partition("?")
+    asked = asked.strip(" .!,-")
+    before = _BEFORE.match(asked)
+    asked = asked[before.end() :] if before else asked
+    return not after.strip(" ?!.") and bool(_QUESTION.match(asked))
+
+
+def _plain(text: str) -> str:
+    """Lower case, ordinary letters and apostrophes, single spaces, and nothing that cannot be seen."""
+    text = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).casefold()
+    text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split())
+
+
+def _bare(words: Iterable[str], around: frozenset[str]) -> str:
+    """The words without those that are said `around` others, each once and with no letter twice."""
+    left = [word.strip("'") for word in words]
+    if left and all(len(word) == 1 for word in left):
+        left = ["".join(left)]  # s t o p
+    return _squeezed(" ".join(dict.fromkeys(word for word in left if word not in around)))
+
+
+def _squeezed(text: str) -> str:
+    """Letters that are written several times in a row stand once: "stooopp" is "stop"."""
+    return re.sub(r"(\w)\1+", r"\1", text)
+
+
+_FIRM, _LONE = ({_squeezed(each) for each in stops} for stops in (_FIRM_STOPS, _LONE_STOPS))
