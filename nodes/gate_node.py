@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """gate_node: nothing reaches the arm but through here. A process of its own, without torch.
 
-In: `proposed_trajectory` (trajectory_msgs/JointTrajectory: the arm's joints and panda_finger_joint1 with
-half of the wanted width; header.stamp = the observation that it was decided on, header.frame_id = an id
-for the motion; no points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least 10 Hz,
-frame_id = id of the motion that the agent wants executed).
+In: `proposed_trajectory` (trajectory_msgs/JointTrajectory: the arm's joints and its first finger joint
+with half of the wanted width; header.stamp = the observation that it was decided on, header.frame_id = an
+id for the motion; no points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least
+10 Hz, frame_id = id of the motion that the agent wants executed).
 
 Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces of at most 0.2 s that
 each end at rest, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
@@ -12,13 +12,14 @@ each end at rest, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
 "stopped": whether the emergency stop is latched, "blocked": why no motion can be accepted now, or ""}.
 
 Motion runs on ROS time; the watchdogs over the other processes run on steady time. Services `~/stop`
-(latches) and `~/resume`.
+(latches) and `~/resume`. Where the path can be trusted no longer, because the arm is not on it, the arm is
+brought to rest where it is measured.
 """
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,13 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from embodied.errors import ObservationError, UnsafeCommandError
-from embodied.robots import PANDA, panda_chain
-from embodied.safety import ActionGate, ArmState, ClockScale, GateLimits, Piece, Streamer, TimedPath, Watchdog
+from embodied.motion.path import TimedPath
+from embodied.safety import ActionGate, ArmState, ClockScale, Piece, Streamer, Watchdog, hold
 from embodied.types import Float
 from nodes import conversions
 from nodes.common import (
     COMMAND,
+    ERROR,
     LATCHED,
     NEWEST,
     OK,
@@ -42,11 +44,12 @@ from nodes.common import (
     STEADY,
     WARN,
     Diagnostics,
-    declare,
+    now_s,
     run,
     steady_s,
     to_json,
 )
+from nodes.gate_parameters import read_parameters
 
 _TICK_S = 0.02
 _STALL_S = 0.06
@@ -55,63 +58,35 @@ _ARRIVED_RAD = 0.03
 _SETTLE_S = 1.0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """The arm as a message told."""
+
+    position_rad: Float  # (N,)
+    velocity_rad_s: Float  # (N,)
+    stamp_s: float
+
+
 class GateNode(Node):
     """Checks whole motions, then hands them to the arm piece by piece for as long as all is well."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("gate_node", **kwargs)
-        limits = GateLimits()
-        timeout_s = declare(
-            self, "heartbeat_timeout_s", 0.3, "agent's silence that stops the arm, s",
-            read_only=True, low=0.05, high=5.0,
-        )  # fmt: skip
-        self._heartbeat = Watchdog(timeout_s)
-        timeout_s = declare(
-            self, "joint_states_timeout_s", limits.max_state_age_s, "arm's silence that stops it, s",
-            read_only=True, low=0.05, high=5.0,
-        )  # fmt: skip
-        self._hearing = Watchdog(timeout_s)
-        age_s = declare(
-            self, "max_proposal_age_s", limits.max_proposal_age_s, "age of what a motion was decided on, s",
-            read_only=True, low=0.05, high=60.0,
-        )  # fmt: skip
-        lower = declare(
-            self,
-            "workspace_lower_m",
-            limits.workspace_lower_m.tolist(),
-            "lowest x, y, z of the hand",
-            read_only=True,
-        )
-        upper = declare(
-            self,
-            "workspace_upper_m",
-            limits.workspace_upper_m.tolist(),
-            "highest x, y, z of the hand",
-            read_only=True,
-        )
-        following = "how far a joint may be from where it was told to be, rad"
-        self._following_rad = declare(
-            self, "following_tolerance_rad", 0.35, following, read_only=True, low=0.01, high=3.0
-        )
-        latch_file = "file that exists while the emergency stop is latched, so that it outlives this process"
-        latch_file = declare(self, "latch_file", "", f"{latch_file}; empty: none", read_only=True)
-        self._latch = Path(latch_file) if latch_file else None
-        limits = GateLimits(
-            workspace_lower_m=_corner("workspace_lower_m", lower),
-            workspace_upper_m=_corner("workspace_upper_m", upper),
-            max_proposal_age_s=age_s,
-            max_state_age_s=timeout_s,
-        )
-        self._gate = ActionGate(PANDA, panda_chain(), limits)
+        given = read_parameters(self)
+        self._model, self._latch, self._following_rad = given.model, given.latch, given.following_rad
+        self._heartbeat = Watchdog(given.heartbeat_timeout_s)
+        self._hearing = Watchdog(given.limits.max_state_age_s)
+        self._gate = ActionGate(given.model, given.limits)
         self._scale = ClockScale()
-        self._position_rad: Float | None = None
-        self._velocity_rad_s: Float = np.zeros(7)
+        self._measured: _Measured | None = None
         self._streamer: Streamer | None = None
         self._settling_since_s: float | None = None
         self._sent_width_m: float | None = None
+        self._hold_is_due = False
         self._ticks = 0
         self._ticked_s = -np.inf
         self._refused = 0
+        self._complaint = ""
         self._state, self._id, self._reason, self._progress = "idle", "", "", 0.0
 
         self._arm_out = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", COMMAND)
@@ -123,26 +98,32 @@ class GateNode(Node):
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/resume", self._on_resume)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=STEADY)
-        self._diagnostics = Diagnostics(self, "panda", self._report)
-        if self._latch is not None and self._latch.exists():
+        self._diagnostics = Diagnostics(self, given.model.name, self._report)
+        why = self._latch.read()
+        if why:
             self._gate.stop()
-            self._say("stopped", "", "emergency stop, latched before this gate was started")
-        else:
-            self._say("idle", "", "")
+            why = f"{why}; call {self.get_fully_qualified_name()}/resume to release it"
+            self.get_logger().warning(f"stopped: {why}")
+        self._say("stopped" if why else "idle", "", why)
 
     def _now_s(self) -> float:
-        return float(self.get_clock().now().nanoseconds) * 1e-9
+        return now_s(self)
 
     def _on_joint_states(self, message: JointState) -> None:
+        model = self._model
         try:
-            self._position_rad, self._velocity_rad_s, _ = conversions.from_joint_state(
-                message, PANDA.joint_names
+            position, velocity, _ = conversions.from_joint_state(
+                message, model.joint_names, model.gripper_joints[0]
             )
         except ObservationError as error:
             # Nothing is fed: after its timeout this counts as silence.
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)
             return
+        stamp_s = conversions.from_time(message.header.stamp)
+        self._measured = _Measured(position_rad=position, velocity_rad_s=velocity, stamp_s=stamp_s)
         self._hearing.feed(steady_s())
+        if self._hold_is_due:
+            self._hold(position)
 
     def _on_heartbeat(self, message: Header) -> None:
         # While a motion runs only its own sender counts: an agent that was started anew does not want it.
@@ -168,14 +149,14 @@ class GateNode(Node):
         blocked = self._blocked(steady, now_s)
         if blocked:
             raise UnsafeCommandError(blocked)
-        assert self._position_rad is not None
+        assert self._measured is not None
         arm = ArmState(
-            position_rad=self._position_rad,
-            velocity_rad_s=self._velocity_rad_s,
+            position_rad=self._measured.position_rad,
+            velocity_rad_s=self._measured.velocity_rad_s,
             age_s=self._hearing.silence_s(steady),
         )
         trajectory = self._gate.check(
-            conversions.from_trajectory(message, PANDA.joint_names),
+            conversions.from_trajectory(message, self._model.joint_names, self._model.gripper_joints[0]),
             arm=arm,
             proposal_age_s=now_s - conversions.from_time(message.header.stamp),
             clock_scale=self._scale.scale,
@@ -189,7 +170,7 @@ class GateNode(Node):
 
     def _blocked(self, steady: float, now_s: float) -> str:
         """Why no motion at all can be accepted now; empty where one can."""
-        if self._position_rad is None:
+        if self._measured is None:
             return "no joint_states have come: I do not know where the arm is"
         if self._hearing.expired(steady):
             return f"joint_states have been silent for {self._hearing.silence_s(steady):.2f} s"
@@ -203,7 +184,9 @@ class GateNode(Node):
     def _tick(self) -> None:
         steady, now_s = steady_s(), self._now_s()
         if not self._scale.update(now_s, steady):
-            self._abort("the clock went backwards", brake=False)
+            # What was measured before is of another time, and perhaps of another arm.
+            self._measured = None
+            self._abort("the clock went backwards", on_path=False)
         self._ticks += 1
         # After a stall of this process, what was said meanwhile waits to be heard: judge nobody by it yet.
         stalled = steady - self._ticked_s > _STALL_S
@@ -211,8 +194,8 @@ class GateNode(Node):
         if self._streamer is not None and not stalled:
             trouble = self._trouble(steady, now_s)
             if trouble:
-                text, brake = trouble
-                self._abort(text, brake=brake)
+                text, on_path = trouble
+                self._abort(text, on_path=on_path)
             else:
                 self._advance(self._streamer, steady, now_s)
         if self._ticks % _STATUS_TICKS == 0:
@@ -221,22 +204,31 @@ class GateNode(Node):
     def _trouble(self, steady: float, now_s: float) -> tuple[str, bool] | None:
         """What forbids to go on, and whether the arm can still be trusted to brake along its path."""
         assert self._streamer is not None
-        assert self._position_rad is not None
+        assert self._measured is not None
         if self._heartbeat.expired(steady):
             return f"the agent has been silent for {self._heartbeat.silence_s(steady):.2f} s", True
         if self._hearing.expired(steady):
             return f"joint_states have been silent for {self._hearing.silence_s(steady):.2f} s", True
-        told, _ = self._streamer.path.sample(np.array([self._streamer.place_s(now_s)]))
-        away = np.abs(told[0] - self._position_rad)
-        # A fast clock makes what is measured old: allow for what the joints move meanwhile.
+        away = self._away(self._streamer, self._measured, now_s)
+        # Messages to an arm with a fast clock come late by more of its seconds.
         allowed = self._following_rad * self._scale.scale
         if not away.max() <= allowed:
-            joint = PANDA.joint_names[int(away.argmax())]
+            joint = self._model.joint_names[int(away.argmax())]
             return (
                 f"the arm does not follow: {joint} is {away.max():.3f} rad off, at most {allowed:.3f}",
                 False,
             )
         return None
+
+    def _away(self, streamer: Streamer, measured: _Measured, now_s: float) -> Float:
+        """How far (N,) the joints are from where they had been told to be when they were measured.
+
+        Of the same instant, since a joint moves 0.1 rad while a message is on its way through a busy
+        machine. A stamp that cannot be true counts as now.
+        """
+        believed_s = self._hearing.timeout_s * self._scale.scale
+        at_s = measured.stamp_s if abs(now_s - measured.stamp_s) <= believed_s else now_s
+        return np.abs(streamer.told_rad(at_s) - measured.position_rad)
 
     def _advance(self, streamer: Streamer, steady: float, now_s: float) -> None:
         self._progress = streamer.progress(now_s)
@@ -245,39 +237,59 @@ class GateNode(Node):
             return
         if self._settling_since_s is None:
             self._settling_since_s = steady
-        assert self._position_rad is not None
-        away = np.abs(streamer.path.position_rad[-1] - self._position_rad)
-        if (
-            away.max() <= _ARRIVED_RAD
-            and np.abs(self._velocity_rad_s).max() <= self._gate.limits.start_speed_rad_s
-        ):
+        assert self._measured is not None
+        away = np.abs(streamer.path.position_rad[-1] - self._measured.position_rad)
+        if away.max() <= _ARRIVED_RAD and not self._moves(self._measured):
             self._streamer, self._progress = None, 1.0
             self._say("done", self._id, "")
         elif steady - self._settling_since_s > _SETTLE_S:
-            joint = PANDA.joint_names[int(away.argmax())]
-            self._abort(f"the arm did not arrive: {joint} is {away.max():.3f} rad off")
+            joint = self._model.joint_names[int(away.argmax())]
+            # It presses against something, or cannot: the end of the path is no place to hold it at.
+            self._abort(f"the arm did not arrive: {joint} is {away.max():.3f} rad off", on_path=False)
 
-    def _send(self, piece: Piece, now_s: float) -> None:
+    def _moves(self, measured: _Measured) -> bool:
+        return bool(np.abs(measured.velocity_rad_s).max() > self._gate.limits.start_speed_rad_s)
+
+    def _send(self, piece: Piece, stamp_s: float) -> None:
         numbers = (piece.time_s, piece.position_rad, piece.velocity_rad_s)
         assert all(np.isfinite(values).all() for values in numbers), "a checked motion is finite"
-        if piece.gripper_width_m != self._sent_width_m:
+        if piece.gripper_width_m not in (None, self._sent_width_m):
             self._gripper_out.publish(Float64MultiArray(data=[piece.gripper_width_m]))
             self._sent_width_m = piece.gripper_width_m
-        self._arm_out.publish(conversions.to_arm_trajectory(PANDA.joint_names, *numbers, stamp_s=now_s))
+        names = self._model.joint_names
+        self._arm_out.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s))
 
-    def _abort(self, reason: str, *, brake: bool = True) -> None:
+    def _abort(self, reason: str, *, on_path: bool = True) -> None:
         """Stop the arm and drop the motion under way, if there is one."""
         streamer, self._streamer = self._streamer, None
         if streamer is None:
             return
         now_s = self._now_s()
-        if brake:
+        if on_path and not self._is_pushed(streamer, now_s):
             self._send(streamer.brake(now_s), now_s)
         else:
-            # An empty trajectory makes the controller hold where it is.
-            self._arm_out.publish(JointTrajectory(joint_names=list(PANDA.joint_names)))
+            self._hold(streamer.told_rad(now_s))
         self.get_logger().warning(f"stopped {self._id}: {reason}")
         self._say("aborted", self._id, reason)
+
+    def _is_pushed(self, streamer: Streamer, now_s: float) -> bool:
+        """Whether the arm is known to be off its path: to brake on the path would keep up the pressure."""
+        if self._measured is None or self._hearing.expired(steady_s()):
+            return False
+        away = self._away(streamer, self._measured, now_s)
+        return bool(away.max() > _ARRIVED_RAD * self._scale.scale)
+
+    def _hold(self, told_rad: Float) -> None:
+        """Bring the arm, which was told to be at `told_rad` (N,), to rest where it is.
+
+        Where that is not known it is done as soon as it is.
+        """
+        self._hold_is_due = self._measured is None
+        if self._measured is not None:
+            measured = self._measured
+            piece = hold(self._model, measured.position_rad, measured.velocity_rad_s, told_rad)
+            # Stamped zero: it begins when it arrives, whatever the two clocks show.
+            self._send(piece, 0.0)
 
     def _refuse(self, motion_id: str, reason: str) -> None:
         self._refused += 1
@@ -286,23 +298,40 @@ class GateNode(Node):
 
     def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._gate.stop()
-        self._abort("emergency stop")
-        if self._latch is not None:
-            self._latch.touch()
+        measured, heard = self._measured, not self._hearing.expired(steady_s())
+        if self._streamer is not None:
+            self._abort("emergency stop")
+        elif measured is not None and heard and self._moves(measured):
+            self._hold(measured.position_rad)  # whoever moves it
         self._say("stopped", self._id, "emergency stop")
-        response.success, response.message = True, "stopped; nothing moves until ~/resume"
+        # The file comes last: the arm does not wait for a disk.
+        self._note(self._latch.stop())
+        if self._complaint:
+            self._say("stopped", self._id, f"emergency stop; {self._complaint}")
+        response.success = True
+        response.message = self._with_complaint("stopped; nothing moves until ~/resume")
         return response
 
     def _on_resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         was_stopped = self._gate.stopped
         self._gate.resume()
-        if self._latch is not None:
-            self._latch.unlink(missing_ok=True)
+        self._note(self._latch.release())
         if was_stopped:
-            self._say("idle", "", "")
+            self._say("idle", "", self._complaint)
         response.success = True
-        response.message = "ready for the next motion" if was_stopped else "was not stopped"
+        response.message = self._with_complaint(
+            "ready for the next motion" if was_stopped else "was not stopped"
+        )
         return response
+
+    def _note(self, complaint: str) -> None:
+        """Keep what the latch file said to the last word, for the answer and for the diagnostics."""
+        self._complaint = complaint
+        if complaint:
+            self.get_logger().error(complaint)
+
+    def _with_complaint(self, text: str) -> str:
+        return f"{text}; {self._complaint}" if self._complaint else text
 
     def _say(self, state: str, motion_id: str, reason: str) -> None:
         self._state, self._id, self._reason = state, motion_id, reason
@@ -326,14 +355,15 @@ class GateNode(Node):
         silence_s = self._hearing.silence_s(steady_s())
         level = WARN if self._gate.stopped or self._hearing.expired(steady_s()) else OK
         text = f"{self._state}: {self._reason}" if self._reason else self._state
-        return level, text, {"refused": self._refused, "joint_states_silence_s": f"{silence_s:.3f}"}
-
-
-def _corner(name: str, values: list[float]) -> Float:
-    corner = np.array(values, dtype=np.float64)
-    if corner.shape != (3,) or not np.isfinite(corner).all():
-        raise UnsafeCommandError(f"{name} must be three numbers in metres, not {values}")
-    return corner
+        return (
+            ERROR if self._complaint else level,
+            text,
+            {
+                "refused": self._refused,
+                "joint_states_silence_s": f"{silence_s:.3f}",
+                "latch_file": self._complaint or "ok",
+            },
+        )
 
 
 def main() -> int:

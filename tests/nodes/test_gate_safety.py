@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real gate against an arm that obeys or does not: the stop is never lost, and no force is kept up."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from embodied.arm import arm_model
+from embodied.safety import Latch
+from embodied.types import Float, JointTrajectory
+
+MODEL = arm_model("panda")
+# On a machine that is busy with other things a living node may be silent for longer than 0.3 s.
+PATIENT = ("heartbeat_timeout_s:=1.5", "joint_states_timeout_s:=1.5")
+PATIENCE_S = 60.0
+WALL_RAD = 0.2
+
+
+class Bench:
+    """An arm without physics and a living agent, as one node: what a gate needs around it.
+
+    The arm is where it is told to be, except that its first joint does not pass `wall_rad`.
+    """
+
+    def __init__(self, domain_id: int) -> None:
+        import rclpy
+        from diagnostic_msgs.msg import DiagnosticArray
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.qos import qos_profile_sensor_data
+        from rosgraph_msgs.msg import Clock
+        from sensor_msgs.msg import JointState
+        from std_msgs.msg import Header, String
+        from trajectory_msgs.msg import JointTrajectory as Message
+
+        from nodes.arm_controller import ArmController
+        from nodes.common import COMMAND, LATCHED, RELIABLE
+
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self.node = rclpy.create_node("bench", context=self._context)
+        self.controller = ArmController(MODEL.home_rad, MODEL.max_velocity_rad_s)
+        self.wall_rad = np.inf
+        self.clock_jump_s = 0.0
+        self.publishing = True
+        self.measured_rad = MODEL.home_rad
+        self.gate: dict[str, Any] = {}
+        self.history: list[dict[str, Any]] = []
+        self.diagnostics: list[Any] = []
+        self.sent: list[Any] = []
+        self.refused: list[str] = []
+        self._motion_id = ""
+        self._clock_out = self.node.create_publisher(Clock, "/clock", COMMAND)
+        self._joints_out = self.node.create_publisher(JointState, "joint_states", RELIABLE)
+        self._heartbeat_out = self.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
+        self._proposal_out = self.node.create_publisher(Message, "proposed_trajectory", RELIABLE)
+        self.node.create_subscription(Message, "arm_controller/joint_trajectory", self._on_arm, 100)
+        self.node.create_subscription(String, "gate_status", self._on_status, LATCHED)
+        self.node.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda message: self.diagnostics.extend(message.status), 10
+        )
+        self.node.create_timer(0.01, self._advance)
+        self.node.create_timer(0.05, lambda: self._heartbeat_out.publish(Header(frame_id=self._motion_id)))
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._spin)
+        self._thread.start()
+
+    @property
+    def now_s(self) -> float:
+        return time.monotonic() + self.clock_jump_s
+
+    @property
+    def told_rad(self) -> Float:
+        """Where the arm's motors want to be now: minus where it is, that is the force."""
+        return self.controller.command(self.now_s)[0]
+
+    def _advance(self) -> None:
+        from rosgraph_msgs.msg import Clock
+
+        from nodes import conversions
+
+        now_s = self.now_s
+        position, velocity = self.controller.command(now_s)
+        position, velocity = position.copy(), velocity.copy()
+        if position[0] > self.wall_rad:
+            position[0], velocity[0] = self.wall_rad, 0.0
+        self.measured_rad = position
+        self._clock_out.publish(Clock(clock=conversions.to_time(now_s)))
+        if self.publishing:
+            self._joints_out.publish(
+                conversions.to_joint_state(
+                    MODEL.joint_names, MODEL.gripper_joints[0], position, velocity, 0.08, stamp_s=now_s
+                )
+            )
+
+    def _on_arm(self, message: Any) -> None:
+        from embodied.errors import UnsafeCommandError
+        from nodes import conversions
+
+        self.sent.append(message)
+        stamp_s = conversions.from_time(message.header.stamp)
+        begin_s = stamp_s if stamp_s > 0 else self.now_s
+        try:
+            time_s, position, velocity = conversions.from_points(message, MODEL.joint_names)
+            self.controller.follow(begin_s + time_s, position, velocity, now_s=self.now_s)
+        except UnsafeCommandError as error:
+            self.refused.append(str(error))
+
+    def _on_status(self, message: Any) -> None:
+        self.gate = json.loads(message.data)
+        self.history.append(self.gate)
+
+    def _spin(self) -> None:
+        while not self._closing.is_set():
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.join()
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
+
+    def wait(self, condition: Callable[[], bool], what: str) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, f"{what}: gate {self.gate}, refused {self.refused}"
+            time.sleep(0.01)
+
+    def call(self, service: str) -> Any:
+        """Call ~/stop or ~/resume of the gate."""
+        from std_srvs.srv import Trigger
+
+        client = self.node.create_client(Trigger, f"gate_node/{service}")
+        try:
+            assert client.wait_for_service(PATIENCE_S), service
+            future = client.call_async(Trigger.Request())
+            self.wait(future.done, service)
+            return future.result()
+        finally:
+            self.node.destroy_client(client)
+
+    def propose(self, motion_id: str) -> None:
+        """The first joint goes 0.5 rad in 2 s, out or back, from where it is."""
+        from nodes import conversions
+
+        self._motion_id = motion_id
+        share = np.arange(1, 81) / 80
+        position = np.tile(self.measured_rad, (80, 1))
+        reach_rad = 0.5 if self.measured_rad[0] < 0.25 else -0.5
+        velocity = np.zeros((80, MODEL.joints))
+        position[:, 0] += reach_rad * (3 * share**2 - 2 * share**3)
+        velocity[:, 0] = reach_rad * (6 * share - 6 * share**2) / 2.0
+        motion = JointTrajectory(
+            joint_names=MODEL.joint_names,
+            time_s=2.0 * share,
+            position_rad=position,
+            velocity_rad_s=velocity,
+            gripper_width_m=np.full(80, 0.08),
+        )
+        self._proposal_out.publish(
+            conversions.to_trajectory(
+                motion, gripper_joint=MODEL.gripper_joints[0], motion_id=motion_id, stamp_s=self.now_s
+            )
+        )
+
+    def start(self, motion_id: str) -> None:
+        """Propose and wait until the arm is on its way."""
+        self.wait(
+            lambda: self.gate.get("blocked") == "" and self._proposal_out.get_subscription_count() > 0,
+            "the gate is not ready",
+        )
+        begin_rad = self.measured_rad
+        self.propose(motion_id)
+        self.wait(lambda: self.gate["id"] == motion_id, "the gate did not answer")
+        assert self.gate["state"] == "executing", self.gate
+        self.wait(lambda: bool(np.abs(self.measured_rad - begin_rad).max() > 0.05), "nothing moves")
+
+    def ended(self, motion_id: str) -> dict[str, Any]:
+        """The first status of `motion_id` that ends it."""
+        final = ("done", "refused", "aborted")
+
+        def found() -> list[dict[str, Any]]:
+            return [s for s in list(self.history) if s["id"] == motion_id and s["state"] in final]
+
+        self.wait(lambda: bool(found()), f"{motion_id} does not end")
+        return found()[0]
+
+    def come_to_rest(self) -> None:
+        """Wait until the arm is told one place, and has been for 0.3 s."""
+        seen: list[Float] = []
+
+        def still() -> bool:
+            seen.append(self.told_rad)
+            return len(seen) > 30 and np.ptp(seen[-30:], axis=0).max() < 1e-9
+
+        self.wait(still, "the arm does not come to rest")
+
+    def home(self) -> None:
+        """Put the arm back, without a gate."""
+        self.wall_rad = np.inf
+        self.controller.hold(MODEL.home_rad)
+
+
+@pytest.fixture(scope="module")
+def bench(ros: Any) -> Iterator[Bench]:
+    from nodes.dds import local_transport
+
+    # Before the first rclpy.init of this process, and the same as for the children.
+    transport = local_transport(os.environ.get("ROS_DISTRO"))
+    saved = {name: os.environ.get(name) for name in transport}
+    os.environ.update(transport)
+    bench = Bench(int(ros.env["ROS_DOMAIN_ID"]))
+    try:
+        yield bench
+    finally:
+        bench.close()
+        for name, value in saved.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@pytest.fixture
+def start_gate(ros: Any, bench: Bench) -> Iterator[Callable[..., Any]]:
+    """Starts a gate as a process; at most one lives."""
+    running: list[Any] = []
+
+    def end() -> None:
+        for process in running:
+            process.send(signal.SIGKILL)
+            process.wait()
+        running.clear()
+
+    def start(*parameters: str) -> Any:
+        end()
+        bench.gate = {}
+        bench.history.clear()
+        bench.diagnostics.clear()
+        given = ("use_sim_time:=true", *PATIENT, *parameters)
+        arguments = [item for parameter in given for item in ("-p", parameter)]
+        running.append(ros.start("-m", "nodes.gate_node", "--ros-args", *arguments))
+        bench.wait(lambda: bool(bench.gate), "no gate")
+        return running[0]
+
+    bench.home()
+    yield start
+    end()
+
+
+@pytest.fixture
+def latch(tmp_path: Path) -> Latch:
+    """A latch that says released, in a folder of its own."""
+    latch = Latch(tmp_path / "run" / "emergency_stop")
+    assert latch.release() == ""
+    return latch
+
+
+def folder(latch: Latch) -> Path:
+    assert latch.path is not None
+    return latch.path.parent
+
+
+def test_a_stop_outlives_the_folder_of_its_file_and_the_gate(
+    bench: Bench, start_gate: Callable[..., Any], latch: Latch
+) -> None:
+    start_gate(f"latch_file:={latch.path}")
+    bench.start("first")
+    shutil.rmtree(folder(latch))
+    answer = bench.call("stop")
+    assert answer.success
+    assert "could not" not in answer.message
+    assert latch.read() == "emergency stop, latched before"
+    bench.come_to_rest()
+    assert bench.told_rad[0] < MODEL.home_rad[0] + 0.45, "it was stopped on its way"
+
+    start_gate(f"latch_file:={latch.path}")
+    assert (bench.gate["state"], bench.gate["stopped"]) == ("stopped", True)
+    assert "emergency stop, latched before; call /gate_node/resume" in bench.gate["reason"]
+    bench.wait(lambda: bench.gate["blocked"] == "", "the gate is not ready")
+    bench.propose("second")
+    assert "the emergency stop is latched" in bench.ended("second")["reason"]
+    assert bench.call("resume").success
+    bench.start("third")
+    assert bench.ended("third")["state"] == "done"
+
+
+def test_a_stop_that_cannot_be_written_is_answered_kept_and_said(
+    bench: Bench, start_gate: Callable[..., Any], latch: Latch
+) -> None:
+    process = start_gate(f"latch_file:={latch.path}")
+    bench.start("first")
+    assert latch.path is not None
+    latch.path.unlink()
+    latch.path.mkdir()
+    words = f"{latch.path} could not be written (Is a directory)"
+    answer = bench.call("stop")
+    assert answer.success
+    assert words in answer.message
+    bench.come_to_rest()
+    assert bench.gate["stopped"] is True
+    assert words in bench.gate["reason"]
+    process.wait_for(words)
+
+    def told() -> list[Any]:
+        return [s for s in list(bench.diagnostics) if s.level == s.ERROR and words in s.message]
+
+    bench.wait(lambda: bool(told()), "the diagnostics do not say it")
+    bench.wait(lambda: bench.gate["blocked"] == "", "the gate is not ready")
+    bench.propose("second")
+    assert "the emergency stop is latched" in bench.ended("second")["reason"]
+
+    answer = bench.call("resume")
+    assert answer.success
+    assert "a gate that is started anew will be stopped" in answer.message
+    bench.start("third")
+    assert bench.ended("third")["state"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda path: path.unlink(), "there is no "),
+        (lambda path: shutil.rmtree(path.parent), "there is no "),
+        (lambda path: path.write_text("\0"), "says neither released nor stopped"),
+    ],
+)
+def test_a_gate_that_is_not_told_that_it_is_released_is_stopped(
+    bench: Bench, start_gate: Callable[..., Any], latch: Latch, spoil: Callable[[Path], object], words: str
+) -> None:
+    assert latch.path is not None
+    spoil(latch.path)
+    start_gate(f"latch_file:={latch.path}")
+    assert (bench.gate["state"], bench.gate["stopped"]) == ("stopped", True)
+    assert words in bench.gate["reason"]
+    assert "call /gate_node/resume" in bench.gate["reason"]
+    assert bench.call("resume").success
+    assert latch.read() == ""
+    bench.start("first")
+
+
+def test_without_a_file_a_gate_starts_released(bench: Bench, start_gate: Callable[..., Any]) -> None:
+    start_gate()
+    assert (bench.gate["state"], bench.gate["stopped"]) == ("idle", False)
+    assert bench.call("stop").success
+    assert bench.gate["stopped"] is True
+    assert bench.call("resume").success
+
+
+def assert_held_where_it_is(bench: Bench, hold: Any) -> None:
+    """`hold` is what a joint trajectory controller accepts, and no force is left."""
+    from nodes import conversions
+
+    assert hold.header.stamp.sec == hold.header.stamp.nanosec == 0, "it begins when it arrives"
+    time_s, position, velocity = conversions.from_points(hold, MODEL.joint_names)
+    assert (np.diff(time_s, prepend=0.0) > 0.0).all()
+    assert time_s[-1] <= 0.5
+    np.testing.assert_array_equal(velocity[-1], np.zeros(MODEL.joints))
+    bench.come_to_rest()
+    assert bench.refused == []
+    assert np.abs(bench.told_rad - bench.measured_rad).max() < 1e-6
+    assert position[-1, 0] == pytest.approx(bench.measured_rad[0], abs=1e-6)
+
+
+def test_an_arm_that_does_not_follow_is_held_where_it_is(
+    bench: Bench, start_gate: Callable[..., Any]
+) -> None:
+    """Not where it was told to be: behind the obstacle that keeps it from going there."""
+    start_gate()
+    bench.wall_rad = WALL_RAD
+    bench.start("pressed")
+    assert "the arm does not follow: panda_joint1 is 0.1" in bench.ended("pressed")["reason"]
+    bench.wait(lambda: bench.sent[-1].header.stamp.sec == 0, "no hold was sent")
+    assert_held_where_it_is(bench, bench.sent[-1])
+    assert bench.measured_rad[0] == pytest.approx(WALL_RAD, abs=1e-6)
+
+
+def test_an_emergency_stop_keeps_up_no_pressure(bench: Bench, start_gate: Callable[..., Any]) -> None:
+    start_gate()
+    bench.wall_rad = WALL_RAD
+    bench.start("pressed")
+    bench.wait(lambda: bench.told_rad[0] > WALL_RAD + 0.05, "it does not press")
+    assert bench.call("stop").success
+    assert_held_where_it_is(bench, bench.sent[-1])
+    assert bench.call("resume").success
+
+
+def test_an_arm_that_does_not_arrive_is_held_where_it_is(
+    bench: Bench, start_gate: Callable[..., Any]
+) -> None:
+    start_gate()
+    bench.wall_rad = 0.45  # the motion ends at 0.5
+    bench.start("stuck")
+    assert "the arm did not arrive: panda_joint1 is 0.050 rad off" in bench.ended("stuck")["reason"]
+    assert_held_where_it_is(bench, bench.sent[-1])
+
+
+def test_without_a_fault_the_arm_follows(bench: Bench, start_gate: Callable[..., Any]) -> None:
+    start_gate()
+    for motion_id in ("one", "two", "three"):
+        bench.start(motion_id)
+        assert bench.ended(motion_id)["state"] == "done", bench.gate
+    assert bench.refused == []
+
+
+def test_when_the_clock_is_set_back_the_arm_is_held_where_it_is_found(
+    bench: Bench, start_gate: Callable[..., Any]
+) -> None:
+    """Nothing is sent until the arm was measured anew: it may be another arm."""
+    start_gate()
+    bench.start("early")
+    bench.publishing = False
+    sent = len(bench.sent)
+    bench.clock_jump_s -= 500.0
+    bench.controller.hold(MODEL.home_rad + 0.1)
+    assert "the clock went backwards" in bench.ended("early")["reason"]
+    time.sleep(0.3)
+    late = [message for message in bench.sent[sent:] if message.header.stamp.sec == 0]
+    assert late == []
+    bench.publishing = True
+    bench.wait(lambda: bench.sent[-1].header.stamp.sec == 0, "no hold was sent")
+    bench.come_to_rest()
+    np.testing.assert_allclose(bench.told_rad, MODEL.home_rad + 0.1, atol=1e-6)
+
+
+def test_an_arm_that_nobody_knows_is_said(ros: Any) -> None:
+    process = ros.start("-m", "nodes.gate_node", "--ros-args", "-p", "arm:=pandaa")
+    assert process.wait() == 2
+    assert "error: unknown arm 'pandaa'. Did you mean 'panda'?" in process.text
