@@ -26,16 +26,17 @@ class Policy(Protocol):
 
 
 def _checked(name: str, found: Any) -> Callable[..., Policy]:
-    """What builds a policy: a class with the contract, or a function. Raises EmbodiedError otherwise."""
-    if not callable(found):
-        raise EmbodiedError(f"policy {name!r} is a {type(found).__name__}; it must be a class or a function")
+    """What builds a policy: a class with the contract; of installed packages a function too.
+
+    Raises EmbodiedError for anything else, before any of it is called.
+    """
+    wanted = "a policy has needs, reset(instruction, seed) and decide(observation)"
     if isinstance(found, type):
-        lacks = [method for method in ("reset", "decide") if not callable(getattr(found, method, None))]
+        lacks = [f"{each}()" for each in ("reset", "decide") if not callable(getattr(found, each, None))]
         if lacks:
-            raise EmbodiedError(
-                f"policy {name!r}: class {found.__name__} lacks {' and '.join(f'{each}()' for each in lacks)}; "
-                "a policy has needs, reset(instruction, seed) and decide(observation)"
-            )
+            raise EmbodiedError(f"policy {name!r}: {found.__name__} lacks {' and '.join(lacks)}; {wanted}")
+    elif ":" in name or not callable(found):
+        raise EmbodiedError(f"policy {name!r} is a {type(found).__name__} and no class; {wanted}")
     build: Callable[..., Policy] = found
     return build
 
@@ -48,11 +49,15 @@ def make_policy(name: str, options: Mapping[str, object] | None = None) -> Polic
     """Build the policy `name` (a registered name or "module:Class") with keyword `options`.
 
     Raises UnknownNameError that lists the valid names, of policies or of options; EmbodiedError for a class
-    without the contract.
+    without the contract and for an option that is missing.
     """
     build = POLICIES.get(name)
     options = options or {}
     check_options(name, options)
+    try:
+        inspect.signature(build).bind(**options)
+    except TypeError as error:
+        raise EmbodiedError(f"policy {name!r}: {error}; give it as options.NAME=VALUE") from None
     policy = build(**options)
     needs = getattr(policy, "needs", None)
     if not isinstance(needs, tuple) or not all(isinstance(each, str) for each in needs):
