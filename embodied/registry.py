@@ -14,6 +14,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
@@ -78,7 +79,7 @@ class Registry(Generic[T]):
         return self._build(name, found) if self._build else found
 
     def _entries(self) -> tuple[EntryPoint, ...]:
-        return tuple(entry_points(group=self._group)) if self._group else ()
+        return _entry_points(self._group, tuple(sys.path)) if self._group else ()
 
     def _scan(self) -> None:
         if self._package and not self._scanned:
@@ -88,13 +89,20 @@ class Registry(Generic[T]):
                 importlib.import_module(f"{self._package}.{module.name}")
 
 
+@lru_cache
+def _entry_points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Those of `group`. Reading them takes a while, and they change with the `path` of modules alone."""
+    return tuple(entry_points(group=group))
+
+
 def load(target: str, what: str) -> Any:
     """What "module:name" leads to; modules of the current folder are found too.
 
     Raises UnknownNameError that lists what the module has, EmbodiedError where there is no such module.
     """
     module_name, _, attribute = target.partition(":")
-    if not module_name or not attribute:
+    named = all(part.isidentifier() for part in (*module_name.split("."), attribute))
+    if not named or module_name.endswith(".py"):
         raise EmbodiedError(f"{what} {target!r}: write module:name, as in my_module:MyClass")
     here = os.getcwd()
     added = here not in sys.path and "" not in sys.path
