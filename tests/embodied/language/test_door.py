@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door: what stops is heard in any letters, and no command of any task is taken for a stop or a question."""
+"""The door: what stops is heard in any letters, and no command is taken for a stop or a question."""
 
 from __future__ import annotations
 
@@ -20,35 +20,40 @@ stop / stopp / stoooop / s t o p / s.t.o.p. / stop stop stop / stop, stop, stop 
 stop now / stop right now / stop immediately / stop at once / no, stop / no no no stop / hey robot, stop
 robot stop / stop the robot / stop the arm / stop moving / stop it / stop that / stop this / stop everything
 stop what you're doing / stop what you are doing / stop right there / will you stop / could you please stop
-you must stop / i said stop / for god's sake stop / everybody stop / st\u200bop / "stop" / (stop) / *stop* / stop - now
-stop. you are hitting the bowl / not that one, stop / you are hitting it; stop / halt / freeze / whoa / woah / whoaaa
-abort / abort the motion / cancel / cancel that / pause / quit / enough / that's enough / that\u2019s enough / e-stop
-estop / e stop / emergency stop / stand still / hold still / hold it / hold on / hang on / wait / don't move
-don\u2019t move / do not move / dont move / don't move the arm / no more / drop everything / cut it out / stpo / sotp / stp
-alto / arrête / 停
+you must stop / i said stop / for god's sake stop / everybody stop / st\u200bop / "stop" / (stop) / *stop*
+stop - now / stop. you are hitting the bowl / not that one, stop / you are hitting it; stop / halt / freeze
+whoa / woah / whoaaa / abort / abort the motion / cancel / cancel that / pause / quit / enough
+that's enough / that\u2019s enough / e-stop / estop / e stop / emergency stop / stand still / hold still
+hold it / hold on / hang on / wait / don't move / don\u2019t move / do not move / dont move
+don't move the arm / no more / drop everything / cut it out / stpo / sotp / stp / alto / arrête / 停
 """
 COMMANDS = """
-stop the red block from falling / stop at the blue zone / touch the red block and then stop / touch it, and then stop
-hold on to the red block / hold the red block / wait for me and then touch the red block / wait until i say so
-do not move the red block / touch the red block, do not move it / put the red block down and stop talking / stop talking
+stop the red block from falling / stop at the blue zone / touch the red block and then stop
+touch it, and then stop / hold on to the red block / hold the red block
+wait for me and then touch the red block / wait until i say so / do not move the red block
+touch the red block, do not move it / put the red block down and stop talking / stop talking
 push the red block until it stops / don't stop / do not stop / cancel the last step and touch the red block
-pick up the red block. stop by the blue zone / put more blocks in the bowl / one more / step back / go on / yes / do it
-drop the red block / touch the block at once / no, the blue one / stack the red block on top / lift it
+pick up the red block. stop by the blue zone / put more blocks in the bowl / one more / step back / go on
+yes / do it / drop the red block / touch the block at once / no, the blue one / stack the red block on top
+lift it
 """
 QUESTIONS = """
-what can you do / where is the red block / how many blocks are on the table / what is on top of the red block
-are you holding anything / is the bowl empty / do you see a red block / can you see the red block / what's on the table
-whats on the table / wheres the red block / where\u2019s it / robot, where is the red block / hey, what do you see
+what can you do / where is the red block / how many blocks are on the table
+what is on top of the red block / are you holding anything / is the bowl empty / do you see a red block
+can you see the red block / what's on the table / whats on the table / wheres the red block
+where\u2019s it / robot, where is the red block / hey, what do you see
 please tell me where the red block is / can you tell me how many blocks there are / has the red block moved
-have you finished / who are you / why did you do that / which block is nearest / what time is it / when does it start
-should i move the bowl / ok so what now / how are you / do any blocks touch / well, is it red / did you touch it
+have you finished / who are you / why did you do that / which block is nearest / what time is it
+when does it start / should i move the bowl / ok so what now / how are you / do any blocks touch
+well, is it red / did you touch it
 """
 POLITE_COMMANDS = """
 can you put the red block in the bowl / could you please touch the red block / will you lift the red block
 do you mind touching the red block / would you be so kind as to lift the red block / touch the red block
-when you are ready, touch the red block / what i want is the red block in the bowl / can we put it in the bowl
-where the blue zone is, put the red block / have the red block put in the bowl / could you see that it gets in the bowl
-can you see the red block, touch it / do it / do the same with the red block / do this / where is it? touch it
+when you are ready, touch the red block / what i want is the red block in the bowl
+can we put it in the bowl / where the blue zone is, put the red block / have the red block put in the bowl
+could you see that it gets in the bowl / can you see the red block, touch it / do it
+do the same with the red block / do this / where is it? touch it
 """
 
 
