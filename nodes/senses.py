@@ -13,13 +13,19 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # ROS 2 Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
 from embodied.arm import ArmModel
 from embodied.errors import ObservationError
 from embodied.types import CameraFrame, Observation
 from nodes import conversions
 from nodes.common import LATCHED, NEWEST, RELIABLE
 
-_POSES_KEPT = 20
+_POSES_KEPT = 40
+_QUIET = SubscriptionEventCallbacks(incompatible_qos=lambda _: None)
 
 
 class _Camera:
@@ -53,9 +59,11 @@ class Senses:
             topic, listen = f"camera/{name}", self._node.create_subscription
             listen(Image, f"{topic}/image_raw", partial(self._on_image, name), NEWEST)
             listen(CameraInfo, f"{topic}/camera_info", partial(self._on_info, name), NEWEST)
-            # A pose that was said once, before anyone listened, and poses that come with the pictures.
+            # A pose that was said once, before anyone listened, and poses that come with the pictures: what
+            # one subscription cannot hear, and would warn of, the other hears.
             for quality in (LATCHED, RELIABLE):
-                listen(PoseStamped, f"{topic}/pose", partial(self._on_pose, name), quality)
+                on_pose = partial(self._on_pose, name)
+                listen(PoseStamped, f"{topic}/pose", on_pose, quality, event_callbacks=_QUIET)
 
     def forget(self) -> None:
         """Drop everything: the clock was set back, and stamps from before mean nothing now."""

@@ -33,7 +33,7 @@ from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.types import ObjectState
 from nodes import conversions
 from nodes.arm_controller import ArmController
-from nodes.common import COMMAND, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
+from nodes.common import COMMAND, LATCHED, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
 from sim import scene
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
@@ -87,7 +87,7 @@ class SimNode(Node):
             name: (
                 self.create_publisher(Image, f"camera/{name}/image_raw", qos_profile_sensor_data),
                 self.create_publisher(CameraInfo, f"camera/{name}/camera_info", qos_profile_sensor_data),
-                self.create_publisher(PoseStamped, f"camera/{name}/pose", RELIABLE),
+                self.create_publisher(PoseStamped, f"camera/{name}/pose", LATCHED),
             )
             for name in cameras
         }

@@ -94,7 +94,7 @@ def obeys(ros: Any, text: str) -> dict[str, Any]:
 
 
 def six_joint_arm(folder: Path) -> Path:
-    """An arm with six joints under other names and with shorter fingers: the Panda without its third joint."""
+    """The Panda without its third joint, under other names and with shorter fingers."""
     urdf = (ROBOTS / "panda.urdf").read_text().replace("panda_", "left_")
     for ours, theirs in (
         ('name="left_joint3" type="revolute"', 'name="left_joint3" type="fixed"'),
@@ -142,7 +142,7 @@ def test_a_policy_that_wraps_a_policy_obeys(ros: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("policy", "words"),
     [
-        ("my_policy:Nothing", "class Nothing lacks reset() and decide()"),
+        ("my_policy:Nothing", "Nothing lacks reset() and decide()"),
         ("my_policy:Slangg", "Did you mean 'Slang'?"),
         ("no_such_module:MyPolicy", "there is no module 'no_such_module'"),
         ("broken:MyPolicy", "ModuleNotFoundError: No module named 'not_installed'"),

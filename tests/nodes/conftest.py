@@ -28,12 +28,12 @@ class Client:
     def __init__(self, domain_id: int) -> None:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
-        from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+        from rclpy.qos import QoSProfile, qos_profile_sensor_data
         from sensor_msgs.msg import JointState
         from std_msgs.msg import Header, String
         from trajectory_msgs.msg import JointTrajectory
 
-        from nodes.common import LATCHED, RELIABLE
+        from nodes.common import EVERY_FACT, LATCHED, RELIABLE
 
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=domain_id)
@@ -62,9 +62,7 @@ class Client:
             if self.heartbeat_id is not None:
                 self._heartbeat.publish(Header(frame_id=self.heartbeat_id))
 
-        # Deeper than what is latched: each state counts, however quickly the next one follows.
-        every = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.node.create_subscription(String, "status", on_status, every)
+        self.node.create_subscription(String, "status", on_status, EVERY_FACT)
         self.node.create_subscription(String, "gate_status", on_gate, LATCHED)
         self.node.create_subscription(JointState, "joint_states", on_joints, qos_profile_sensor_data)
         self.node.create_subscription(

@@ -148,6 +148,18 @@ def test_reset_starts_the_episode_of_the_parameters(client: Any) -> None:
     assert client.call("sim_node/reset").success
 
 
+def test_what_was_seen_before_a_reset_is_no_reason_to_refuse(client: Any) -> None:
+    assert client.outcome(client.say("pick up the red block"))["state"] == "done"
+    client.set_parameters("sim_node", task="pick_up", seed=700016)  # with a blue block, and no red one
+    try:
+        assert client.call("sim_node/reset").success
+        outcome = client.outcome(client.say("pick up the blue block"))
+        assert outcome["state"] == "done", outcome
+        assert client.score()["is_success"] is True
+    finally:
+        client.set_parameters("sim_node", task="playground", seed=0)
+
+
 def test_killing_the_simulator_ends_the_motion_and_the_graph_goes_on(client: Any, graph: Any) -> None:
     text = "touch the blue block"
     instruction = client.say(text)

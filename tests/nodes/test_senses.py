@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent hears: facts that were told before it came, news, and nothing that is no status."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from geometry_msgs.msg import PoseStamped
+from std_msgs.msg import String
+
+from embodied.arm import arm_model
+from nodes import conversions
+from nodes.common import LATCHED, RELIABLE
+
+
+@pytest.mark.parametrize(("camera", "quality", "before"), [("old", LATCHED, True), ("new", RELIABLE, False)])
+def test_the_pose_of_a_camera_is_heard_whenever_it_is_told(
+    graph: Any, camera: str, quality: Any, before: bool
+) -> None:
+    from nodes.senses import Senses
+
+    client, pose = graph.client, conversions.to_pose(np.eye(4), stamp_s=1.0)
+    publisher = client.node.create_publisher(PoseStamped, f"camera/{camera}/pose", quality)
+    if before:
+        publisher.publish(pose)
+    senses = Senses(client.node, arm_model("panda"))
+    senses.open_cameras([camera])
+    topic = f"camera/{camera}/pose"
+    assert topic in senses.missing() or before
+    if not before:
+        client.wait(lambda: publisher.get_subscription_count() == 1, "nobody listens")
+        publisher.publish(pose)
+    client.wait(lambda: topic not in senses.missing(), "the pose is not heard")
+
+
+@pytest.mark.parametrize("junk", ["", "no JSON", "[1, 2]", '{"state": 3}', '"executing"', "null"])
+def test_junk_on_the_gates_status_is_ignored(graph: Any, junk: str) -> None:
+    from nodes.gate_client import GateClient
+
+    client = graph.client
+    gate = GateClient(client.node, "finger")
+    gate._on_status(String(data='{"state": "executing", "stopped": true}'))
+    gate._on_status(String(data=junk))
+    assert gate.moving
+    assert gate.stopped
