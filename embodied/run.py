@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embodied.arm import Arm, Outcome
-from embodied.errors import ObservationError, UnreachableError
+from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
 from embodied.motion.skills import SKILLS, SkillCall
 from embodied.policy import Policy
@@ -24,7 +24,7 @@ from embodied.types import Decision, Float, Instruction, Motion, Observation
 ATTEMPTS = 2
 """How often a command is tried."""
 MAX_STEPS = 300
-"""How many motions that are not the last of their command may follow each other."""
+"""How many decisions that are not the last of their command may follow each other."""
 _HOME_RAD = 0.05
 _CLOSED_M = 0.004
 """Fingers that came this near to each other hold nothing."""
@@ -43,6 +43,10 @@ class Result:
     state: str
     text: str
     motions: int = 0  # that the policy decided
+
+
+_Ended = tuple[Result, bool]
+"""How an attempt ended, and whether the world ended with it."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Agent:
         self.max_observation_age_s = max_observation_age_s
         self.attempts = attempts
         self._judge = judge
+        self._instruction = Instruction(text="")
         self._told_m: float | None = None  # the width that the fingers were told last
         self._picked_m: Float | None = None  # where what is held was taken
         self._clear: Observation | None = None  # the last one with the arm out of the way and nothing held
@@ -95,7 +100,8 @@ class Agent:
         answer = door.answer_without_a_model(text)
         if answer is not None:
             return Result(state="refused", text=answer)
-        self.policy.reset(Instruction(text=text, stamp_s=self.arm.now_s()), seed)
+        self._instruction = Instruction(text=text, stamp_s=self.arm.now_s())
+        self.policy.reset(self._instruction, seed)
         result = Result(state="failed", text="nothing was tried")
         motions = 0
         for attempt in range(1, self.attempts + 1):
@@ -117,49 +123,52 @@ class Agent:
         self._check(observation)
         return self._ask(observation)
 
-    def _try(self, attempt: int, hooks: Hooks) -> tuple[Result, bool]:
-        """One attempt, and whether the world ended it."""
-        text = ""
+    def _try(self, attempt: int, hooks: Hooks) -> _Ended:
+        """One attempt."""
+        text, motions = "", 0
         for step in range(MAX_STEPS):
             hooks.check()
-            observation, refusal = self._look(hooks) if step == 0 else (self.arm.observe(), None)
-            if observation is None:
-                assert refusal is not None, "without an observation there is a reason"
-                return replace(refusal, motions=step), False
+            observation, ended = self._look(hooks) if step == 0 else (self.arm.observe(), None)
+            if ended is not None:
+                return ended
             decision = self.decide(observation)
             hooks.on_decision(decision)
             text = decision.text
             if decision.refused:
-                return Result(state="refused", text=text, motions=step), False
+                return Result(state="refused", text=text, motions=motions), False
             if decision.motion is None:
                 if decision.done:
-                    return Result(state="done", text=text, motions=step), False
+                    return Result(state="done", text=text, motions=motions), False
                 continue
             hooks.on_state("moving", text, attempt)
             outcome = self._execute(decision, observation, hooks)
-            result = self._result(decision, outcome, step + 1)
+            motions += 1
+            result = self._result(decision, outcome, motions)
             if outcome.over or result.state != "done" or decision.done:
                 return result, outcome.over
-        return Result(state="failed", text=f"not done after {MAX_STEPS} motions: {text}", motions=step), False
+        text = f"not done after {MAX_STEPS} steps: {text}"
+        return Result(state="failed", text=text, motions=motions), False
 
-    def _look(self, hooks: Hooks) -> tuple[Observation | None, Result | None]:
-        """An observation with the arm at home and nothing in the hand; or how the instruction ended.
+    def _look(self, hooks: Hooks) -> tuple[Observation, _Ended | None]:
+        """An observation with the arm at home and nothing in the hand, or how the attempt ended before.
 
         Where the arm has to come home for that, the words are tried on what was seen last without it: what
-        is refused there is refused for good, and nothing moves.
+        is refused there is refused for good, and nothing moves; a decision counts for nothing else.
         """
         observation = self.arm.observe()
+        self._check(observation)
         way_home = self._way_home(observation)
         if way_home is not None:
             preview = self._ask(self._clear or observation)
             if preview.refused:
                 hooks.on_decision(preview)
-                return None, Result(state="refused", text=preview.text)
+                return observation, (Result(state="refused", text=preview.text), False)
             outcome = self._move(way_home, observation, hooks)
-            if not outcome.done:
-                return None, _ended(outcome, "the way home")
+            if outcome.over or not outcome.done:
+                return observation, (_ended(outcome, "the way home"), outcome.over)
             if way_home.skill == "place":
                 self._picked_m = None
+            self.policy.reset(self._instruction)
             observation = self.arm.observe()
         self._clear = observation
         return observation, None
@@ -216,6 +225,9 @@ class Agent:
         started = time.perf_counter()
         decision = self.policy.decide(observation)
         took_ms = 1e3 * (time.perf_counter() - started)
+        if not isinstance(decision, Decision):
+            kind = type(decision).__name__
+            raise EmbodiedError(f"the policy answered with a {kind}; decide(observation) returns a Decision")
         assert not (decision.refused and decision.motion is not None), "a refusal has no motion"
         return replace(decision, timings_ms={**decision.timings_ms, "decide": took_ms})
 

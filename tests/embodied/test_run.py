@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop: what never moves the arm, when it comes home first, and when a command is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embodied.arm import Outcome, arm_model
+from embodied.errors import EmbodiedError, ObservationError, UnreachableError
+from embodied.motion.actions import ActionChunk
+from embodied.motion.skills import SKILLS, SkillCall
+from embodied.run import MAX_STEPS, Agent, Hooks, Interrupted, Result
+from embodied.types import CameraFrame, Decision, Instruction, Motion, Observation
+
+PANDA = arm_model("panda")
+AWAY = PANDA.home_rad + 0.3
+PLACE = np.array([[0.5, 0.1, 0.02]])
+TOUCH, PICK = SkillCall(skill="touch", points_m=PLACE), SkillCall(skill="pick", points_m=PLACE)
+CHUNK = ActionChunk(ee_delta=np.zeros((2, 7), dtype=np.float32))
+NOW_S = 10.0
+
+
+def frame(stamp_s: float = NOW_S) -> CameraFrame:
+    return CameraFrame(
+        rgb=np.zeros((4, 4, 3), np.uint8),
+        intrinsics_px=np.eye(3),
+        world_from_camera=np.eye(4),
+        stamp_s=stamp_s,
+    )
+
+
+class FakeArm:
+    """Does at once what it is told, and keeps what happened in `log`."""
+
+    model = PANDA
+
+    def __init__(self, position_rad: np.ndarray = PANDA.home_rad, width_m: float = 0.08) -> None:
+        self.position_rad, self.width_m = position_rad, width_m
+        self.log: list[str] = []
+        self.executed: list[Motion] = []
+        self.outcomes: list[Outcome] = []
+        """How the next motions end; those after them arrive."""
+        self.grips = 0.04
+        """The width of what stands wherever the fingers close."""
+        self.spoil: Callable[[Observation], Observation] = lambda observation: observation
+        self.looks = 0
+
+    def now_s(self) -> float:
+        return NOW_S
+
+    def observe(self) -> Observation:
+        self.looks += 1
+        self.log.append("look")
+        return self.spoil(
+            Observation(
+                cameras={"front": frame()},
+                joint_position_rad=self.position_rad,
+                joint_velocity_rad_s=np.zeros(7),
+                gripper_width_m=self.width_m,
+                stamp_s=NOW_S - 0.001 * self.looks,  # tells one look from another
+            )
+        )
+
+    def execute(
+        self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None
+    ) -> Outcome:
+        on_tick()
+        self.executed.append(motion)
+        if not isinstance(motion, SkillCall):
+            self.log.append("chunk")
+            self.position_rad = AWAY
+            return self.outcomes.pop(0) if self.outcomes else Outcome(state="done")
+        self.log.append(motion.skill)
+        if self.outcomes:
+            outcome = self.outcomes.pop(0)
+            self.position_rad = PANDA.home_rad if outcome.done else AWAY
+            self.width_m = min(outcome.narrowest_m, 0.08) if outcome.width_m == 0.0 else self.width_m
+            return outcome
+        self.position_rad = PANDA.home_rad
+        grasps, holds = SKILLS.get(motion.skill).grasps, SKILLS.get(motion.skill).holds
+        self.width_m = self.grips if holds else 0.08
+        told = 0.0 if holds else 0.08
+        return Outcome(state="done", narrowest_m=self.grips if grasps else 0.08, width_m=told)
+
+    def stop(self) -> None:
+        self.log.append("stop")
+
+
+class Script:
+    """Answers with one decision after another, the last for good; remembers what it was shown and told."""
+
+    needs: tuple[str, ...] = ("front",)
+
+    def __init__(self, *decisions: Decision) -> None:
+        self.decisions = decisions
+        self.told: list[tuple[str, int | None]] = []
+        self.shown: list[Observation] = []
+        self.arm: FakeArm | None = None
+
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
+        self.told.append((instruction.text, seed))
+        self.next = 0
+
+    def decide(self, observation: Observation) -> Decision:
+        self.shown.append(observation)
+        if self.arm is not None:
+            self.arm.log.append("decide")
+        decision = self.decisions[min(self.next, len(self.decisions) - 1)]
+        self.next += 1
+        return replace(decision, observation_stamp_s=observation.stamp_s)
+
+
+def says(motion: Motion | None, text: str = "so be it", *, done: bool = True) -> Decision:
+    return Decision(text=text, motion=motion, observation_stamp_s=0.0, done=done)
+
+
+REFUSAL = Decision(text="I see no bowl", motion=None, observation_stamp_s=0.0, refused=True)
+
+
+def agent_of(
+    arm: FakeArm, *decisions: Decision, judge: Callable[[], bool] | None = None
+) -> tuple[Agent, Script]:
+    policy = Script(*decisions)
+    policy.arm = arm
+    return Agent(policy, arm, judge=judge), policy
+
+
+def away_and_holding() -> FakeArm:
+    return FakeArm(AWAY, width_m=0.04)
+
+
+def test_a_command_is_told_decided_and_done() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(TOUCH, "touch red block"))
+    states: list[tuple[str, str, int]] = []
+    decisions: list[Decision] = []
+    hooks = Hooks(
+        on_state=lambda state, text, attempt: states.append((state, text, attempt)),
+        on_decision=decisions.append,
+    )
+    assert agent.do("touch it", seed=7, hooks=hooks) == Result(
+        state="done", text="touch red block", motions=1
+    )
+    assert policy.told == [("touch it", 7)]
+    assert arm.log == ["look", "decide", "touch"]
+    assert states == [("thinking", "looking", 1), ("moving", "touch red block", 1)]
+    [decision] = decisions
+    assert decision.timings_ms["decide"] >= 0.0
+    assert decision.observation_stamp_s == policy.shown[0].stamp_s
+
+
+@pytest.mark.parametrize(
+    "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
+)
+@pytest.mark.parametrize(
+    "words", ["stop", "STOP!", "Please stop.", "no, stop", "don't move", "wait", "s t o p", "stopp!!"]
+)
+def test_a_stop_stops_the_arm_and_asks_nobody(words: str, make: Callable[[], FakeArm]) -> None:
+    arm = make()
+    agent, policy = agent_of(arm, says(TOUCH))
+    assert agent.do(words).state == "stopped"
+    assert arm.log == ["stop"]
+    assert policy.told == []
+
+
+@pytest.mark.parametrize(
+    "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
+)
+@pytest.mark.parametrize(
+    "words", ["what is on the table?", "WHERE IS IT", "is it red", "", " \n", "?!", "1234", "x" * 501]
+)
+def test_a_question_and_what_is_no_command_never_move_it(words: str, make: Callable[[], FakeArm]) -> None:
+    arm = make()
+    agent, policy = agent_of(arm, says(TOUCH))
+    result = agent.do(words)
+    assert result.state == "refused" and len(result.text) > 10
+    assert arm.log == [] and policy.told == []
+
+
+@pytest.mark.parametrize(
+    "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
+)
+def test_a_refusal_moves_nothing(make: Callable[[], FakeArm]) -> None:
+    """Away from home and with something in the hand too: the policy is asked, and that is all."""
+    arm = make()
+    agent, _ = agent_of(arm, REFUSAL)
+    decisions: list[Decision] = []
+    result = agent.do("touch the bowl", hooks=Hooks(on_decision=decisions.append))
+    assert result == Result(state="refused", text="I see no bowl")
+    assert arm.log == ["look", "decide"]
+    assert [decision.text for decision in decisions] == ["I see no bowl"]
+
+
+def test_what_is_refused_when_seen_afresh_moves_nothing_but_the_way_home() -> None:
+    arm = FakeArm(AWAY)
+    agent, policy = agent_of(arm, says(TOUCH))
+    policy.decide = lambda observation: REFUSAL if arm.executed else says(TOUCH)  # type: ignore[method-assign]
+    assert agent.do("touch it").state == "refused"
+    assert arm.log == ["look", "home", "look"]
+
+
+def test_away_from_home_it_comes_home_looks_again_and_then_decides() -> None:
+    arm = FakeArm(AWAY)
+    agent, policy = agent_of(arm, says(TOUCH))
+    assert agent.do("touch it").state == "done"
+    assert arm.log == ["look", "decide", "home", "look", "decide", "touch"]
+    assert np.array_equal(policy.shown[-1].joint_position_rad, PANDA.home_rad)
+
+
+def test_the_words_are_tried_on_the_last_clear_look_before_it_comes_home() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(TOUCH))
+    agent.do("touch it")
+    clear = policy.shown[-1]
+    arm.position_rad = AWAY
+    agent.do("touch it again")
+    assert policy.shown[1] is clear and policy.shown[2] is not clear
+
+
+def test_what_a_policy_said_before_the_way_home_counts_for_nothing() -> None:
+    """One that answers step by step begins again with its first step."""
+    arm = FakeArm(AWAY)
+    agent, policy = agent_of(arm, says(CHUNK, done=False), says(TOUCH))
+    assert agent.do("touch it", seed=3).state == "done"
+    assert arm.executed[1:] == [CHUNK, TOUCH]
+    assert policy.told == [("touch it", 3), ("touch it", None)]
+
+
+def test_what_is_held_is_put_back_where_it_was_picked() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(PICK))
+    assert agent.do("lift it").state == "done"
+    policy.decisions = (says(TOUCH),)
+    arm.log.clear()
+    assert agent.do("touch it").state == "done"
+    assert arm.log == ["look", "decide", "place", "look", "decide", "touch"]
+    placed = arm.executed[1]
+    assert isinstance(placed, SkillCall) and np.array_equal(placed.points_m, PLACE)
+    arm.log.clear()
+    assert agent.do("touch it").state == "done"
+    assert "place" not in arm.log
+
+
+def test_what_nobody_saw_picked_is_put_down_below_the_hand_within_reach() -> None:
+    for position in (PANDA.home_rad, AWAY):
+        arm = FakeArm(position, width_m=0.04)
+        agent, _ = agent_of(arm, says(TOUCH))
+        agent.do("touch it")
+        placed = arm.executed[0]
+        assert isinstance(placed, SkillCall) and placed.skill == "place"
+        x, y, _ = PANDA.chain.forward(position)[:3, 3]
+        below = np.clip([x, y, 0.02], PANDA.reach_lower_m, PANDA.reach_upper_m)
+        assert np.allclose(placed.points_m, below)
+
+
+def test_fingers_that_closed_on_nothing_are_tried_again() -> None:
+    arm = FakeArm()
+    arm.outcomes = [Outcome(state="done", narrowest_m=0.001, width_m=0.0)]
+    agent, _ = agent_of(arm, says(PICK, "lift red block"))
+    assert agent.do("lift it") == Result(state="done", text="lift red block", motions=2)
+    assert arm.log == ["look", "decide", "pick", "look", "decide", "pick"]
+
+
+def test_fingers_that_close_on_nothing_for_good_are_told() -> None:
+    arm = FakeArm()
+    arm.grips = 0.0
+    agent, _ = agent_of(arm, says(PICK, "lift red block"))
+    result = agent.do("lift it")
+    assert (result.state, result.motions) == ("failed", 2)
+    assert result.text == "the fingers closed on nothing: lift red block"
+
+
+def test_closed_fingers_are_no_failure_of_a_skill_that_takes_nothing() -> None:
+    arm = FakeArm()
+    arm.outcomes = [Outcome(state="done", narrowest_m=0.0, width_m=0.0)]
+    agent, _ = agent_of(arm, says(TOUCH))
+    assert agent.do("touch it").state == "done"
+    assert len(arm.executed) == 1
+
+
+@given(st.integers(0, 12))
+def test_a_policy_that_is_not_done_is_asked_until_it_is(before: int) -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, *[says(CHUNK, done=False)] * before, says(TOUCH, "there"))
+    assert agent.do("touch it") == Result(state="done", text="there", motions=before + 1)
+    assert arm.log == ["look", "decide", "chunk"] * before + ["look", "decide", "touch"]
+    assert len({seen.stamp_s for seen in policy.shown}) == before + 1, "every decision is about a fresh look"
+
+
+def test_words_without_a_motion_end_the_command_only_when_they_say_so() -> None:
+    arm = FakeArm()
+    agent, _ = agent_of(arm, says(None, "thinking", done=False), says(None, "it is there already"))
+    assert agent.do("touch it") == Result(state="done", text="it is there already", motions=0)
+    assert arm.executed == []
+
+
+@pytest.mark.parametrize(("motion", "motions"), [(None, 0), (CHUNK, MAX_STEPS)])
+def test_a_policy_that_is_never_done_is_given_up(motion: Motion | None, motions: int) -> None:
+    arm = FakeArm()
+    policy = Script(says(motion, "on and on", done=False))
+    result = Agent(policy, arm, attempts=1).do("touch it")
+    assert result.state == "failed" and "not done after" in result.text and "on and on" in result.text
+    assert (result.motions, len(policy.shown)) == (motions, MAX_STEPS)
+
+
+@pytest.mark.parametrize("verdicts", [(True,), (False, True), (False, False, True), (False,) * 9])
+def test_a_judge_decides_whether_it_is_tried_again(verdicts: Sequence[bool]) -> None:
+    arm, said = FakeArm(), iter(verdicts)
+    agent, _ = agent_of(arm, says(TOUCH), judge=lambda: next(said))
+    agent.do("touch it")
+    assert len(arm.executed) == min(2, verdicts.index(True) + 1 if True in verdicts else 2)
+
+
+def test_a_judge_is_not_asked_about_what_failed() -> None:
+    arm = FakeArm()
+    arm.outcomes = [Outcome(state="aborted", reason="in the way")] * 3
+    agent, _ = agent_of(arm, says(CHUNK), judge=lambda: pytest.fail("it has nothing to judge"))
+    assert agent.do("touch it").state == "failed"
+
+
+@pytest.mark.parametrize("where", ["policy", "way home"])
+@pytest.mark.parametrize(
+    ("outcome", "state", "tries"),
+    [
+        (Outcome(state="stopped", reason="the emergency stop"), "stopped", 1),
+        (Outcome(state="refused", reason="too fast"), "failed", 2),
+        (Outcome(state="aborted", reason="in the way"), "failed", 2),
+        (Outcome(state="silent", reason="nobody answers"), "failed", 2),
+        (Outcome(state="refused", reason="over", over=True), "failed", 1),
+        (Outcome(state="done", over=True), "done", 1),
+    ],
+)
+def test_how_a_motion_ends_is_how_the_command_ends(
+    outcome: Outcome, state: str, tries: int, where: str
+) -> None:
+    arm = FakeArm() if where == "policy" else FakeArm(AWAY)
+    arm.outcomes = [outcome] * 9
+    agent, _ = agent_of(arm, says(TOUCH))
+    result = agent.do("touch it")
+    if where == "way home":
+        assert result.state == ("stopped" if state == "stopped" else "failed")
+        assert "touch" not in arm.log
+        assert result.text == outcome.reason or "the way home" in result.text
+        assert result.motions == 0
+        assert arm.log.count("home") == tries
+        return
+    assert result.state == state
+    assert outcome.reason in result.text
+    # The second attempt ends on the way home, since the arm stands where the first one ended.
+    assert [skill for skill in arm.log if skill in ("touch", "home")] == ["touch", "home"][:tries]
+
+
+def test_a_motion_that_the_arm_cannot_make_is_tried_again_and_told() -> None:
+    class Short(FakeArm):
+        def execute(self, motion: Motion, observation: Observation, on_tick: object = None) -> Outcome:
+            self.log.append("try")
+            raise UnreachableError("out of reach")
+
+    arm = Short()
+    agent, _ = agent_of(arm, says(TOUCH, "touch red block"))
+    result = agent.do("touch it")
+    assert (result.state, result.motions, arm.log.count("try")) == ("failed", 2, 2)
+    assert "out of reach" in result.text and "touch red block" in result.text
+
+
+def test_who_interrupts_is_heard_at_every_step() -> None:
+    """Whichever check raises, it goes through, and nothing is begun after it."""
+    for number in range(1, 8):
+        arm = FakeArm(AWAY)
+        agent, _ = agent_of(arm, says(CHUNK, done=False), says(TOUCH))
+        asked = 0
+
+        def check(number: int = number) -> None:
+            nonlocal asked
+            asked += 1
+            if asked == number:
+                raise Interrupted
+
+        try:
+            result = agent.do("touch it", hooks=Hooks(check=check))
+        except Interrupted:
+            assert asked == number
+        else:
+            assert result.state == "done" and asked < number
+    assert asked >= 5, "before the attempt, before each step and while it moves"
+
+
+SPOILT: list[tuple[str, Callable[[Observation], Observation], str]] = [
+    ("old joints", lambda seen: replace(seen, stamp_s=NOW_S - 1.2), "joint states is stale: 1.200 s old"),
+    ("old picture", lambda seen: replace(seen, cameras={"front": frame(9.0)}), "picture of front is stale"),
+    ("picture to come", lambda seen: replace(seen, cameras={"front": frame(20.0)}), "front is stale"),
+    ("no time", lambda seen: replace(seen, cameras={"front": frame(np.nan)}), "picture of front is stale"),
+    (
+        "other camera",
+        lambda seen: replace(seen, cameras={"wrist": frame()}),
+        "no picture of camera front; .* wrist",
+    ),
+    ("no camera", lambda seen: replace(seen, cameras={}), "no picture of camera front; there are: none"),
+    ("no place", lambda seen: replace(seen, joint_position_rad=np.full(7, np.nan)), "not finite"),
+    ("no speed", lambda seen: replace(seen, joint_velocity_rad_s=np.full(7, np.inf)), "not finite"),
+    ("no width", lambda seen: replace(seen, gripper_width_m=float("nan")), "not finite"),
+]
+
+
+@pytest.mark.parametrize(
+    "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
+)
+@pytest.mark.parametrize(("spoil", "words"), [case[1:] for case in SPOILT], ids=[case[0] for case in SPOILT])
+def test_a_bad_observation_reaches_no_policy_and_moves_nothing(
+    spoil: Callable[[Observation], Observation], words: str, make: Callable[[], FakeArm]
+) -> None:
+    arm = make()
+    arm.spoil = spoil
+    agent, policy = agent_of(arm, says(TOUCH))
+    with pytest.raises(ObservationError, match=words):
+        agent.do("touch it")
+    with pytest.raises(ObservationError, match=words):
+        agent.decide(arm.observe())
+    assert policy.shown == [] and arm.executed == []
+
+
+def test_a_camera_that_nobody_needs_may_be_old() -> None:
+    arm = FakeArm()
+    arm.spoil = lambda seen: replace(seen, cameras={"front": frame(), "wrist": frame(0.0)})
+    agent, _ = agent_of(arm, says(TOUCH))
+    assert agent.do("touch it").state == "done"
+
+
+@pytest.mark.parametrize("answer", [None, "touch", {"text": "touch"}])
+def test_an_answer_that_is_no_decision_is_told_in_one_line(answer: object) -> None:
+    agent, policy = agent_of(FakeArm(), says(TOUCH))
+    policy.decide = lambda observation: answer  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(
+        EmbodiedError, match=f"answered with a {type(answer).__name__}; .* returns a Decision"
+    ):
+        agent.do("touch it")
