@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from rclpy.node import Node
 
-from embodied.arm import ARMS, DEFAULT_ARM, ArmModel, arm_model
+from embodied.arm import ArmModel
 from embodied.errors import UnsafeCommandError
 from embodied.safety import GateLimits, Latch
 from embodied.types import Float
-from nodes.common import declare
+from nodes.common import declare, declare_arm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,7 @@ class GateParameters:
 def read_parameters(node: Node) -> GateParameters:
     """Declare and read them. Raises EmbodiedError for values that make no sense."""
     usual = GateLimits()
-    names = ", ".join(ARMS.names())
-    arm = declare(node, "arm", DEFAULT_ARM, f"the arm: {names}, or the path of its YAML file", read_only=True)
-    model = arm_model(arm)
+    model = declare_arm(node)
     heartbeat_s = declare(
         node, "heartbeat_timeout_s", 0.3, "agent's silence that stops the arm, s",
         read_only=True, low=0.05, high=5.0,
