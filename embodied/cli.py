@@ -68,12 +68,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _summary(module: str) -> str:
     """The first line of a module's docstring, read without importing it: help must be quick."""
     try:
-        spec = find_spec(module)
-        source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-    except (ImportError, OSError):
+        source = _file_of(module).read_text(encoding="utf-8")
+        text = ast.get_docstring(ast.parse(source)) or ""
+    except (ImportError, OSError, ValueError, SyntaxError):
         return "(not importable)"
-    text = ast.get_docstring(ast.parse(source)) or ""
     return text.partition("\n")[0].rstrip(".")
+
+
+def _file_of(module: str) -> Path:
+    """Where a module stands. Looking for it by its whole name would import the package that it is in."""
+    top, *rest = module.split(".")
+    spec = find_spec(top)
+    places = [Path(place, *rest) for place in (spec and spec.submodule_search_locations) or ()]
+    files = [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")]
+    if not rest and spec is not None and spec.origin is not None:
+        files.append(Path(spec.origin))
+    return next((file for file in files if file.is_file()), Path(module))
 
 
 def _version() -> str:

@@ -64,8 +64,6 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
     from embodied.policy import POLICIES
 
     tasks = suite_tasks(options.suite, options.task)
-    POLICIES.get(options.policy)
-    check_splits(options.policy, options.split)
     arm_model(options.arm)
     for name, value, valid in (
         ("action_mode", options.action_mode, ACTION_MODES), ("until", options.until, UNTIL)
@@ -78,6 +76,9 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
         raise ConfigError("split= needs at least one split")
     if Path(options.out).suffix != ".json":
         raise ConfigError(f"out={options.out}: the name must end in .json")
+    # Last, for the module of a policy may take seconds to load.
+    check_splits(options.policy, options.split)
+    POLICIES.get(options.policy)
     return [(task, split) for task in tasks for split in dict.fromkeys(options.split)]
 
 
