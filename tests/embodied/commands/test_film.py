@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from embodied.commands.film import main, write_gif
 from embodied.config import ConfigError
-from embodied.film import main, write_gif
 
 
 def test_the_oracle_is_filmed_with_its_words_under_it(
@@ -41,3 +41,15 @@ def test_a_film_that_is_too_large_is_made_smaller(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="max_mb"):
         write_gif([("do it", noise)], tmp_path / "none.gif", 130, max_mb=0.001)
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_refusal_makes_no_film(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nothing moved: the policy answered '.*' to '"):
+        main(["policy=colour_blob", "task=refuse", "seed=1", "size_px=120", f"out={tmp_path / 'arm.gif'}"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("argument", ["size_px=10", "max_mb=0", "out=film.mp4"])
+def test_mistakes_are_told_before_anything_is_filmed(argument: str) -> None:
+    with pytest.raises(ConfigError, match=r"size_px must be .* out= must end in \.gif"):
+        main(["policy=oracle", argument])

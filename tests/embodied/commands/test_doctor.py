@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from embodied import doctor
+from embodied.commands import doctor
 
 
 def report(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
@@ -26,8 +26,8 @@ def weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
     def find_spec(name: str) -> Any:
         spec = real(name)
-        if name == "policies" and spec is not None:
-            spec.submodule_search_locations = [str(tmp_path)]
+        if name.startswith("policies.") and spec is not None:
+            spec.origin = str(tmp_path / "policy.py")
         return spec
 
     monkeypatch.setattr(importlib.util, "find_spec", find_spec)
@@ -71,3 +71,28 @@ def test_a_real_ros_is_told_from_the_stand_in(
         if distribution:
             monkeypatch.setenv("ROS_DISTRO", distribution)
         assert words in report(capsys, "simulate=false")[1]
+
+
+@pytest.mark.usefixtures("weights")
+def test_a_ros2_beside_the_interpreter_is_found_though_no_environment_is_activated(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("ROS_DISTRO", raising=False)
+    monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
+    monkeypatch.setattr(doctor.sys, "executable", str(tmp_path / "python"))
+    assert "no such command" in report(capsys, "simulate=false")[1]
+    (tmp_path / "ros2").touch()
+    assert "no such command" not in report(capsys, "simulate=false")[1]
+
+
+@pytest.mark.usefixtures("weights")
+def test_metadata_that_do_not_know_a_command_are_stale(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = doctor.entry_points(group="embodied.commands")
+    monkeypatch.setattr(
+        doctor, "entry_points", lambda group: [entry for entry in known if entry.name != "film"]
+    )
+    code, text = report(capsys, "simulate=false")
+    assert code == 1
+    assert "stale: film is not known" in text and "pip install --no-deps -e ." in text

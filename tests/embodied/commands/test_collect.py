@@ -11,9 +11,9 @@ import pytest
 pytest.importorskip("pyarrow")
 pytest.importorskip("av")
 
+from embodied.commands.collect import CollectOptions, main, plan_jobs
 from embodied.config import ConfigError, parse
 from embodied.data import layout
-from embodied.data.collect import CollectOptions, main, plan_jobs
 from embodied.data.layout import DatasetError
 from embodied.data.reader import Dataset
 from embodied.environments import make_environment

@@ -11,23 +11,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embodied import bench, policy
-from embodied.bench import BenchOptions
+from embodied import policy
+from embodied.commands import bench
+from embodied.commands.bench import BenchOptions
 from embodied.config import ConfigError, parse
 from embodied.errors import UnknownNameError
-from embodied.types import Decision, Instruction, Observation, SkillCall
+from embodied.motion.skills import SkillCall
+from embodied.types import Decision, Instruction, Observation
 
 
 class StagedPolicy:
     """Decodes for a new command only; refuses every third."""
 
-    cameras: tuple[str, ...] = ("front",)
+    needs: tuple[str, ...] = ("front",)
     heard = 0
 
     def __init__(self) -> None:
         self._known = False
 
-    def reset(self, instruction: Instruction) -> None:
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         self._known = False
         StagedPolicy.heard += 1
 
