@@ -14,7 +14,7 @@ import numpy as np
 import yaml
 
 from embodied.errors import EmbodiedError, UnknownNameError
-from embodied.motion.kinematics import Chain
+from embodied.motion.kinematics import Chain, read_urdf
 from embodied.registry import Registry
 from embodied.types import Float, Motion, Observation
 
@@ -129,7 +129,7 @@ def load_arm(path: Path | str, **changes: Any) -> ArmModel:
     path = Path(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise EmbodiedError(f"no description of an arm in {path}: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):
         raise EmbodiedError(f"{path} must hold `key: value` lines that describe an arm")
@@ -195,7 +195,12 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     if missing:
         raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
     urdf = _urdf_path(path, str(content["urdf"]))
-    chain = Chain.from_urdf(urdf, str(content["tip"]))
+    try:
+        chain, root = Chain.from_urdf(urdf, str(content["tip"])), read_urdf(urdf)
+    except EmbodiedError as error:
+        raise EmbodiedError(f"{path}: urdf and tip lead to no arm: {error}") from None
+    links = [str(link.get("name")) for link in root.findall("link")]
+    sliders = [str(joint.get("name")) for joint in root.findall("joint") if joint.get("type") == "prismatic"]
     values: dict[str, Any] = {
         key: _numbers(path, key, content[key], size or len(chain.joint_names))
         for key, size in _NUMBERS.items()
@@ -204,6 +209,12 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     values |= {key: str(content[key]) for key in ("tip", "hand")} | {
         "name": str(content.get("name", path.stem))
     }
+    for key, name, valid in (
+        ("hand", values["hand"], links),
+        *(("gripper_joints", name, sliders) for name in values["gripper_joints"]),
+    ):
+        if name not in valid:
+            raise UnknownNameError(f"{key} in {path}", name, valid)
     [width_m] = _numbers(path, "gripper_width_m", [content["gripper_width_m"]], 1)
     values["held_width_m"] = tuple(values["held_width_m"].tolist())
     model = ArmModel(urdf=urdf, chain=chain, gripper_width_m=float(width_m), **values)
@@ -215,6 +226,11 @@ def _check(path: Path, model: ArmModel) -> None:
     """Raises EmbodiedError where the numbers of a description contradict each other."""
     if not (model.gripper_width_m > 0 and (model.max_acceleration_rad_s2 > 0).all()):
         raise EmbodiedError(f"{path}: gripper_width_m and max_acceleration_rad_s2 must be above 0")
+    low, high = model.held_width_m
+    if not 0.0 <= low < high <= model.gripper_width_m:
+        raise EmbodiedError(
+            f"{path}: held_width_m must be two widths from 0 to gripper_width_m, not {low}, {high}"
+        )
     if ((model.home_rad < model.lower_rad) | (model.home_rad > model.upper_rad)).any():
         raise EmbodiedError(f"{path}: home_rad is beyond the joint limits of {model.urdf}")
     if not (

@@ -39,16 +39,18 @@ class Chain:
     def from_urdf(cls, path: Path | str, tip: str) -> Chain:
         """Read the chain from the root of the URDF file at `path` to the link `tip`.
 
-        Raises EmbodiedError where the file has no such link or a joint between is neither revolute
-        nor fixed.
+        Raises EmbodiedError where the file is no URDF, has no such link, or a joint between is neither
+        revolute nor fixed or holds no sound numbers.
         """
-        joints = {_child(joint): joint for joint in ElementTree.parse(path).getroot().findall("joint")}
+        joints = {_child(joint): joint for joint in read_urdf(path).findall("joint")}
         if tip not in joints:
             known = ", ".join(sorted(joints))
             raise EmbodiedError(f"{path} has no link {tip!r} behind a joint; it has {known}")
-        row = []
+        row: list[ElementTree.Element] = []
         link = tip
         while link in joints:
+            if joints[link] in row:
+                raise EmbodiedError(f"{path}: the links behind {tip!r} hang on each other in a circle")
             row.append(joints[link])
             link = _attribute(joints[link], "parent", "link")
         names, fixed, axes, limits = [], [], [], []
@@ -62,9 +64,11 @@ class Chain:
                 raise EmbodiedError(f"{path}: {what}, neither revolute nor fixed")
             names.append(str(joint.get("name")))
             fixed.append(pending)
-            axes.append(_numbers(_attribute(joint, "axis", "xyz")))
-            limits.append([float(_attribute(joint, "limit", key)) for key in ("lower", "upper", "velocity")])
+            axes.append(_axis(joint))
+            limits.append(_limits(joint))
             pending = np.eye(4)
+        if not names:
+            raise EmbodiedError(f"{path}: no joint turns on the way to {tip!r}")
         lower, upper, velocity = np.array(limits).T
         return cls(
             joint_names=tuple(names),
@@ -198,19 +202,50 @@ def _turns(axes: Float, angles_rad: Float) -> Float:
     return turns
 
 
+def read_urdf(path: Path | str) -> ElementTree.Element:
+    """The root of a URDF file. Raises EmbodiedError where there is none."""
+    try:
+        return ElementTree.parse(path).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        raise EmbodiedError(f"no URDF in {path}: {error}") from None
+
+
 def _origin(joint: ElementTree.Element) -> Float:
     origin = joint.find("origin")
     pose = np.eye(4)
     if origin is not None:
-        roll, pitch, yaw = _numbers(origin.get("rpy", "0 0 0"))
-        turns = _turns(np.eye(3), np.array([roll, pitch, yaw]))
+        turns = _turns(np.eye(3), _numbers(joint, origin.get("rpy", "0 0 0")))
         pose = turns[2] @ turns[1] @ turns[0]
-        pose[:3, 3] = _numbers(origin.get("xyz", "0 0 0"))
+        pose[:3, 3] = _numbers(joint, origin.get("xyz", "0 0 0"))
     return pose
 
 
-def _numbers(text: str) -> Float:
-    return np.array([float(word) for word in text.split()])
+def _axis(joint: ElementTree.Element) -> Float:
+    axis = _numbers(joint, _attribute(joint, "axis", "xyz"))
+    if abs(float(np.linalg.norm(axis)) - 1.0) > 1e-3:
+        raise EmbodiedError(
+            f"the axis of the URDF joint {joint.get('name')!r} must have length 1, not {axis}"
+        )
+    return axis
+
+
+def _limits(joint: ElementTree.Element) -> Float:
+    keys = ("lower", "upper", "velocity")
+    limits = _numbers(joint, " ".join(_attribute(joint, "limit", key) for key in keys))
+    if not (limits[0] < limits[1] and limits[2] > 0.0):
+        raise EmbodiedError(f"the URDF joint {joint.get('name')!r} has limits that leave it no way: {limits}")
+    return limits
+
+
+def _numbers(joint: ElementTree.Element, text: str) -> Float:
+    """(3,) Raises EmbodiedError for any other text."""
+    try:
+        numbers = np.array([float(word) for word in text.split()])
+    except ValueError:
+        numbers = np.empty(0)
+    if numbers.shape != (3,) or not np.isfinite(numbers).all():
+        raise EmbodiedError(f"the URDF joint {joint.get('name')!r} holds {text!r} in place of three numbers")
+    return numbers
 
 
 def _attribute(joint: ElementTree.Element, tag: str, key: str) -> str:

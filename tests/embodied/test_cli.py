@@ -171,7 +171,8 @@ def test_the_help_of_eval_loads_no_torch() -> None:
 def test_a_mistake_is_told_before_a_model_is_loaded() -> None:
     code = (
         "import sys\nfrom embodied import cli\n"
-        "codes = [cli.main(['eval', each]) for each in ('arm=pandas', 'episodes=0', 'split=pears', 'out=a.csv')]\n"
+        "mistakes = ('arm=pandas', 'episodes=0', 'split=pears', 'out=a.csv')\n"
+        "codes = [cli.main(['eval', mistake]) for mistake in mistakes]\n"
         "print(codes, 'HEAVY', [m for m in ('torch', 'transformers') if m in sys.modules])"
     )
     assert "[2, 2, 2, 2] HEAVY []" in run_python(code)
