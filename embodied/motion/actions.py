@@ -66,12 +66,19 @@ class SkillActions:
 
 @dataclass(frozen=True, kw_only=True)
 class ActionChunk:
-    """A short run of `ee_delta` actions."""
+    """A short run of `ee_delta` actions. Raises ValueError for other shapes and for what is not finite."""
 
     streamed: ClassVar[bool] = True
 
     ee_delta: NDArray[np.float32]  # (T, 7), see EE_DELTA_NAMES
     rate_hz: float = CHUNK_RATE_HZ
+
+    def __post_init__(self) -> None:
+        if self.ee_delta.ndim != 2 or self.ee_delta.shape[1] != len(EE_DELTA_NAMES):
+            shape, names = self.ee_delta.shape, ", ".join(EE_DELTA_NAMES)
+            raise ValueError(f"a chunk has a row of {names} for each step, and not the shape {shape}")
+        if not np.isfinite(self.ee_delta).all():
+            raise ValueError(f"a chunk holds a number that is not finite: {self.ee_delta.tolist()}")
 
     def plan(self, model: ArmModel, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
         """From rest at `position_rad` (N,) through every displacement to rest. Raises UnreachableError."""
@@ -86,7 +93,8 @@ class ActionChunk:
             speed_m_s = max(float(np.linalg.norm(pose.position_m - before.position_m)) * self.rate_hz, 0.01)
             width_m = told_m
             stops.append(Waypoint(pose=pose, gripper_width_m=width_m, speed_m_s=speed_m_s, dwell_s=dwell_s))
-        return plan_motion(model, position_rad, gripper_width_m, stops)
+        rest = Waypoint(pose=pose, gripper_width_m=width_m)
+        return plan_motion(model, position_rad, gripper_width_m, stops or [rest])
 
 
 def moved(pose: HandPose, step_m: Float, turn_rad: Float) -> HandPose:
