@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an arm is (its model, from a URDF and a YAML file), and the contract of everything that moves one."""
 
-from __future__ import annotations
-
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The `embodied` command. Its subcommands are entry points of installed packages, ours and others'."""
 
-from __future__ import annotations
-
 import ast
 import os
 import sys

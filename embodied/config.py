@@ -5,8 +5,6 @@ OmegaConf does the typed merging and is imported only when there is something to
 `--help` stays quick.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import re
 import typing

@@ -9,8 +9,6 @@ Each shows what the policy relies on, in an ordinary `seen` episode:
 - `other_image`: the picture is that of another scene.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 

@@ -5,8 +5,6 @@ gymnasium reads no entry points of its own. So the group `embodied.environments`
 strangers', whose import registers their ids. A task called put_in_bowl has the id Embodied/PutInBowl-v0.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Sequence
 from importlib.metadata import entry_points

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One episode of a policy in an environment: the loop with a gymnasium environment as the arm."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A progress bar on a terminal, silence elsewhere."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -7,8 +7,6 @@ is nowhere registered, in a module of the current folder or of an installed pack
 before it is asked for.
 """
 
-from __future__ import annotations
-
 import importlib
 import os
 import pkgutil

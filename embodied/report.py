@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What many episodes say: success with intervals, as JSON, as a table and as a figure."""
 
-from __future__ import annotations
-
 import math
 import statistics
 import sys

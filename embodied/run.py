@@ -6,8 +6,6 @@ once when a command is tried again, when the arm comes home, and what never move
 refusal, a question.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace

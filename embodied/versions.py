@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a result was made with: versions of what matters, and the commit."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

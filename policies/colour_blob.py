@@ -5,8 +5,6 @@ It shows how far plain engineering gets on a clean table, and it lets the graph 
 model. It reads one verb, at most one relation, and things named by colour and noun.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

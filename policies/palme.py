@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The PaLM-E policy: the shipped checkpoint, or any other directory, behind the Policy contract."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """List the tasks with examples, and every suite, policy, thing, verb, skill and arm by name."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 

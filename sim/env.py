@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gymnasium environment: one task on the tabletop, told in words."""
 
-from __future__ import annotations
-
 import string
 from collections.abc import Mapping, Sequence
 from typing import Any

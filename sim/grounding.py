@@ -9,8 +9,6 @@ no name here: what kind it is can still be told, so that kinds are not learned c
     python -m sim.grounding scenes=24000 seed=0 out=data/grounding
 """
 
-from __future__ import annotations
-
 import colorsys
 import json
 import sys

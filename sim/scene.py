@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tabletop looks like: sizes, colours, light and cameras, without a physics engine."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure latency, memory and throughput on this machine."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence

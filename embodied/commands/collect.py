@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Record oracle demonstrations at 10 Hz, in LeRobot v3 layout."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Say what is installed, what is missing, what to type."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 import os

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the way through the house, with the parts that are installed, as SVG."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ Results are kept as they come (JSONL beside `out`), so that a crash or Ctrl-C lo
 `resume=true` goes on from there.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

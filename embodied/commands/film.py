@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make a GIF of the arm doing what it is told, with the words under it."""
 
-from __future__ import annotations
-
 import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train the policy with a recipe."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

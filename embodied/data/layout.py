@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names, paths and features of a LeRobot v3.0 dataset."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

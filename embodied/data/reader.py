@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads datasets in LeRobot v3.0 layout, ours and others'."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures into video files and back, with PyAV: AV1 where the build has it, else H.264."""
 
-from __future__ import annotations
-
 import os
 from fractions import Fraction
 from pathlib import Path

@@ -5,8 +5,6 @@ A file is written under a temporary name and counts from the moment in which `me
 it: after a crash the dataset is whole up to there, and `resume=True` goes on.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

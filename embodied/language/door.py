@@ -5,8 +5,6 @@ Words that stop act at once and without a model. What cannot be a command is ans
 answered too, and never moves the arm: the model has not learned to tell it from a command.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 import unicodedata

@@ -5,8 +5,6 @@ The only file that knows transformers' model classes. Embeddings are frozen and 
 with one scale each: a quarter of the memory, and the same numbers in training and on the robot.
 """
 
-from __future__ import annotations
-
 import copy
 import json
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ Nothing is unpickled and no code is loaded. A file that is missing, cut short, a
 refused with the reason before any weight reaches a model.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from pathlib import Path

@@ -5,8 +5,6 @@ A new sensor registers an encoder under a name and is switched on by one line of
 configuration; nothing else changes.
 """
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Callable
 

@@ -9,8 +9,6 @@ things are in view is more likely meant (the rule of SayCan, Ahn et al. 2022, wi
 reading of the picture as the affordance).
 """
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator, Mapping

@@ -8,8 +8,6 @@ coarse position through the language model alone; inside the chosen cell a small
 offset to the object's centre.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import torch

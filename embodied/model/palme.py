@@ -6,8 +6,6 @@ reading (Driess et al. 2023, equation 3). The language model answers with a plan
 outputs at the picture tokens and at the plan's nouns point at things.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path

@@ -5,8 +5,6 @@ Constrained decoding: at each node the language model chooses among the words th
 with, so what it writes is always a plan. Where only one word is possible there is nothing to choose.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The multimodal sentence: words and sensor readings in any order, any number (PaLM-E, section 3)."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from torch import Tensor

@@ -5,8 +5,6 @@
 `joint`: joint targets at 10 Hz.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A joint trajectory as a curve in time: cubic between its points, with its exact extremes."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from embodied.types import Float, JointTrajectory

@@ -7,8 +7,6 @@ Each motion is checked as the gate checks it, by the exact extremes of its curve
 it would be refused.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

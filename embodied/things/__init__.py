@@ -5,8 +5,6 @@ To add one, write a file here that calls `register`; nothing else changes. The s
 shape is declared, and verbs ask for abilities (can it be grasped? does it hold something?), never for names.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -7,8 +7,6 @@
 Every number in the card is copied from those files.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,8 +6,6 @@
 Weights stay as they are. Format 1 did not say which words a model speaks: they were those of the tabletop.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading rendered scenes: pictures, labels on the token grid, commands with their plans."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

@@ -8,8 +8,6 @@ pretrained encoder are frozen, so picture features are computed once. Several co
 picture in a packed sequence. Resumes from `out` where a run was cut short.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every recipe needs: a run folder that can be resumed, and a record of how it was made."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Mapping

@@ -4,8 +4,6 @@
 embodied train recipe=vision data=data/grounding out=runs/vision
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from pathlib import Path

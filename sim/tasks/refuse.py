@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """refuse: commands that must be answered and not obeyed: absent things, and what the arm cannot do."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 import numpy as np

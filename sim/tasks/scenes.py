@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which things stand where on the table, and which are held out of training."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 

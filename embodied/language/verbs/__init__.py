@@ -8,8 +8,6 @@ To add a verb, write a file here with a class like those beside it; nothing else
 folder, decorate the class with `register`.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from abc import ABC, abstractmethod
