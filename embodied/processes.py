@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
+import os
 import signal
 import sys
 from collections import deque
@@ -49,7 +50,7 @@ def run_in_order(
         # A fork would share a physics server, and the threads of libraries, with this process.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start,
-        initargs=(initialise, initial),
+        initargs=(initialise, initial, os.getpid()),
     )
     waiting: deque[Future[Any]] = deque()
     try:
@@ -84,10 +85,12 @@ def _results(future: Future[Any]) -> Any:
     return results
 
 
-def _start(initialise: Callable[..., None] | None, initial: tuple[Any, ...]) -> None:
+def _start(initialise: Callable[..., None] | None, initial: tuple[Any, ...], parent: int) -> None:
     if sys.platform == "linux":
-        # However this process's parent dies, the worker ends with it.
+        # However this process's parent dies, the worker ends with it; it may have died already.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent:
+            os._exit(1)
     if initialise is not None:
         initialise(*initial)
 
