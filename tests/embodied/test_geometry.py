@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pixels and table points are inverse to each other."""
+"""Pixels and table points are inverse to each other, and so are quaternions and matrices."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from embodied.geometry import project, unproject
-from embodied.types import CameraFrame
+from embodied.geometry import project, quaternion, rotation_matrix, turn_about, unproject, upright
+from embodied.types import CameraFrame, ObjectState
 
 DOWN = np.array([[0.0, 1.0, 0.0, 0.5], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.8], [0.0, 0.0, 0.0, 1.0]])
 
@@ -33,3 +35,23 @@ def test_a_pixel_that_looks_away_from_the_plane_is_refused():
     level[:3, :3] = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
     with pytest.raises(ValueError, match="does not look at the plane"):
         unproject(frame(level), np.array([[111.5, 111.5]]), 0.0)
+
+
+@given(st.integers(0, 10_000), st.floats(-3.1, 3.1))
+def test_a_quaternion_and_its_matrix_are_one_turn(seed: int, angle: float) -> None:
+    axis = np.random.default_rng(seed).normal(size=3)
+    axis /= np.linalg.norm(axis)
+    q = turn_about(axis, angle)
+    matrix = rotation_matrix(q)
+    assert np.allclose(matrix @ matrix.T, np.eye(3)) and np.isclose(np.linalg.det(matrix), 1.0)
+    assert np.allclose(matrix @ axis, axis)
+    assert np.isclose(np.trace(matrix), 1.0 + 2.0 * np.cos(angle))
+    assert np.allclose(rotation_matrix(quaternion(matrix)), matrix)
+    assert np.isclose(abs(quaternion(matrix) @ q), 1.0)
+
+
+@given(st.floats(-np.pi, np.pi))
+def test_what_stands_upright_turns_about_the_vertical(yaw: float) -> None:
+    item = ObjectState(name="", kind="block", colour="red", position_m=np.zeros(3), orientation=upright(yaw))
+    assert np.isclose(np.cos(item.yaw_rad - yaw), 1.0)
+    assert np.allclose(rotation_matrix(upright(yaw))[:, 0], [np.cos(yaw), np.sin(yaw), 0.0])
