@@ -1,0 +1,596 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the README and the pages in docs/ say is so: links, commands, code, tables, names and limits."""
+
+import ast
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from configparser import ConfigParser
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+
+from embodied import cli
+from embodied.commands.bench import PARTS
+from embodied.commands.train import RECIPES
+from embodied.controls import CONTROLS
+from embodied.environments import EVALUATION_SEED, SPLITS
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+LAWS = sorted((ROOT / "tests" / "laws").glob("*.py"))
+LAUNCH_FILES = ("agent.launch.py", "sim.launch.py", "real.launch.py")
+GATE_NODE, AGENT_NODE = ROOT / "nodes" / "gate_node.py", ROOT / "nodes" / "agent_node.py"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code and the heading that it stands under."""
+
+    language: str
+    text: str
+    heading: str
+
+
+def read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def parts_of(path: Path) -> tuple[str, tuple[Block, ...], tuple[str, ...]]:
+    """The prose of a page, its blocks of code, and its headings."""
+    prose, blocks, headings = [], [], [""]
+    lines = iter(read(path).splitlines())
+    for line in lines:
+        if line.startswith("```"):
+            code = []
+            for inner in lines:
+                if inner.startswith("```"):
+                    break
+                code.append(inner)
+            blocks.append(Block(line[3:].strip(), "\n".join(code), headings[-1]))
+            continue
+        if line.startswith("#"):
+            headings.append(line.lstrip("#").strip())
+        prose.append(line)
+    return "\n".join(prose), tuple(blocks), tuple(headings[1:])
+
+
+def slug(heading: str) -> str:
+    """The anchor that a heading has on the usual hosts."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def tables(path: Path) -> Iterator[list[list[str]]]:
+    """The tables of a page, as rows of cells; the first row is the header."""
+    table: list[list[str]] = []
+    for line in [*parts_of(path)[0].splitlines(), ""]:
+        if line.startswith("|"):
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            table += [] if set("".join(cells)) <= set("-: ") else [cells]
+        elif table:
+            yield table
+            table = []
+
+
+def rows(path: Path, *header: str) -> list[list[str]]:
+    """The rows of every table whose header begins with these words."""
+    return [row for table in tables(path) if table[0][: len(header)] == list(header) for row in table[1:]]
+
+
+def bare(cell: str) -> str:
+    return cell.strip("`")
+
+
+# --- links
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file_and_to_a_heading_in_it(page: Path) -> None:
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", parts_of(page)[0]):
+        if re.match(r"https?:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in map(slug, parts_of(target)[2])):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    links = re.findall(r"\]\((docs/\w+\.md)", read(ROOT / "README.md"))
+    assert {f"docs/{page.name}" for page in DOCS.glob("*.md")} == set(links)
+
+
+def test_the_picture_of_the_house_is_what_the_command_draws(tmp_path: Path) -> None:
+    # In a process of its own: other tests register parts, which would be drawn.
+    code = "import sys; from embodied.commands.draw import main; main(sys.argv[1:])"
+    out = tmp_path / "house.svg"
+    subprocess.run([sys.executable, "-c", code, f"out={out}"], cwd=ROOT, check=True, capture_output=True)
+    assert read(out) == read(DOCS / "house.svg"), "draw it again: embodied draw out=docs/house.svg"
+
+
+# --- commands
+
+
+@cache
+def plugs() -> Mapping[str, Mapping[str, str]]:
+    """What setup.py plugs in: group -> name -> "module:function". The installed metadata may be older."""
+    with TemporaryDirectory() as folder:
+        command = [sys.executable, "-W", "ignore", "setup.py", "--quiet", "egg_info", "--egg-base", folder]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        entries = ConfigParser()
+        entries.read(Path(folder) / "embodied.egg-info" / "entry_points.txt")
+    return {group: dict(entries[group]) for group in entries.sections()}
+
+
+@cache
+def known() -> Mapping[str, Sequence[str]]:
+    """Valid values by key, in a process without what other tests register."""
+    code = (
+        "import json\n"
+        "from embodied.arm import ARMS\n"
+        "from embodied.environments import SUITES, task_names\n"
+        "from embodied.policy import POLICIES\n"
+        "tasks = task_names()\n"
+        "print(json.dumps(dict(arm=list(ARMS), suite=list(SUITES), policy=list(POLICIES), task=tasks)))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    names: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    names["tasks"] = names["task"]
+    return names | {"split": [*SPLITS, *CONTROLS], "recipe": list(RECIPES), "part": list(PARTS)}
+
+
+def commands_of(page: Path) -> Iterator[str]:
+    """Every command of a page's blocks, and those in its sentences."""
+    prose, blocks, _ = parts_of(page)
+    for block in blocks:
+        if block.language == "bash":
+            for line in block.text.replace("\\\n", " ").splitlines():
+                yield from re.split(r"\s+&&\s+", line.strip())
+    for said in re.findall(r"`((?:\.venv/bin/)?(?:embodied|ros2|colcon) [^`\n]+)`", prose):
+        if not re.search(r"\.\.\.|[A-Z]{3}|\||\*", said):  # "embodied COMMAND --help" is no command
+            yield said
+
+
+COMMANDS = [(page, command) for page in PAGES for command in commands_of(page)]
+
+
+@pytest.mark.parametrize(("page", "command"), COMMANDS, ids=lambda value: str(getattr(value, "name", value)))
+def test_every_command_can_be_given_as_it_is_written(page: Path, command: str) -> None:
+    words = shlex.split(command.removeprefix(".venv/bin/"))
+    check = {"embodied": check_embodied, "ros2": check_ros2, "pip": check_pip}
+    check |= {"python": check_python, "python3.11": check_python}
+    assert words[0] in {*check, "colcon", "unzip", "."}, f"nobody checks {words[0]}"
+    if words[0] in check:
+        check[words[0]](page, words[1:])
+
+
+def check_embodied(page: Path, words: Sequence[str]) -> None:
+    command, *given = words
+    assert command in plugs()["embodied.commands"], f"no command {command}"
+    pairs = [word.partition("=") for word in given if not word.startswith("--")]
+    if command == "say":
+        pairs = [pair for pair in pairs if pair[1]]
+    keys = keys_of(command, tuple(word for word in given if word in selectors()))
+    for key, equals, value in pairs:
+        assert equals and key.partition(".")[0] in keys, f"{command} has no key {key}: {', '.join(keys)}"
+        check_value(page, key, value)
+
+
+def selectors() -> set[str]:
+    """Arguments that choose another set of keys."""
+    recipes = {f"recipe={name}" for name in RECIPES}
+    return recipes | {f"task={name}" for name in plugs()["embodied.collectors"]}
+
+
+@cache
+def keys_of(command: str, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys that the help of a command lists."""
+    module, _, function = plugs()["embodied.commands"][command].partition(":")
+    said = StringIO()
+    with redirect_stdout(said), suppress(SystemExit):
+        getattr(importlib.import_module(module), function)([*chosen, "--help"])
+    found = re.findall(r"^  (\w+)=", said.getvalue(), re.MULTILINE)
+    assert found, said.getvalue()
+    return (*found, *(word.partition("=")[0] for word in chosen))
+
+
+def check_value(page: Path, key: str, value: str) -> None:
+    """A value of a key whose values are names must exist, or be defined on the page."""
+    if key not in known():
+        return
+    for name in value.split(","):
+        collected = key == "task" and name in plugs()["embodied.collectors"]
+        exists = collected or name in known()[key] or is_defined_on(page, name)
+        assert exists, f"{key}={name} is neither known nor defined on {page.name}"
+
+
+def is_defined_on(page: Path, name: str) -> bool:
+    text = read(page)
+    if name.endswith(".yaml"):
+        return f"`{name}`" in text
+    module, colon, attribute = name.partition(":")
+    if colon:
+        return f"`{module}.py`" in text and f"class {attribute}" in text
+    return re.search(rf'^( *name = "{name}"|{name} = ")', text, re.MULTILINE) is not None
+
+
+def check_ros2(page: Path, words: Sequence[str]) -> None:
+    main = importlib.import_module("nodes.ros2.main")
+    try:
+        with redirect_stderr(StringIO()) as complaint:
+            options = main._parser().parse_args(words)
+    except SystemExit:
+        pytest.fail(f"the stand-in does not take it: {complaint.getvalue()}")
+    graph = DOCS / "graph.md"
+    if options.command == "launch":
+        assert (options.package_name, options.launch_file_name in LAUNCH_FILES) == ("embodied", True)
+        files = (options.launch_file_name, "agent.launch.py")
+        valid = {name for file in files for name, *_ in launch_arguments(file)}
+        for argument in options.launch_arguments:
+            name, separator, value = argument.partition(":=")
+            assert separator and name in valid, f"no launch argument {name}"
+            check_value(page, name, value)
+            assert name != "params_file" or is_defined_on(page, value)
+    elif options.command == "run":
+        assert options.executable_name in {path.stem for path in (ROOT / "nodes").glob("*_node.py")}
+        declared = {"use_sim_time", *parameters_on_the_page(options.executable_name)}
+        assert set(re.findall(r"-p (\w+):=", " ".join(options.argv))) <= declared
+    elif options.command == "topic" and options.verb != "list":
+        types = {bare(row[0]): bare(row[1]) for row in rows(graph, "topic", "type")}
+        name = options.topic_name.removeprefix("/")
+        assert name in types, f"no topic {name} in {graph.name}"
+        assert getattr(options, "message_type", None) in (None, types[name])
+    elif options.command == "service":
+        types = {bare(row[0]): bare(row[1]) for row in rows(graph, "service", "type")}
+        assert types[options.service_name.removeprefix("/")] == options.service_type
+    elif options.command == "param" and options.node_name:
+        declared = parameters_on_the_page(options.node_name.removeprefix("/"))
+        assert declared and getattr(options, "parameter_name", None) in (None, *declared)
+
+
+def check_python(page: Path, words: Sequence[str]) -> None:
+    flag, module, *rest = words
+    assert flag == "-m" and find_spec(module) is not None
+    assert [path for path in rest if module == "pytest" and not (ROOT / path).exists()] == []
+
+
+def check_pip(page: Path, words: Sequence[str]) -> None:
+    assert words[0] in ("install", "download")
+    extras = {*re.findall(r'^    "(\w+)": \[', read(ROOT / "setup.py"), re.MULTILINE), "all"}
+    asked = [name for word in words for names in re.findall(r"\.\[(.+)\]", word) for name in names.split(",")]
+    assert set(asked) <= extras
+
+
+def test_the_readme_lists_every_command_with_keys_that_it_has() -> None:
+    shown = [bare(row[0]) for row in rows(ROOT / "README.md", "`embodied ...`")]
+    for command in shown:
+        check_embodied(ROOT / "README.md", shlex.split(command))
+    assert {command.split()[0] for command in shown} == set(plugs()["embodied.commands"])
+
+
+@cache
+def law_parts() -> Mapping[Path, str]:
+    """Of each law the part that people copy."""
+    found = {path: re.search(r"# --8<-- what .*?\n(.*?)# --8<-- end", read(path), re.DOTALL) for path in LAWS}
+    return {path: match[1] for path, match in found.items() if match is not None}
+
+
+def code_of_the_readme() -> list[Block]:
+    return [block for block in parts_of(ROOT / "README.md")[1] if block.heading == "Make it yours"]
+
+
+def test_the_code_of_the_readme_is_that_of_the_laws() -> None:
+    blocks = [b for b in code_of_the_readme() if b.language != "bash"]
+    assert blocks
+    for block in blocks:
+        assert any(block.text in part for part in law_parts().values()), block.text
+
+
+def test_every_noun_has_a_section_with_its_law_and_code_of_it() -> None:
+    page = DOCS / "extend.md"
+    sections = re.split(r"^## ", read(page), flags=re.MULTILINE)[1:]
+    shown = set()
+    for section in sections:
+        heading = section.partition("\n")[0]
+        code = [b for b in parts_of(page)[1] if b.heading == heading and b.language != "bash"]
+        links = re.findall(r"\]\(([^)#]*tests/laws/\w+\.py)\)", section)
+        laws = [(page.parent / link).resolve() for link in links]
+        for block in code:
+            assert any(block.text in law_parts()[law] for law in laws), block.text
+        shown |= set(laws) if code else set()
+    assert shown == set(law_parts())
+
+
+def test_the_policy_of_the_readme_runs_as_the_readme_says(tmp_path: Path) -> None:
+    [code] = [block.text for block in code_of_the_readme() if "class Toucher" in block.text]
+    lines = [line for block in code_of_the_readme() for line in block.text.splitlines()]
+    [line] = [line for line in lines if "embodied eval policy=mine:Toucher" in line]
+    (tmp_path / "mine.py").write_text(f"{code}\n")
+    words = shlex.split(re.sub(r"episodes=\d+", "episodes=2 workers=1", line))[1:]
+    command = [sys.executable, "-m", "embodied.cli", *words]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "runs" / "eval.json").is_file()
+
+
+# --- the graph
+
+
+def graph_facts() -> dict[str, Any]:
+    """What the nodes declare, publish, hear and serve; for a process and a domain of its own."""
+    import time
+
+    import rclpy
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
+    from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+    from nodes.agent_node import AgentNode
+    from nodes.gate_node import GateNode
+    from nodes.sim_node import SimNode
+
+    parameters: dict[str, list[list[Any]]] = {}
+    declare = Node.declare_parameter
+
+    def note(node: Any, name: str, value: Any = None, descriptor: Any = None, *rest: Any) -> Any:
+        if descriptor is not None and name != "start_type_description_service":  # rclpy's own
+            span = [[each.from_value, each.to_value] for each in descriptor.floating_point_range]
+            row = [name, value, span, descriptor.read_only, descriptor.description]
+            parameters.setdefault(node.get_name(), []).append(row)
+        return declare(node, name, value, *([] if descriptor is None else [descriptor]), *rest)
+
+    def kind(cls: type) -> str:
+        package, sort, *_ = cls.__module__.split(".")
+        return f"{package}/{sort}/{cls.__name__}"
+
+    def quality(profile: Any) -> str:
+        words = "reliable" if profile.reliability == ReliabilityPolicy.RELIABLE else "best effort"
+        latched = ", latched" if profile.durability == DurabilityPolicy.TRANSIENT_LOCAL else ""
+        return f"{words}{latched}, {profile.depth}"
+
+    Node.declare_parameter = note
+    rclpy.init()
+    policy = Parameter("policy", value="colour_blob")
+    agent = AgentNode(namespace="here", parameter_overrides=[policy])
+    made = [SimNode(namespace="here"), agent, GateNode(namespace="here")]
+    end = time.monotonic() + 30.0
+    while sum(each.topic_name.endswith("/pose") for each in agent.subscriptions) < 2:
+        assert time.monotonic() < end, "the agent opens no camera"
+        time.sleep(0.05)
+    topics, services = [], []
+    for node in made:
+        for way, ends in (("out", node.publishers), ("in", node.subscriptions)):
+            for each in ends:
+                row = [each.topic_name, kind(each.msg_type), node.get_name(), way]
+                topics.append([*row, quality(each.qos_profile)])
+        for service in node.services:
+            if kind(service.srv_type).startswith("std_srvs/"):  # the others are rclpy's own
+                name = service.srv_name.rpartition("/")[2]
+                services.append([f"{node.get_name()}/{name}", kind(service.srv_type)])
+    agent.close()
+    for node in made:
+        node.destroy_node()
+    rclpy.try_shutdown()
+    return {"parameters": parameters, "topics": topics, "services": services}
+
+
+@pytest.fixture(scope="module")
+def facts(ros: Any) -> dict[str, Any]:
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); from test_docs import *; print(json.dumps(graph_facts()))"
+    )
+    process = ros.start("-c", code)
+    assert process.wait() == 0, process.text
+    found: dict[str, Any] = json.loads(next(line for line in process.lines if line.startswith("{")))
+    return found
+
+
+def as_table(header: Sequence[str], content: Sequence[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(line)} |" for line in (header, *content)]
+    return "\n".join([lines[0], f"|{'---|' * len(header)}", *lines[1:]])
+
+
+def parameter_table(facts: Mapping[str, Any], node: str) -> str:
+    content = []
+    for name, default, span, read_only, description in facts["parameters"][node]:
+        limits = " to ".join(f"{limit:g}" for limit in span[0]) if span else ""
+        change = "fixed" if read_only else "may change"
+        content.append([f"`{name}`", f"`{json.dumps(default)}`", limits, change, description.rstrip(".")])
+    return as_table(["parameter", "default", "range", "at run time", "what it is"], content)
+
+
+def topic_table(facts: Mapping[str, Any]) -> str:
+    found: dict[str, dict[str, Any]] = {}
+    for topic, kind, node, way, quality in facts["topics"]:
+        if topic == "/parameter_events":
+            continue
+        name = re.sub(r"camera/\w+/", "camera/<name>/", topic.removeprefix("/here/"))
+        ends = found.setdefault(name, {"kind": kind, "out": {}, "in": {}})[way]
+        ends.setdefault(node, {})[quality] = None
+    content = []
+    for name, each in sorted(found.items()):
+        ends = ["; ".join(f"{n}: {' and '.join(q)}" for n, q in each[way].items()) for way in ("out", "in")]
+        content.append([f"`{name}`", f"`{each['kind']}`", *ends])
+    return as_table(["topic", "type", "published by", "heard by"], content)
+
+
+def service_table(facts: Mapping[str, Any], meanings: Mapping[str, str]) -> str:
+    content = [[f"`{name}`", f"`{kind}`", meanings.get(name, "")] for name, kind in sorted(facts["services"])]
+    return as_table(["service", "type", "what it does"], content)
+
+
+def launch_arguments(file: str) -> list[tuple[str, str, str]]:
+    """Name, default and meaning of the arguments that a launch file declares itself."""
+    found = []
+    for node in ast.walk(ast.parse(read(ROOT / "launch" / file))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "DeclareLaunchArgument":
+            given = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
+            choices = f" One of {', '.join(given['choices'])}." if "choices" in given else ""
+            name = ast.literal_eval(node.args[0])
+            found.append((name, given["default_value"], given["description"] + choices))
+    return found
+
+
+def launch_table(file: str) -> str:
+    found = launch_arguments(file)
+    content = [[f"`{name}`", f"`{default}`" if default else "", what] for name, default, what in found]
+    return as_table(["argument", "default", "what it is"], content)
+
+
+def parameters_on_the_page(node: str) -> list[str]:
+    """Names in the table of parameters that follows the node's name on the page of the graph."""
+    text = read(DOCS / "graph.md").partition(f"\n`{node}`:\n\n")[2].partition("\n\n")[0]
+    return re.findall(r"^\| `(\w+)`", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("node", ["sim_node", "agent_node", "gate_node"])
+def test_the_parameters_are_those_that_the_node_declares(facts: Mapping[str, Any], node: str) -> None:
+    wanted = f"\n`{node}`:\n\n{parameter_table(facts, node)}\n\n"
+    assert wanted in read(DOCS / "graph.md"), f"the page should say:{wanted}"
+
+
+def test_the_topics_are_those_that_the_nodes_have(facts: Mapping[str, Any]) -> None:
+    wanted = topic_table(facts)
+    assert wanted in read(DOCS / "graph.md"), f"the page should say:\n{wanted}"
+
+
+def test_the_services_are_those_that_the_nodes_have(facts: Mapping[str, Any]) -> None:
+    meanings = {bare(row[0]): row[2] for row in rows(DOCS / "graph.md", "service", "type")}
+    wanted = service_table(facts, meanings)
+    assert wanted in read(DOCS / "graph.md"), f"the page should say:\n{wanted}"
+    assert all(meanings.values())
+
+
+@pytest.mark.parametrize("file", LAUNCH_FILES)
+def test_the_launch_arguments_are_those_that_the_file_declares(file: str) -> None:
+    wanted = launch_table(file)
+    assert wanted in read(DOCS / "graph.md"), f"the page should say:\n{wanted}"
+
+
+@pytest.mark.parametrize(
+    ("source", "topic", "others"),
+    [(AGENT_NODE, "status", {"thinking", "moving", "done", "refused"}), (GATE_NODE, "gate_status", set())],
+)
+def test_the_states_on_the_page_are_those_that_a_node_says(source: Path, topic: str, others: set[str]):
+    said = others.copy()  # those that the loop gives to the agent
+    for call in ast.walk(ast.parse(read(source))):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("self._say", "self._end"):
+            nodes = [node for argument in call.args[:2] for node in ast.walk(argument)]
+            said |= {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+    text = read(DOCS / "graph.md").partition(f"\n`{topic}` of ")[2]
+    listed = re.findall(r"^\| `(\w+)` \|", text.partition("|---|")[2].partition("\n\n")[0], re.MULTILINE)
+    assert set(listed) == {word for word in said if re.fullmatch(r"[a-z]+", word)}
+
+
+def test_the_groups_of_entry_points_are_those_of_the_code() -> None:
+    sources = [path for room in ("embodied", "sim") for path in (ROOT / room).rglob("*.py")]
+    used = {group for path in sources for group in re.findall(r'group="(embodied\.\w+)"', read(path))}
+    assert {bare(row[1]) for row in rows(DOCS / "architecture.md", "key")} == used | {cli.GROUP}
+    assert set(plugs()) - {"console_scripts"} <= used | {cli.GROUP}
+
+
+def test_rooms_import_what_the_page_says() -> None:
+    contracts = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    [layers] = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    below: dict[str, set[str]] = {}
+    for layer in reversed(layers):
+        lower = set(below)
+        below |= {room.strip(): lower for room in layer.split("|")}
+    table = rows(DOCS / "architecture.md", "room")
+    listed = {bare(row[0]): set(re.findall(r"`(\w+)`", row[2])) for row in table}
+    assert {room: listed[room] for room in below} == below
+
+
+def test_the_data_page_names_what_there_is() -> None:
+    page = DOCS / "data.md"
+    from embodied.data import layout
+    from embodied.model.palme import FORMAT
+    from embodied.motion.actions import EE_DELTA_NAMES
+    from embodied.train.grounding_data import GroundingData
+
+    text = read(page)
+    assert f"Seeds of {EVALUATION_SEED:,} and above" in text
+    assert {bare(row[0]) for row in rows(page, "split")} == {*SPLITS, *CONTROLS}
+    assert {bare(row[0]) for row in rows(page, "recipe")} == set(RECIPES)
+    config = json.loads(read(ROOT / "policies" / "checkpoint" / "config.json"))
+    table = rows(page, "key of `config.json`")
+    keys = {name: row for row in table for name in re.findall(r"`(\w+)`", row[0])}
+    assert set(keys) == set(config)
+    assert (keys["format"][1], keys["model_type"][1]) == (str(FORMAT), f"`{config['model_type']}`")
+    features = {name for row in rows(page, "feature") for name in re.findall(r"`([\w.<>]+)`", row[0])}
+    own = {layout.STATE, layout.ACTION, layout.REWARD, layout.DONE, layout.SUCCESS}
+    assert features == {*own, f"{layout.IMAGES}<camera>", *layout.DEFAULT_FEATURES}
+    assert all(f"`{name}`" in text for name in EE_DELTA_NAMES)
+    assert all(f"`{path}`" in text for path in (layout.INFO, layout.STATS, layout.TASKS))
+    written = set(re.findall(r"`([\w.]+)`", str(GroundingData.__doc__)))
+    assert {bare(row[0]) for row in rows(page, "file")} == written
+
+
+def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    from embodied.language.door import MAX_CHARACTERS
+    from embodied.run import ATTEMPTS, MAX_STEPS
+    from embodied.safety import GateLimits, gate, streamer
+    from sim.env import MAX_STEPS as STEPS_OF_A_MODE
+
+    limits = GateLimits()
+    safety = " ".join(read(DOCS / "safety.md").split())
+    said = [
+        f"pieces of at most {streamer.HORIZON_S:g} s",
+        f"brakes on its path within {streamer.STOP_S:g} s",
+        f"1 to {gate._MAX_POINTS}, all finite",
+        f"| duration | {limits.max_duration_s:g} s |",
+        f"within {limits.start_tolerance_rad:g} rad of where it is measured",
+        f"slower than {limits.start_speed_rad_s:g} rad/s",
+        f"up to {limits.overshoot_rad:g} rad beyond",
+        f"up to {1000 * limits.overshoot_width_m:g} mm beyond",
+        f"tool centre point, every {gate._FORWARD_STEP_S:g} s",
+    ]
+    constants = {
+        node.targets[0].id: ast.literal_eval(node.value)
+        for node in ast.parse(read(GATE_NODE)).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    said += [
+        f"{constants['_SETTLE_S']:g} s after the end of the path, {constants['_ARRIVED_RAD']:g} rad",
+        f"{1 / constants['_TICK_S']:g} a second",
+    ]
+    assert [words for words in said if words not in safety] == []
+    defaults = {bare(row[0]): bare(row[1]) for row in rows(DOCS / "graph.md", "parameter")}
+    for name, unit in re.findall(r"`(\w+)`, ([\d.]+ (?:s|rad))\b", safety):
+        assert unit.split()[0] == defaults[name], name
+    house = " ".join(read(DOCS / "architecture.md").split())
+    assert ATTEMPTS == 2 and "at most two attempts" in house
+    assert f"(at most {MAX_STEPS} decisions)" in house
+    assert f"after {STEPS_OF_A_MODE['skill']} steps in mode `skill`" in house
+    [others] = {STEPS_OF_A_MODE[mode] for mode in ("ee_delta", "joint")}
+    assert f"after {others} in the modes `ee_delta` and `joint`" in house
+    assert f"more than {MAX_CHARACTERS} characters" in read(DOCS / "graph.md")
+
+
+def test_a_measured_number_comes_with_the_command_that_measures_it() -> None:
+    for page in DOCS.glob("*.md"):
+        for section in re.split(r"^## ", read(page), flags=re.MULTILINE):
+            prose = re.sub(r"```.*?```", "", section, flags=re.DOTALL)
+            if re.search(r"\d ?(%|per cent|ms\b|milliseconds)", prose):
+                assert "embodied " in section, section
+
+
+def test_pages_name_no_place_of_one_machine() -> None:
+    for page in PAGES:
+        assert not re.search(r"(?<![\w.])/(home|root|work|tmp|mnt|Users)/", read(page)), page.name
