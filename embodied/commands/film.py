@@ -6,15 +6,15 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from embodied.arm import DEFAULT_ARM
 from embodied.config import ConfigError, option, parse
 from embodied.environments import DEFAULT_SUITE
 from embodied.files import replacing
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
 FRAME_MS = 100
@@ -113,16 +113,14 @@ def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: i
 
     Returns the width that fitted. Raises ConfigError when even the smallest does not.
     """
-    from PIL import Image
-
     while size_px >= MIN_SIZE_PX:
-        frames: list[Image.Image] = []
-        durations: list[int] = []
+        frames, durations = [], []
         for words, pictures in scenes:
             frames += [_frame(Image.fromarray(picture), words, size_px) for picture in pictures]
             durations += [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]
         # One palette for all: with one for each frame, still parts would flicker and grow the file.
-        palette = _contact_sheet(frames).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+        few = [np.asarray(frames[i * (len(frames) - 1) // 7]) for i in range(8)]
+        palette = Image.fromarray(np.hstack(few)).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
         small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
         film = io.BytesIO()
         small[0].save(
@@ -136,10 +134,8 @@ def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: i
     raise ConfigError(f"the film does not fit into max_mb={max_mb:g}: show fewer tasks, or allow more")
 
 
-def _frame(picture: Image, words: str, size_px: int) -> Image:
+def _frame(picture: Image.Image, words: str, size_px: int) -> Image.Image:
     """The picture with the words drawn under it."""
-    from PIL import Image, ImageDraw, ImageFont
-
     letter_px = max(11, size_px // 20)
     font = ImageFont.load_default(size=letter_px)
     line_px = int(1.35 * letter_px)
@@ -153,15 +149,3 @@ def _frame(picture: Image, words: str, size_px: int) -> Image:
     for row, line in enumerate(lines):
         draw.text((size_px / 2, top + row * line_px), line, INK, font=font, anchor="ma")
     return frame
-
-
-def _contact_sheet(frames: Sequence[Image]) -> Image:
-    """A few frames side by side: what a palette is chosen from."""
-    from PIL import Image
-
-    chosen = [frames[i * (len(frames) - 1) // 7] for i in range(8)]
-    width, height = chosen[0].size
-    sheet = Image.new("RGB", (width * len(chosen), height))
-    for i, frame in enumerate(chosen):
-        sheet.paste(frame, (i * width, 0))
-    return sheet

@@ -2,7 +2,7 @@
 """Names, paths and features of a LeRobot v3.0 dataset."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from embodied.errors import EmbodiedError
 
@@ -41,14 +41,11 @@ class Feature:
 
     def to_json(self) -> dict[str, Any]:
         """As info.json has it."""
-        return {
-            "dtype": self.dtype,
-            "shape": list(self.shape),
-            "names": list(self.names) if self.names else None,
-        }
+        names = list(self.names) if self.names else None
+        return {"dtype": self.dtype, "shape": list(self.shape), "names": names}
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Feature:
+    def from_json(cls, content: dict[str, Any]) -> Self:
         """From info.json; keys that are not known are left out."""
         names = content.get("names")
         flat = tuple(str(name) for name in names) if isinstance(names, list) else None

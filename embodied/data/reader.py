@@ -3,7 +3,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,6 @@ class DatasetInfo:
     """What meta/info.json says."""
 
     fps: int
-    robot_type: str
     total_episodes: int
     total_frames: int
     features: Mapping[str, Feature]
@@ -71,11 +70,8 @@ class Dataset:
         row = self._rows[index]
         frames = self._columns(row)
         if pictures:
-            frames |= {
-                key: self._pictures(row, key)
-                for key, feature in self.info.features.items()
-                if feature.is_video
-            }
+            videos = [key for key, feature in self.info.features.items() if feature.is_video]
+            frames |= {key: self._pictures(row, key) for key in videos}
         return RecordedEpisode(index=index, task=row["tasks"][0], frames=frames)
 
     def _columns(self, row: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -104,20 +100,14 @@ class Dataset:
 
 def read_info(root: Path) -> DatasetInfo:
     """meta/info.json of the dataset in `root`. Raises DatasetError."""
-    content = _read_json(root / layout.INFO)
+    content = {"video_path": None} | _read_json(root / layout.INFO)
     version = content.get("codebase_version")
     if version != layout.VERSION:
         raise DatasetError(f"{root} is of version {version}; this reads {layout.VERSION}")
     try:
-        return DatasetInfo(
-            fps=content["fps"],
-            robot_type=content["robot_type"],
-            total_episodes=content["total_episodes"],
-            total_frames=content["total_frames"],
-            features={key: Feature.from_json(value) for key, value in content["features"].items()},
-            data_path=content["data_path"],
-            video_path=content.get("video_path"),
-        )
+        known = {field.name: content[field.name] for field in fields(DatasetInfo) if field.name != "features"}
+        features = {key: Feature.from_json(value) for key, value in content["features"].items()}
+        return DatasetInfo(features=features, **known)
     except KeyError as error:
         raise DatasetError(f"{root / layout.INFO} lacks {error}") from None
 

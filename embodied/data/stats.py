@@ -15,18 +15,16 @@ PICTURES_PER_EPISODE = 10
 
 def episode_stats(values: NDArray[Any], *, video: bool) -> Stats:
     """Statistics over the frames of one episode: (T, N) numbers, or (T, H, W, 3) pictures."""
+    over: tuple[int, ...] = (0,)
     if video:
         chosen = np.linspace(0, len(values) - 1, min(len(values), PICTURES_PER_EPISODE)).astype(int)
-        pictures = np.moveaxis(values[chosen], -1, 1) / 255.0  # (t, 3, H, W)
-        over: tuple[int, ...] = (0, 2, 3)
-        found = {
-            name: np.asarray(getattr(pictures, name)(axis=over)).reshape(3, 1, 1)
-            for name in ("min", "max", "mean", "std")
-        }
-        return found | {"count": np.array([len(chosen)])}
-    numbers = values.reshape(len(values), -1).astype(np.float64)
-    found = {name: np.asarray(getattr(numbers, name)(axis=0)) for name in ("min", "max", "mean", "std")}
-    return found | {"count": np.array([len(numbers)])}
+        values, over = np.moveaxis(values[chosen], -1, 1) / 255.0, (0, 2, 3)  # (t, 3, H, W)
+    else:
+        values = values.reshape(len(values), -1).astype(np.float64)
+    found = {
+        name: getattr(values, name)(axis=over, keepdims=True)[0] for name in ("min", "max", "mean", "std")
+    }
+    return found | {"count": np.array([len(values)])}
 
 
 def merge_stats(parts: Sequence[Stats]) -> Stats:

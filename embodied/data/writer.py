@@ -8,7 +8,7 @@ it: after a crash the dataset is whole up to there, and `resume=True` goes on.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -109,7 +109,7 @@ class DatasetWriter:
         """Keep the episodes that were added so far."""
         self._commit()
 
-    def __enter__(self) -> DatasetWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

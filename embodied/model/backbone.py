@@ -9,7 +9,7 @@ import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +33,7 @@ class Int8Embedding(nn.Module):
         self.register_buffer("scale", torch.ones(vocabulary, 1))
 
     @classmethod
-    def quantise(cls, table: Tensor) -> Int8Embedding:
+    def quantise(cls, table: Tensor) -> Self:
         """Round a (V, D) float table to int8 rows (symmetric, absmax)."""
         self = cls(*table.shape)
         self.scale.copy_(table.float().abs().amax(dim=1, keepdim=True).clamp_min(1e-8) / 127.0)
@@ -61,7 +61,7 @@ class Backbone(nn.Module):
         self.embedding = embedding or Int8Embedding(config.vocab_size, config.hidden_size)
 
     @classmethod
-    def from_causal_lm(cls, name: str, *, layers: int, gguf_file: str | None = None) -> Backbone:
+    def from_causal_lm(cls, name: str, *, layers: int, gguf_file: str | None = None) -> Self:
         """The first `layers` layers of a causal LM given by hub name or directory.
 
         Raises CheckpointError where it cannot be loaded, or has fewer layers.

@@ -7,8 +7,9 @@ outputs at the picture tokens and at the plan's nouns point at things.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,6 @@ STATE = "state"
 """The modality of proprioception."""
 FORMAT = 2
 """Version of `config.json`; 1 did not say which verbs, things and colours a model knows."""
-
 
 TABLETOP_VERBS = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
 TABLETOP_KINDS = ("block", "bowl", "zone")
@@ -71,17 +71,14 @@ class Embedded:
     spans: tuple[tuple[int, int], ...]  # [start, end) of each segment
     features: tuple[Tensor | None, ...]  # (1, T, F) encoder features of each sensor segment
 
-    def thinned(self, segment: int, tokens: Tensor) -> Embedded:
+    def thinned(self, segment: int, tokens: Tensor) -> Self:
         """The sentence with only some of the tokens of one sensor segment, each at its old position.
 
         `tokens` is (K,) int, increasing, counted from the segment's first.
         """
         start, end = self.spans[segment]
-        length = self.branch.shape[1]
-        device = self.branch.device
-        kept = torch.cat(
-            [torch.arange(start, device=device), start + tokens, torch.arange(end, length, device=device)]
-        )
+        every = torch.arange(self.branch.shape[1], device=self.branch.device)
+        kept = torch.cat([every[:start], start + tokens, every[end:]])
         gone = end - start - len(tokens)
         spans = [(a - gone, b - gone) if a >= end else (a, b) for a, b in self.spans]
         spans[segment] = (start, end - gone)
@@ -89,7 +86,8 @@ class Embedded:
         assert feature is not None, "only a sensor's tokens can be thinned"
         features = list(self.features)
         features[segment] = feature[:, tokens]
-        return Embedded(
+        return replace(
+            self,
             embeddings=self.embeddings[:, kept],
             branch=self.branch[:, kept],
             reading=self.reading[:, kept],
@@ -194,14 +192,16 @@ class Palme(nn.Module):
         save_tokenizer(self.tokenizer, directory / TOKENIZER_FOLDER)
 
     @classmethod
-    def from_pretrained(cls, directory: str | Path) -> Palme:
+    def from_pretrained(cls, directory: str | Path) -> Self:
         """Read a checkpoint directory; float32, evaluation mode. Raises CheckpointError with the reason."""
         directory = Path(directory)
         data = checkpoint.read_config(directory)
         if data.get("format") != FORMAT:
+            older = data.get("format", 1) == 1
+            what = f"convert it with: embodied train recipe=convert checkpoint={directory}"
             raise CheckpointError(
-                f"{directory} has format {data.get('format', 1)}, and this reads {FORMAT}; convert it with: "
-                f"embodied train recipe=convert checkpoint={directory}"
+                f"{directory} has format {data.get('format', 1)}, and this reads {FORMAT}; "
+                + (what if older else "it is newer")
             )
         try:
             config = PalmeConfig(

@@ -28,7 +28,7 @@ class PlanTokens:
 class Node:
     """A place in the tree; a leaf carries its plan."""
 
-    children: dict[int, Node] = field(default_factory=dict)
+    children: dict[int, "Node"] = field(default_factory=dict)
     plan: Plan | None = None
 
 
