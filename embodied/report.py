@@ -6,9 +6,14 @@ import statistics
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from embodied.episode import EpisodeResult
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Row = dict[str, Any]
 
@@ -29,12 +34,7 @@ def wilson(successes: int, episodes: int, z: float = 1.959964) -> tuple[float, f
 
 def percentile(values: Sequence[float], percent: float) -> float:
     """The value below which `percent` of `values` lie, by linear interpolation; NaN of nothing."""
-    if not values:
-        return math.nan
-    ordered = sorted(values)
-    position = (len(ordered) - 1) * percent / 100
-    low, high = math.floor(position), math.ceil(position)
-    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+    return float(np.percentile(values, percent)) if values else math.nan
 
 
 def summarise(results: Iterable[EpisodeResult], order: Sequence[tuple[str, str]]) -> list[Row]:
@@ -65,9 +65,15 @@ def _summary(group: Sequence[EpisodeResult]) -> Row:
     return row
 
 
+def console() -> "Console":
+    """Standard output for tables, as wide as the terminal, or 110 columns where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+
+
 def print_table(rows: Sequence[Row], title: str) -> None:
     """The rows as a table on standard output."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title)
@@ -92,7 +98,7 @@ def print_table(rows: Sequence[Row], title: str) -> None:
             "-" if decision["p50"] is None else f"{decision['p50']:.1f} / {decision['p95']:.1f}",
         )
         last = row["task"]
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+    console().print(table)
 
 
 def draw_figure(rows: Sequence[Row], path: Path, title: str) -> None:

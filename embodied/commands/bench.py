@@ -1,16 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure latency, memory and throughput on this machine."""
 
+import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from embodied import policy
 from embodied.arm import DEFAULT_ARM
 from embodied.config import ConfigError, option, parse
+from embodied.environments import check_task, make_environment
+from embodied.episode import EnvironmentArm
 from embodied.errors import UnknownNameError
+from embodied.files import write_json
+from embodied.report import console, percentile
+from embodied.run import Agent
+from embodied.types import Instruction
+from embodied.versions import cores, machine, versions
 
 PARTS = ("decision", "environment", "bandwidth", "decode")
 EXAMPLE = "embodied bench part=decision,environment out=runs/bench.json"
@@ -37,9 +49,6 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print tables, write JSON."""
     options = parse(BenchOptions, arguments, command="embodied bench", example=EXAMPLE)
     check(options)
-    from embodied.files import write_json
-    from embodied.versions import machine, versions
-
     results: dict[str, Any] = {}
     if "decision" in options.part:
         results["decision"] = measure_decisions(options)
@@ -49,11 +58,10 @@ def main(arguments: Sequence[str]) -> int:
         results["bandwidth"] = measure_bandwidth(options)
     if "decode" in options.part:
         results["decode"] = measure_decode(options, results["bandwidth"])
-    results["peak_memory_mb"] = peak_memory_mb()
-    write_json(
-        Path(options.out),
-        {"policy": options.policy, "machine": machine(), "versions": versions(), "results": results},
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # the most that this process has held
+    results["peak_memory_mb"] = peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    made_with = {"policy": options.policy, "machine": machine(), "versions": versions()}
+    write_json(Path(options.out), made_with | {"results": results})
     print_tables(results)
     print(f"wrote {options.out}")
     return 0
@@ -61,8 +69,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def check(options: BenchOptions) -> None:
     """Raises ConfigError or UnknownNameError before anything is loaded."""
-    from embodied.environments import check_task
-
     for part in options.part:
         if part not in PARTS:
             raise UnknownNameError("part", part, PARTS)
@@ -73,18 +79,15 @@ def check(options: BenchOptions) -> None:
 
 def measure_decisions(options: BenchOptions) -> dict[str, Any]:
     """Milliseconds of a decision: fresh (the words are new) and again (the plan is known), by stage."""
-    from embodied.environments import make_environment
-    from embodied.policy import make_policy
-
     start = time.perf_counter()
-    policy = make_policy(options.policy, options.options)
+    decider = policy.make_policy(options.policy, options.options)
     load_s = time.perf_counter() - start
     threads = _set_threads(options.threads)
     env = make_environment(
         options.task,
         arm=options.arm,
         action_mode="skill",
-        cameras=policy.needs,
+        cameras=decider.needs,
         picture_size_px=options.picture_size_px,
     )
     fresh: list[Mapping[str, float]] = []
@@ -93,7 +96,7 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
         # The first scene warms up: kernels are chosen and memory is taken.
         for number in range(options.decisions + 1):
             env.reset(seed=options.seed + number)
-            timings = list(_decide_twice(policy, env))
+            timings = list(_decide_twice(decider, env))
             if number:
                 fresh += timings[:1]
                 again += timings[1:]
@@ -102,7 +105,7 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
     return {
         "policy": options.policy,
         "picture_size_px": options.picture_size_px,
-        "model_picture_size_px": getattr(policy, "picture_size_px", None),
+        "model_picture_size_px": getattr(decider, "picture_size_px", None),
         "threads": threads,
         "load_s": load_s,
         "fresh_ms": _by_stage(fresh),
@@ -110,36 +113,25 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
     }
 
 
-def _decide_twice(policy: Any, env: Any) -> Iterator[Mapping[str, float]]:
+def _decide_twice(decider: policy.Policy, env: Any) -> Iterator[Mapping[str, float]]:
     """Stage -> ms of a decision with a new command, and of the next one with the same.
 
     A refusal leaves no plan behind, so there is no second one after it.
     """
-    from embodied.episode import EnvironmentArm
-    from embodied.run import Agent
-    from embodied.types import Instruction
-
-    agent = Agent(policy, EnvironmentArm(env))
+    agent = Agent(decider, EnvironmentArm(env))
     observation = env.unwrapped.observe()
-    policy.reset(Instruction(text=env.unwrapped.episode.instruction))
+    decider.reset(Instruction(text=env.unwrapped.episode.instruction))
     for _ in range(2):
         decision = agent.decide(observation)
-        stages = dict(decision.timings_ms)
-        total = stages.pop("decide")
-        yield {**stages, "total": total}
+        yield {"total" if stage == "decide" else stage: ms for stage, ms in decision.timings_ms.items()}
         if decision.refused:
             return
 
 
 def _by_stage(timings: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    from embodied.report import percentile
-
     stages = dict.fromkeys(name for each in timings for name in each)
-    found = {}
-    for name in stages:
-        values = [each.get(name, 0.0) for each in timings]
-        found[name] = {"p50": percentile(values, 50), "p95": percentile(values, 95)}
-    return found
+    values = {name: [each.get(name, 0.0) for each in timings] for name in stages}
+    return {name: {f"p{p}": percentile(values[name], p) for p in (50, 95)} for name in stages}
 
 
 def measure_environment(options: BenchOptions) -> dict[str, Any]:
@@ -148,19 +140,16 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
     Both scenes are the same seed and take the same actions; rounds alternate, so that what else the
     machine does meets both.
     """
-    import numpy as np
-
-    from embodied.environments import make_environment
-
-    settings = {
-        "arm": options.arm,
-        "action_mode": "ee_delta",
-        "cameras": ("front",),
-        "picture_size_px": options.picture_size_px,
-    }
     environments = {
-        "light": make_environment(options.task, **settings),
-        "stock": make_environment(options.task, stock_visuals=True, **settings),
+        name: make_environment(
+            options.task,
+            arm=options.arm,
+            action_mode="ee_delta",
+            cameras=("front",),
+            picture_size_px=options.picture_size_px,
+            stock_visuals=name == "stock",
+        )
+        for name in ("light", "stock")
     }
     rounds = 5
     actions = np.random.default_rng(options.seed).uniform(-0.01, 0.01, (options.steps // rounds + 1, 7))
@@ -209,15 +198,15 @@ def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dic
     """
     import torch
 
-    from embodied.policy import make_policy
-
-    policy: Any = make_policy(options.policy, options.options)
-    backbone = getattr(getattr(getattr(policy, "engine", None), "model", None), "backbone", None)
-    if backbone is None:
+    try:
+        backbone: Any = attrgetter("engine.model.backbone")(
+            policy.make_policy(options.policy, options.options)
+        )
+    except AttributeError:
         raise ConfigError(
             f"part=decode needs a policy with a language model (palme), and {options.policy!r} has none; "
             "choose part=decision,environment,bandwidth"
-        )
+        ) from None
     threads = _set_threads(options.threads)
     read = [parameter for name, parameter in backbone.named_parameters() if "embed" not in name]
     weight_bytes = sum(parameter.nbytes for parameter in read)
@@ -256,18 +245,8 @@ def _decode(backbone: Any, words: Any, tokens: int) -> float:
     return time.perf_counter() - start
 
 
-def peak_memory_mb() -> float:
-    """The most memory that this process has held, in MB."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
-
-
 def _set_threads(threads: int) -> int:
     """Threads for what follows; torch is asked only when the policy uses it."""
-    from embodied.versions import cores
-
     count = threads or cores()
     if "torch" in sys.modules:
         import torch
@@ -278,10 +257,9 @@ def _set_threads(threads: int) -> int:
 
 def print_tables(results: Mapping[str, Any]) -> None:
     """Print what was measured."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    tell = console().print
     if "decision" in results:
         found = results["decision"]
         title = (
@@ -292,22 +270,22 @@ def print_tables(results: Mapping[str, Any]) -> None:
         for stage in sorted(stages, key=lambda name: name == "total"):
             cells = [found[kind].get(stage) for kind in ("fresh_ms", "cached_plan_ms")]
             table.add_row(stage, *(f"{c['p50']:.1f} / {c['p95']:.1f}" if c else "-" for c in cells))
-        console.print(table)
-        console.print(f"loading the policy: {found['load_s']:.1f} s")
+        tell(table)
+        tell(f"loading the policy: {found['load_s']:.1f} s")
     if "environment" in results:
         found = results["environment"]
-        console.print(
+        tell(
             f"environment with one {found['picture_size_px']} px picture a step: "
             f"{found['light_steps_per_s']:.0f} steps/s; with PyBullet's own meshes, plane and shadows "
             f"{found['stock_steps_per_s']:.0f} steps/s; ratio {found['ratio']:.1f}"
         )
     if "bandwidth" in results:
-        console.print(f"memory bandwidth (reading): {results['bandwidth']['read_gb_per_s']:.1f} GB/s")
+        tell(f"memory bandwidth (reading): {results['bandwidth']['read_gb_per_s']:.1f} GB/s")
     if "decode" in results:
         found = results["decode"]
-        console.print(
+        tell(
             f"decoding: {found['tokens_per_s']:.0f} tokens/s of {found['weights_mb']:.0f} MB of weights, "
             f"{100 * found['share_of_bound']:.0f} % of the bandwidth bound of "
             f"{found['bound_tokens_per_s']:.0f} tokens/s"
         )
-    console.print(f"peak memory: {results['peak_memory_mb']:.0f} MB")
+    tell(f"peak memory: {results['peak_memory_mb']:.0f} MB")
