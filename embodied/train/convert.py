@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embodied.config import option
+from embodied.errors import CheckpointError
 from embodied.language.vocabulary import OTHER_COLOURS
 from embodied.model import checkpoint
 from embodied.model.palme import FORMAT, TABLETOP_VERBS
@@ -26,6 +27,8 @@ def convert(config: ConvertConfig) -> Path:
     """Rewrite `config.json`; returns its path. Raises CheckpointError for a folder without a checkpoint."""
     folder = Path(config.checkpoint)
     data = checkpoint.read_config(folder)
+    if data.get("format", 1) not in (1, FORMAT):
+        raise CheckpointError(f"{folder} has format {data['format']}, and this writes {FORMAT}: it is newer")
     if data.get("format", 1) == 1:
         data |= {"verbs": list(TABLETOP_VERBS), "other_colours": list(OTHER_COLOURS), "format": FORMAT}
         checkpoint.write_config(folder, data)

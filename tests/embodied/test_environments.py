@@ -41,7 +41,7 @@ def test_every_task_that_is_named_can_be_made() -> None:
 
 def test_wrong_names_are_answered_with_the_right_ones() -> None:
     for call in (make_environment, check_task, lambda task: suite_tasks(DEFAULT_SUITE, [task])):
-        with pytest.raises(UnknownNameError, match="unknown task 'put_in_bowel'.*'put_in_bowl'"):
+        with pytest.raises(UnknownNameError, match=r"unknown task 'put_in_bowel'.*'put_in_bowl'"):
             call("put_in_bowel")
     with pytest.raises(UnknownNameError, match="Did you mean 'tabletop'"):
         suite_tasks("tabeltop", [])

@@ -4,25 +4,26 @@
 import pytest
 import torch
 
+from embodied.language.verbs import Noun, all_plans, parse_plan
 from embodied.model.engine import Engine
-from embodied.model.palme import Palme
-from embodied.model.plan_tokens import PlanLanguage
-from embodied.plan import Thing, all_plans, parse_plan
-from embodied.vocabulary import KINDS
+from embodied.model.palme import TABLETOP_KINDS, Palme
 
 PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def test_every_plan_is_one_path_and_its_nouns_are_marked(tokenizer):
-    language = PlanLanguage(tokenizer)
-    for plan in all_plans():
+def test_every_plan_is_one_path_and_its_nouns_are_marked(tiny: Palme):
+    language, tokenizer = tiny.plan_language(), tiny.tokenizer
+    words = tiny.config
+    plans = list(all_plans(words.verbs, words.kinds, (*words.colours, *words.other_colours)))
+    assert set(plans) == set(language.tokens)
+    for plan in plans:
         tokens = language.tokens[plan]
         node = language.tree_for(frozenset())
         for token in tokens.ids:
             node = node.children[token]
         assert node.plan == plan
         assert tokenizer.decode(tokens.ids).strip() == plan.text() + "."
-        for noun, thing in zip(tokens.nouns, plan.things, strict=True):
+        for noun, thing in zip(tokens.nouns, plan.nouns, strict=True):
             assert tokenizer.decode(tokens.ids[: noun + 1]).endswith(str(thing))
 
 
@@ -30,7 +31,7 @@ def test_a_plan_names_only_colours_that_were_said(tiny: Palme):
     engine = Engine(tiny)
     for colours in (("red",), ("Purple", "pink")):
         answer = engine.answer(PICTURE, torch.zeros(8), f"do it with {' and '.join(colours)} things")
-        assert {thing.colour for thing in answer.plan.things} <= {colour.lower() for colour in colours}
+        assert {thing.colour for thing in answer.plan.nouns} <= {colour.lower() for colour in colours}
 
 
 def test_what_is_written_is_always_a_plan(tiny: Palme):
@@ -39,7 +40,7 @@ def test_what_is_written_is_always_a_plan(tiny: Palme):
         answer = engine.answer(PICTURE, torch.zeros(8), text)
         assert parse_plan(answer.plan.text()) == answer.plan
         assert 0.0 < answer.confidence <= 1.0
-        assert len(answer.sights) == (0 if answer.plan.refused else len(answer.plan.things))
+        assert len(answer.sights) == (0 if answer.plan.refused else len(answer.plan.nouns))
 
 
 def test_a_plan_that_is_known_needs_no_words(tiny: Palme):
@@ -50,42 +51,47 @@ def test_a_plan_that_is_known_needs_no_words(tiny: Palme):
     first, again = (engine.answer(PICTURE, torch.zeros(8), text, plan=plan) for text in ("a", "b c"))
     assert first.plan == again.plan == plan
     assert first.sights == again.sights
-    assert [sight.thing for sight in first.sights] == list(plan.things)
+    assert [sight.noun for sight in first.sights] == list(plan.nouns)
 
 
 def test_words_that_leave_it_open_mean_what_is_in_view(tiny: Palme, monkeypatch: pytest.MonkeyPatch):
     """A random model prefers no kind; the one that the picture shows is meant, and only that one."""
     engine = Engine(tiny)
-    for kind in KINDS:
-        monkeypatch.setattr(engine, "_presence", lambda named, kind=kind: {Thing("red", kind): 1.0})
+    for kind in TABLETOP_KINDS:
+        monkeypatch.setattr(engine, "_presence", lambda named, kind=kind: {Noun("red", kind): 1.0})
         monkeypatch.setattr("embodied.model.engine.UNSEEN_AFFORDANCE", 1e-9)
         plan = engine.answer(PICTURE, torch.zeros(8), "the red one").plan
-        assert plan.refused or set(plan.things) == {Thing("red", kind)}
+        assert plan.refused or set(plan.nouns) == {Noun("red", kind)}
     assert not plan.refused
 
 
 def test_two_colours_that_were_said_are_both_meant(tiny: Palme, monkeypatch: pytest.MonkeyPatch):
     """Told of an absent red block and a blue bowl, nobody means blue twice."""
     engine = Engine(tiny)
-    monkeypatch.setattr(engine, "_presence", lambda named: {Thing("blue", kind): 1.0 for kind in KINDS})
+    monkeypatch.setattr(
+        engine, "_presence", lambda named: {Noun("blue", kind): 1.0 for kind in TABLETOP_KINDS}
+    )
     monkeypatch.setattr("embodied.model.engine.OMITTED_AFFORDANCE", 1e-12)
     for text in ("red and blue", "blue goes with red", "why is red not blue"):
         plan = engine.answer(PICTURE, torch.zeros(8), text).plan
         if plan.reference is not None:
-            assert {thing.colour for thing in plan.things} == {"red", "blue"}
+            assert {thing.colour for thing in plan.nouns} == {"red", "blue"}
 
 
-def test_controls_change_what_the_language_model_reads(tiny: Palme):
+def test_without_the_picture_other_places_are_read(tiny: Palme):
     engine = Engine(tiny)
     plan = parse_plan("touch red block")
-    other = 255 - PICTURE
 
-    def reading(**control):
-        return [
-            round(s.probability, 6)
-            for s in engine.answer(PICTURE, torch.zeros(8), "x", plan=plan, **control).sights
-        ]
+    def reading(picture: torch.Tensor, **control: bool) -> list[float]:
+        answer = engine.answer(picture, torch.zeros(8), "x", plan=plan, **control)
+        return [round(sight.probability, 6) for sight in answer.sights]
 
-    shown = engine.answer(other, torch.zeros(8), "x", plan=plan)
-    assert reading(other_picture=other) == [round(s.probability, 6) for s in shown.sights]
-    assert reading(no_vision=True) != reading()
+    assert reading(PICTURE) == reading(PICTURE) != reading(255 - PICTURE)
+    assert reading(PICTURE, no_vision=True) != reading(PICTURE)
+
+
+def test_a_missing_sense_of_the_joints_is_allowed(tiny: Palme):
+    engine = Engine(tiny)
+    answer = engine.answer(PICTURE, None, "touch the red block")
+    assert answer.plan in engine.language.tokens
+    assert 0.0 < answer.confidence <= 1.0

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from embodied.errors import EmbodiedError
+from embodied.language.verbs import Noun
 from embodied.model.palme import Palme
 from embodied.train import palme, run
+from embodied.train.grounding_data import GroundingData
 
 SIZE_PX = 32
 
@@ -26,7 +28,8 @@ def options(tiny, tmp_path: Path) -> dict:
     commands = [["touch the red block", "touch red block"], ["lift the red block", "lift red block"]] * 2
     scenes = [{"objects": [[0, 0, 9.0 + i, 20.0]], "commands": commands} for i in range(4)]
     (data / "scenes.jsonl").write_text("".join(json.dumps(scene) + "\n" for scene in scenes))
-    (data / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8}))
+    words = {name: getattr(tiny.config, name) for name in ("verbs", "kinds", "colours", "other_colours")}
+    (data / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8} | words))
     return {
         "data": str(data),
         "init": str(tmp_path / "init"),
@@ -75,3 +78,23 @@ def test_data_that_is_not_there_says_how_to_make_it(options: dict, tmp_path: Pat
     missing = options | {"data": str(tmp_path / "nowhere")}
     with pytest.raises(EmbodiedError, match="embodied collect task=grounding"):
         palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **missing))
+
+
+def test_data_of_an_older_kind_say_so(options: dict, tmp_path: Path):
+    (Path(options["data"]) / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8}))
+    with pytest.raises(EmbodiedError, match=r"lacks 'verbs': it is of an older kind; render again"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options))
+
+
+def test_labels_name_things_as_the_data_list_them(options: dict):
+    data = GroundingData(options["data"])
+    labels = data.labels(0, 2, 2)
+    named = labels.weight > 0
+    assert named.any() and (labels.colour[named] == 0).all() and (labels.kind[named] == 0).all()
+    assert (labels.colour[~named] == len(data.colours)).all() and (
+        labels.kind[~named] == len(data.kinds)
+    ).all()
+    assert data.find(0, Noun("red", "block")) == (9.0, 20.0)
+    assert data.find(0, Noun("blue", "block")) is None
+    place = data.place(9.0, 20.0, 2, 2)
+    assert place.weights.sum() == pytest.approx(1.0)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The picture encoder is pretrained, and what is written is an encoder again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from embodied.model.encoders import ConvEncoder
+from embodied.train import vision
+
+SIZE_PX = 32
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Grey pictures with one red square each, and where it stands."""
+    folder, rng = tmp_path / "data", np.random.default_rng(0)
+    folder.mkdir()
+    pictures = np.full((8, SIZE_PX, SIZE_PX, 3), 120, np.uint8)
+    scenes = []
+    for picture in pictures:
+        u, v = rng.integers(4, SIZE_PX - 4, 2)
+        picture[v - 3 : v + 3, u - 3 : u + 3] = (220, 20, 20)
+        scenes.append({"objects": [[0, 0, float(u), float(v)]], "commands": []})
+    np.save(folder / "pictures.npy", pictures)
+    (folder / "scenes.jsonl").write_text("".join(json.dumps(scene) + "\n" for scene in scenes))
+    words = {"verbs": ["touch"], "kinds": ["block"], "colours": ["red", "blue"], "other_colours": []}
+    (folder / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8} | words))
+    return folder
+
+
+def test_the_encoder_is_trained_and_written(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    made = vision.train(vision.VisionConfig(data=str(data), out=str(out), steps=3, batch=2))
+    first, last = (json.loads(line) for line in (out / "log.jsonl").read_text().splitlines())
+    assert (first["step"], last["step"]) == (0, 2)
+    assert all(np.isfinite(row[part]) for row in (first, last) for part in ("colour", "kind", "place"))
+    torch.manual_seed(0)
+    fresh = ConvEncoder(size_px=SIZE_PX)
+    before = {name: value.clone() for name, value in fresh.state_dict().items()}
+    fresh.load_state_dict(load_file(made), strict=True)
+    assert any(not torch.equal(before[name], value) for name, value in fresh.state_dict().items())
+    assert json.loads((out / "run.json").read_text())["config"]["steps"] == 3
+
+
+def test_the_learning_rate_rises_and_then_falls_to_a_hundredth() -> None:
+    rates = [vision.cosine(step, 200, warm_up=50) for step in range(201)]
+    assert rates[49] == pytest.approx(1.0) and rates[-1] == pytest.approx(0.01)
+    assert np.all(np.diff(rates[:50]) > 0) and np.all(np.diff(rates[50:]) <= 0)
+
+
+def test_jitter_keeps_a_picture_a_picture() -> None:
+    pictures = torch.full((4, SIZE_PX, SIZE_PX, 3), 250, dtype=torch.uint8)
+    spoilt = vision.jitter(pictures, np.random.default_rng(0))
+    assert spoilt.shape == pictures.shape and 0 <= spoilt.min() and spoilt.max() <= 255
+    assert spoilt.std() > 1.0
