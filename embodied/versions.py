@@ -7,9 +7,8 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = (
-    "embodied", "numpy", "torch", "transformers", "safetensors", "tokenizers", "pybullet", "gymnasium",
-)  # fmt: skip
+PACKAGES = ("numpy", "torch", "transformers", "safetensors", "tokenizers", "pybullet", "gymnasium")
+"""The packages that results depend on."""
 
 
 def installed(package: str) -> str | None:
@@ -21,10 +20,9 @@ def installed(package: str) -> str | None:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of the interpreter and of PACKAGES, and the git commit where there is a checkout."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
-    found |= {package: installed(package) for package in PACKAGES}
-    return found | {"commit": _commit()}
+    """Versions of the interpreter, of this and of PACKAGES, and the git commit where there is a checkout."""
+    found = {package: installed(package) for package in ("embodied", *PACKAGES)}
+    return {"python": platform.python_version(), **found, "commit": _commit()}
 
 
 def _commit() -> str | None:
@@ -53,7 +51,6 @@ def cores() -> int:
 def _processor() -> str:
     """The name of the processor, where the system tells it."""
     info = Path("/proc/cpuinfo")
-    if not info.exists():
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-    return names[0] if names else platform.processor()
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = (line.partition(":")[2].strip() for line in lines if "model name" in line)
+    return next(names, platform.processor())

@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from embodied.arm import DEFAULT_ARM
+from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.config import ConfigError, option, parse
+from embodied.controls import Policies
 from embodied.data import layout
 from embodied.data.layout import Feature, number
-from embodied.environments import DEFAULT_SUITE, EVALUATION_SEED
+from embodied.environments import DEFAULT_SUITE, EVALUATION_SEED, check_split, make_environment, suite_tasks
+from embodied.episode import run_episode
+from embodied.motion.actions import EE_DELTA_NAMES
+from embodied.processes import run_in_order
+from embodied.progress import progress_bar
 from embodied.registry import Registry
+from embodied.versions import cores
 
 FPS = 10
 EXAMPLE = "embodied collect task=put_in_bowl episodes=1000 seed=0 out=data/put_in_bowl"
@@ -60,17 +66,12 @@ def main(arguments: Sequence[str]) -> int:
     for name in COLLECTORS:
         if f"task={name}" in arguments:
             return COLLECTORS.get(name)([each for each in arguments if each != f"task={name}"])
-    options = parse(CollectOptions, arguments, command="embodied collect", example=EXAMPLE)
-    return collect(options)
+    return collect(parse(CollectOptions, arguments, command="embodied collect", example=EXAMPLE))
 
 
 def collect(options: CollectOptions) -> int:
     """Record demonstrations; those in which the oracle fails are left out and counted."""
-    from embodied.arm import arm_model
     from embodied.data.writer import DatasetWriter
-    from embodied.processes import run_in_order
-    from embodied.progress import progress_bar
-    from embodied.versions import cores
 
     jobs = plan_jobs(options)
     failures = 0
@@ -104,8 +105,6 @@ def collect(options: CollectOptions) -> int:
 
 def plan_jobs(options: CollectOptions) -> list[Job]:
     """The demonstrations to record. Raises ConfigError or UnknownNameError."""
-    from embodied.environments import check_split, suite_tasks
-
     check_split(options.split)
     if options.episodes < 1 or options.episodes_per_file < 1 or options.seed < 0 or options.workers < 0:
         raise ConfigError("episodes and episodes_per_file must be at least 1, seed and workers at least 0")
@@ -122,17 +121,15 @@ def plan_jobs(options: CollectOptions) -> list[Job]:
 
 def features_of(job: Job) -> dict[str, Feature]:
     """The columns of a job's episodes, from the spaces of its environment."""
-    from embodied.motion.actions import EE_DELTA_NAMES
-
     env = _environment(job)
     pictures, state, action = env.observation_space, env.observation_space["state"], env.action_space
     env.close()
     sides = ("height", "width", "channels")
-    return {
-        **{
-            layout.IMAGES + camera: Feature(dtype="video", shape=pictures[camera].shape, names=sides)
-            for camera in job.cameras
-        },
+    videos = {
+        layout.IMAGES + camera: Feature(dtype="video", shape=pictures[camera].shape, names=sides)
+        for camera in job.cameras
+    }
+    return videos | {
         layout.STATE: Feature(dtype="float32", shape=state.shape),
         layout.ACTION: Feature(dtype="float32", shape=action.shape, names=EE_DELTA_NAMES),
         layout.REWARD: number("float32"),
@@ -142,8 +139,6 @@ def features_of(job: Job) -> dict[str, Feature]:
 
 
 def _environment(job: Job) -> Any:
-    from embodied.environments import make_environment
-
     return make_environment(
         job.task,
         arm=job.arm,
@@ -177,9 +172,6 @@ class FrameRecorder:
 
 def record(job: Job) -> tuple[str, Frames]:
     """The words and the frames of one demonstration."""
-    from embodied.controls import Policies
-    from embodied.episode import run_episode
-
     env = _environment(job)
     try:
         recorder = FrameRecorder(job.cameras)

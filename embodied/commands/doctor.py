@@ -14,18 +14,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from embodied.config import option, parse
+from embodied.environments import make_environment
 from embodied.errors import EmbodiedError
-from embodied.versions import installed
+from embodied.report import console
+from embodied.versions import PACKAGES, cores, installed
 
-REQUIRED_PACKAGES = (
-    *("numpy", "torch", "transformers", "tokenizers", "safetensors"),
-    *("pybullet", "gymnasium", "omegaconf", "pillow", "rich"),
-)
-OPTIONAL_PACKAGES = {
+REQUIRED_PACKAGES = (*PACKAGES, "omegaconf", "pillow", "rich")
+EXTRA_PACKAGES = {
     "pyarrow": "embodied collect",
     "av": "embodied collect",
     "matplotlib": "the figure of embodied eval",
 }
+"""What is not needed by everything -> what needs it."""
 INSTALL = "python -m pip install -c constraints.txt -e '.[all]'"
 SIMULATOR_PYTHON = ((3, 10), (3, 11))
 
@@ -49,7 +49,6 @@ class DoctorOptions:
 def main(arguments: Sequence[str]) -> int:
     """Print the report; 0 when nothing is missing."""
     options = parse(DoctorOptions, arguments, command="embodied doctor")
-    from rich.console import Console
     from rich.table import Table
 
     checks = [*_machine(), *_packages(), _plugs(), *_checkpoint(), *_ros()]
@@ -59,41 +58,33 @@ def main(arguments: Sequence[str]) -> int:
     marks = {"ok": "[green]ok[/]", "missing": "[red]MISSING[/]", "absent": "[yellow]absent[/]"}
     for check in checks:
         table.add_row(marks[check.state], check.what, check.detail)
-    console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
-    console.print(table)
-    remedies = dict.fromkeys(check.remedy for check in checks if check.remedy)
-    for remedy in remedies:
-        console.print(f"-> {remedy}", markup=False)
+    tell = console().print
+    tell(table)
+    for remedy in dict.fromkeys(check.remedy for check in checks if check.remedy):
+        tell(f"-> {remedy}", markup=False)
     missing = [check.what for check in checks if check.state == "missing"]
-    console.print(f"missing: {', '.join(missing)}" if missing else "nothing is missing")
+    tell(f"missing: {', '.join(missing)}" if missing else "nothing is missing")
     return 1 if missing else 0
 
 
 def _machine() -> Iterator[Check]:
-    from embodied.versions import cores
-
     python = f"{platform.python_version()} at {sys.executable}"
     if sys.version_info[:2] in SIMULATOR_PYTHON:
         yield Check("python", "ok", python)
     else:
         yield Check("python", "absent", python, "PyBullet's wheels are for Python 3.10 and 3.11: use 3.11")
-    yield Check("machine", "ok", f"{platform.machine()}, {cores()} cores, {_memory_gb():.0f} GB of memory")
-
-
-def _memory_gb() -> float:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    yield Check("machine", "ok", f"{platform.machine()}, {cores()} cores, {memory_gb:.0f} GB of memory")
 
 
 def _packages() -> Iterator[Check]:
-    for package in REQUIRED_PACKAGES:
-        version = installed(package)
-        yield Check(package, "ok", version) if version else Check(package, "missing", "no", INSTALL)
-    for package, need in OPTIONAL_PACKAGES.items():
-        version = installed(package)
-        if version:
+    for package in (*REQUIRED_PACKAGES, *EXTRA_PACKAGES):
+        if version := installed(package):
             yield Check(package, "ok", version)
-        else:
+        elif need := EXTRA_PACKAGES.get(package):
             yield Check(package, "absent", f"no: {need} needs it", f"python -m pip install {package}")
+        else:
+            yield Check(package, "missing", "no", INSTALL)
 
 
 def _plugs() -> Check:
@@ -135,15 +126,12 @@ def _ros() -> Iterator[Check]:
         kind = f"ROS 2 {distribution}" if distribution else "the stand-in of this project"
         yield Check("ros2", "ok", f"{command} ({kind})")
     if distribution is None and importlib.util.find_spec("rclpy") is not None:
-        profile = os.environ.get("FASTRTPS_DEFAULT_PROFILES_FILE") or os.environ.get(
-            "FASTDDS_DEFAULT_PROFILES_FILE"
-        )
-        yield Check("Fast DDS profile", "ok", profile or "set by the launch file")
+        names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+        profiles = filter(None, map(os.environ.get, names))
+        yield Check("Fast DDS profile", "ok", next(profiles, "set by the launch file"))
 
 
 def _simulator() -> Check:
-    from embodied.environments import make_environment
-
     try:
         env = make_environment("put_in_bowl")
         observation, _ = env.reset(seed=0)

@@ -14,12 +14,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from embodied.arm import DEFAULT_ARM
+from embodied import environments
+from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.config import ConfigError, option, parse
-from embodied.environments import DEFAULT_SUITE, SPLITS
+from embodied.controls import Policies, check_splits
+from embodied.environments import DEFAULT_SUITE, SPLITS, suite_tasks
+from embodied.episode import UNTIL, EpisodeResult, run_episode
 from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.files import write_json, write_text
+from embodied.motion.actions import ACTION_MODES
+from embodied.policy import POLICIES
+from embodied.processes import run_in_order
+from embodied.progress import progress_bar
 from embodied.registry import Registry
-from embodied.versions import cores
+from embodied.report import draw_figure, print_table, summarise
+from embodied.versions import cores, versions
 
 EXAMPLE = "embodied eval policy=palme suite=tabletop episodes=100 seed=1000000 out=runs/eval.json"
 EPISODES_PER_BATCH = 5
@@ -54,20 +63,11 @@ class EvalOptions:
 
 def check(options: EvalOptions) -> list[tuple[str, str]]:
     """The (task, split) pairs to run. Raises ConfigError or UnknownNameError before anything is loaded."""
-    from embodied.arm import arm_model
-    from embodied.controls import check_splits
-    from embodied.environments import suite_tasks
-    from embodied.episode import UNTIL
-    from embodied.motion.actions import ACTION_MODES
-    from embodied.policy import POLICIES
-
     tasks = suite_tasks(options.suite, options.task)
     arm_model(options.arm)
-    for name, value, valid in (
-        ("action_mode", options.action_mode, ACTION_MODES), ("until", options.until, UNTIL)
-    ):  # fmt: skip
-        if value not in valid:
-            raise UnknownNameError(name, value, valid)
+    for name, valid in (("action_mode", ACTION_MODES), ("until", UNTIL)):
+        if getattr(options, name) not in valid:
+            raise UnknownNameError(name, getattr(options, name), valid)
     if options.episodes < 1 or options.workers < 0 or options.seed < 0:
         raise ConfigError("episodes must be at least 1, workers and seed at least 0")
     if not options.split:
@@ -83,8 +83,7 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
 def main(arguments: Sequence[str]) -> int:
     """Run the evaluation that `arguments` describe; 0 when every episode ran, 1 when it was cut short."""
     options = parse(EvalOptions, arguments, command="embodied eval", example=EXAMPLE)
-    pairs = check(options)
-    run = Run(options, pairs)
+    run = Run(options, check(options))
     whole = run.collect()
     if not run.results:
         raise EmbodiedError("no episode was finished")
@@ -96,10 +95,8 @@ class Run:
     """One evaluation: what is still to do, what has come of the rest."""
 
     def __init__(self, options: EvalOptions, pairs: list[tuple[str, str]]) -> None:
-        from embodied.episode import EpisodeResult
-
-        self.options = options
-        self.pairs = pairs
+        self.options, self.pairs = options, pairs
+        self.seeds = range(options.seed, options.seed + options.episodes)
         self.out = Path(options.out)
         self.journal = self.out.with_suffix(".jsonl")
         self.results: list[EpisodeResult] = []
@@ -109,12 +106,11 @@ class Run:
 
     def collect(self) -> bool:
         """Run what is missing; whether all of it ran. Ctrl-C ends it early and keeps what there is."""
-        from embodied.progress import progress_bar
-
-        self._start_journal()
+        # What is kept of an earlier run, without a line that was cut off; or nothing but a head.
+        lines = [self._identity(), *(asdict(result) for result in self.results)]
+        write_text(self.journal, "".join(json.dumps(line) + "\n" for line in lines))
         done = {(result.task, result.split, result.seed) for result in self.results}
-        seeds = range(self.options.seed, self.options.seed + self.options.episodes)
-        missing = [(*pair, seed) for pair in self.pairs for seed in seeds if (*pair, seed) not in done]
+        missing = [(*pair, seed) for pair in self.pairs for seed in self.seeds if (*pair, seed) not in done]
         with (
             self.journal.open("a", encoding="utf-8") as journal,
             progress_bar("episodes", len(done) + len(missing), completed=len(done)) as advance,
@@ -131,21 +127,16 @@ class Run:
 
     def report(self, whole: bool) -> None:
         """Write JSON and figure, print the table."""
-        from embodied.files import write_json
-        from embodied.report import draw_figure, print_table, summarise
-        from embodied.versions import versions
-
         options = self.options
         rows = summarise(self.results, self.pairs)
-        content = {
-            "suite": options.suite,
-            "policy": options.policy,
-            "seed": options.seed,
-            "protocol": self._protocol(whole),
-            "versions": versions(),
-            "results": rows,
+        protocol = self._identity() | {
+            "episodes": options.episodes,
+            "workers": options.workers or cores(),
+            "complete": whole,
+            "wall_s": round(time.monotonic() - self._began_s, 1),
         }
-        write_json(self.out, content)
+        asked = {"suite": options.suite, "policy": options.policy, "seed": options.seed}
+        write_json(self.out, {**asked, "protocol": protocol, "versions": versions(), "results": rows})
         title = f"{options.policy}, {options.action_mode} mode, seeds from {options.seed}"
         title += "" if whole else " (cut short)"
         print_table(rows, title)
@@ -157,14 +148,6 @@ class Run:
             print(f"drew no figure: it needs {error.name} (pip install {error.name})")
         if not whole:
             print("cut short: the same command with resume=true goes on from here")
-
-    def _protocol(self, whole: bool) -> dict[str, Any]:
-        return self._identity() | {
-            "episodes": self.options.episodes,
-            "workers": self.options.workers or cores(),
-            "complete": whole,
-            "wall_s": round(time.monotonic() - self._began_s, 1),
-        }
 
     def _identity(self) -> dict[str, Any]:
         """What two runs must share for their episodes to be added up."""
@@ -178,23 +161,12 @@ class Run:
             "first_seed": self.options.seed,
         }
 
-    def _start_journal(self) -> None:
-        """Write what is kept of an earlier run, without a line that was cut off; or nothing but a head."""
-        from embodied.files import write_text
-
-        lines = [self._identity(), *(asdict(result) for result in self.results)]
-        write_text(self.journal, "".join(json.dumps(line) + "\n" for line in lines))
-
-    def _read_journal(self) -> list[Any]:
-        from embodied.episode import EpisodeResult
-
+    def _read_journal(self) -> list[EpisodeResult]:
         lines = list(_whole_lines(self.journal))
         if not lines or lines[0] != self._identity():
             raise ConfigError(f"resume=true: {self.journal} is of another run; choose another out=")
-        wanted = set(self.pairs)
-        seeds = range(self.options.seed, self.options.seed + self.options.episodes)
         found = (EpisodeResult(**line) for line in lines[1:])
-        return [r for r in found if (r.task, r.split) in wanted and r.seed in seeds]
+        return [each for each in found if (each.task, each.split) in self.pairs and each.seed in self.seeds]
 
 
 def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -206,10 +178,8 @@ def _whole_lines(path: Path) -> Iterator[dict[str, Any]]:
             return
 
 
-def run_jobs(options: EvalOptions, jobs: Sequence[Job]) -> Iterator[Any]:
-    """The EpisodeResult of each of `jobs`. Raises EmbodiedError."""
-    from embodied.processes import run_in_order
-
+def run_jobs(options: EvalOptions, jobs: Sequence[Job]) -> Iterator[EpisodeResult]:
+    """The result of each of `jobs`. Raises EmbodiedError."""
     if options.ros:
         with RUNNERS.get("ros")(options) as session:
             for task, split, seed in jobs:
@@ -222,64 +192,49 @@ def run_jobs(options: EvalOptions, jobs: Sequence[Job]) -> Iterator[Any]:
             jobs, _run_job, count, chunk=EPISODES_PER_BATCH, initialise=_start, initial=initial
         )
     finally:
-        _close()
+        if _worker is not None:  # there is none in this process where others did the work
+            _worker.close()
 
 
 class _Worker:
     """The policies, and the environment of the task that a process is at."""
 
     def __init__(self, options: EvalOptions, threads: int) -> None:
-        from embodied.controls import Policies
-
-        self._options = options
+        self._options, self._threads = options, threads
+        self._policies = Policies(options.policy, options.options)
         self._task: str | None = None
-        self.env: Any = None
-        self.policies = Policies(options.policy, options.options)
-        self._cameras = self.policies.plain.needs
-        if "torch" in sys.modules:
-            sys.modules["torch"].set_num_threads(threads)
+        self._env: Any = None
 
-    def run(self, job: Job) -> Any:
+    def run(self, job: Job) -> EpisodeResult:
         """Run one episode."""
-        from embodied.environments import make_environment
-        from embodied.episode import run_episode
-
         task, split, seed = job
+        options = self._options
         if task != self._task:
             self.close()
-            self.env = make_environment(
-                task, arm=self._options.arm, action_mode=self._options.action_mode, cameras=self._cameras
+            cameras = self._policies.plain.needs
+            if "torch" in sys.modules:  # the policy uses it
+                sys.modules["torch"].set_num_threads(self._threads)
+            self._env = environments.make_environment(
+                task, arm=options.arm, action_mode=options.action_mode, cameras=cameras
             )
             self._task = task
-        return run_episode(
-            self.env, self.policies, task=task, split=split, seed=seed, until=self._options.until
-        )
+        return run_episode(self._env, self._policies, task=task, split=split, seed=seed, until=options.until)
 
     def close(self) -> None:
         """Close the environment that is open."""
-        if self.env is not None:
-            self.env.close()
-            self.env, self._task = None, None
+        if self._env is not None:
+            self._env.close()
+            self._env, self._task = None, None
 
 
-_process: tuple[EvalOptions, int] | None = None
 _worker: _Worker | None = None
 
 
 def _start(options: EvalOptions, threads: int) -> None:
-    global _process, _worker
-    _process, _worker = (options, threads), None
-
-
-def _run_job(job: Job) -> Any:
     global _worker
-    assert _process is not None
-    _worker = _worker or _Worker(*_process)
+    _worker = _Worker(options, threads)
+
+
+def _run_job(job: Job) -> EpisodeResult:
+    assert _worker is not None
     return _worker.run(job)
-
-
-def _close() -> None:
-    global _worker
-    if _worker is not None:
-        _worker.close()
-    _worker = None

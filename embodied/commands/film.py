@@ -13,7 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from embodied.arm import DEFAULT_ARM
 from embodied.config import ConfigError, option, parse
-from embodied.environments import DEFAULT_SUITE
+from embodied.controls import Policies
+from embodied.environments import DEFAULT_SUITE, check_split, make_environment, suite_tasks
+from embodied.episode import run_episode
 from embodied.files import replacing
 
 EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
@@ -45,39 +47,29 @@ class Camera:
     """Films the world of an environment, one picture a step."""
 
     def __init__(self, env: Any, camera: str, size_px: int) -> None:
-        self._env = env
-        self._camera = camera
-        # Twice the size, because the renderer does not smooth edges and shrinking does.
-        self._size_px = 2 * size_px
+        self._env, self._camera, self._size_px = env, camera, size_px
         self.pictures: list[Any] = []
-
-    def shoot(self) -> None:
-        """Take one picture."""
-        self.pictures.append(self._env.unwrapped.world.render(self._camera, self._size_px).rgb)
 
     def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], *, over: bool) -> None:
         """Take a picture after every step."""
-        self.shoot()
+        # Twice the size, because the renderer does not smooth edges and shrinking does.
+        self.pictures.append(self._env.unwrapped.world.render(self._camera, 2 * self._size_px).rgb)
 
 
 def main(arguments: Sequence[str]) -> int:
     """Film; 1 when the policy failed in one of the tasks."""
     options = parse(FilmOptions, arguments, command="embodied film", example=EXAMPLE)
-    if (
-        not MIN_SIZE_PX <= options.size_px <= 1024
-        or options.max_mb <= 0
-        or Path(options.out).suffix != ".gif"
-    ):
+    out = Path(options.out)
+    if not MIN_SIZE_PX <= options.size_px <= 1024 or options.max_mb <= 0 or out.suffix != ".gif":
         raise ConfigError(f"size_px must be {MIN_SIZE_PX} to 1024, max_mb above 0, and out= must end in .gif")
-    scenes = []
-    failed = []
+    scenes, failed = [], []
     for task, words, pictures, success in _act(options):
         print(f"{task}: {words!r}: {'done' if success else 'failed'}")
         scenes.append((words, pictures))
-        failed += [] if success else [task]
-    size_px = write_gif(scenes, Path(options.out), options.size_px, options.max_mb)
-    bytes_written = Path(options.out).stat().st_size
-    print(f"wrote {options.out}: {size_px} px wide, {bytes_written / 1e6:.2f} MB")
+        if not success:
+            failed.append(task)
+    size_px = write_gif(scenes, out, options.size_px, options.max_mb)
+    print(f"wrote {out}: {size_px} px wide, {out.stat().st_size / 1e6:.2f} MB")
     if failed:
         print(f"the policy failed in {', '.join(failed)}: another seed= may show more")
     return 1 if failed else 0
@@ -85,10 +77,6 @@ def main(arguments: Sequence[str]) -> int:
 
 def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     """(task, words, pictures, success) of each task."""
-    from embodied.controls import Policies
-    from embodied.environments import check_split, make_environment, suite_tasks
-    from embodied.episode import run_episode
-
     check_split(options.split)
     tasks = suite_tasks(DEFAULT_SUITE, options.task)
     policies = Policies(options.policy, options.options)
