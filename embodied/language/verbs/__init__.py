@@ -85,8 +85,8 @@ class Verb(ABC):
     relations: ClassVar[tuple[str, ...]] = ()
 
     def takes(self, target: Thing) -> bool:
-        """Whether it can be done to such a thing."""
-        return True
+        """Whether it can be done to such a thing; by default to what a hand can grasp."""
+        return target.grasp is not None
 
     def refers(self, reference: Thing) -> bool:
         """Whether such a thing may stand in the slot {reference}."""
@@ -122,7 +122,7 @@ def register(verb: type[Verb]) -> type[Verb]:
 
 def at_height(xy_m: Float, height_m: float) -> Float:
     """(3,) the place x, y (2,) at a height."""
-    return np.array([xy_m[0], xy_m[1], height_m], dtype=np.float64)
+    return np.append(xy_m, height_m)
 
 
 def grasp_height_m(noun: Noun | None) -> float:
@@ -161,13 +161,9 @@ def parse_plan(text: str) -> Plan:
         match = _pattern(VERBS.get(name), THINGS.names()).fullmatch(words)
         if match is None:
             continue
-        found = match.groupdict()
-        plan = Plan(
-            verb=name,
-            target=_noun(found.get("target")),
-            reference=_noun(found.get("reference")),
-            relation=found.get("relation"),
-        )
+        slots = match.groupdict()
+        nouns = {key: Noun(*slots[key].split(" ", 1)) for key in ("target", "reference") if key in slots}
+        plan = Plan(verb=name, relation=slots.get("relation"), **nouns)
         if plan in VERBS.get(name).plans(plan.nouns):
             return plan
     raise ValueError(f"not a plan: {text!r}; a plan reads like 'put red block in green bowl'")
@@ -181,10 +177,3 @@ def _pattern(verb: Verb, kinds: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(
         "".join(f"(?P<{part}>{slots[part]})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
     )
-
-
-def _noun(text: str | None) -> Noun | None:
-    if text is None:
-        return None
-    colour, _, kind = text.partition(" ")
-    return Noun(colour, kind)

@@ -3,7 +3,6 @@
 
 from embodied.language.verbs import Plan, Verb, at_height, grasp_height_m, register
 from embodied.motion.skills import SkillCall
-from embodied.things import Thing
 from embodied.types import Float
 
 
@@ -14,9 +13,6 @@ class PickUp(Verb):
     name = "pick_up"
     sentence = "lift {target}"
     ability = "pick up"
-
-    def takes(self, target: Thing) -> bool:
-        return target.grasp is not None
 
     def ground(self, plan: Plan, points_m: Float) -> SkillCall:
         point = at_height(points_m[0], grasp_height_m(plan.target))

@@ -8,7 +8,6 @@ import numpy as np
 from embodied.language.verbs import Plan, Verb, at_height, grasp_height_m, register
 from embodied.language.vocabulary import RELATIONS
 from embodied.motion.skills import SkillCall
-from embodied.things import Thing
 from embodied.types import Float
 
 OFFSETS: Mapping[str, tuple[float, float]] = {
@@ -29,9 +28,6 @@ class PlaceRelative(Verb):
     sentence = "place {target} {relation} {reference}"
     ability = "place beside"
     relations = RELATIONS
-
-    def takes(self, target: Thing) -> bool:
-        return target.grasp is not None
 
     def ground(self, plan: Plan, points_m: Float) -> SkillCall:
         assert plan.relation is not None and plan.reference is not None

@@ -17,9 +17,6 @@ class PushTo(Verb):
     sentence = "push {target} to {reference}"
     ability = "push onto a zone"
 
-    def takes(self, target: Thing) -> bool:
-        return target.grasp is not None
-
     def refers(self, reference: Thing) -> bool:
         return reference.goal
 

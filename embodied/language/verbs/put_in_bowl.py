@@ -16,9 +16,6 @@ class PutInBowl(Verb):
     sentence = "put {target} in {reference}"
     ability = "put in a bowl"
 
-    def takes(self, target: Thing) -> bool:
-        return target.grasp is not None
-
     def refers(self, reference: Thing) -> bool:
         return "in" in reference.holds
 

@@ -17,9 +17,6 @@ class Stack(Verb):
     sentence = "stack {target} on {reference}"
     ability = "stack"
 
-    def takes(self, target: Thing) -> bool:
-        return target.grasp is not None
-
     def refers(self, reference: Thing) -> bool:
         return "on" in reference.holds
 

@@ -3,6 +3,7 @@
 
 from embodied.language.verbs import Plan, Verb, at_height, register
 from embodied.motion.skills import SkillCall
+from embodied.things import Thing
 from embodied.types import Float
 
 
@@ -13,6 +14,9 @@ class Touch(Verb):
     name = "touch"
     sentence = "touch {target}"
     ability = "touch"
+
+    def takes(self, target: Thing) -> bool:
+        return True
 
     def ground(self, plan: Plan, points_m: Float) -> SkillCall:
         assert plan.target is not None
