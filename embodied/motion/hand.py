@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Poses of the hand, and the way that it takes past them."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -23,7 +22,7 @@ class HandPose:
     orientation: Float  # (4,) unit quaternion x, y, z, w
 
     @classmethod
-    def down(cls, position_m: Float, yaw_rad: float = 0.0) -> HandPose:
+    def down(cls, position_m: Float, yaw_rad: float = 0.0) -> Self:
         """The hand pointing straight down; at yaw 0 the fingers open along the world's y."""
         half = 0.5 * yaw_rad
         # A turn by pi about x, then by yaw about the vertical.
@@ -33,20 +32,20 @@ class HandPose:
         )
 
     @classmethod
-    def from_matrix(cls, pose: Float) -> HandPose:
+    def from_matrix(cls, pose: Float) -> Self:
         """The hand whose tool centre point is at `pose` (4, 4); straightened where it nearly points down."""
         if pose[2, 2] < -np.cos(_DOWNRIGHT_RAD):
             return cls.down(pose[:3, 3].copy(), float(np.arctan2(pose[1, 0], pose[0, 0])))
         return cls(position_m=pose[:3, 3].copy(), orientation=quaternion(pose[:3, :3]))
 
-    def at(self, position_m: Float) -> HandPose:
+    def at(self, position_m: Float) -> Self:
         """The same direction at another place."""
-        return HandPose(position_m=np.asarray(position_m, dtype=np.float64), orientation=self.orientation)
+        return replace(self, position_m=np.asarray(position_m, dtype=np.float64))
 
-    def turned(self, axis: Float, angle_rad: float) -> HandPose:
+    def turned(self, axis: Float, angle_rad: float) -> Self:
         """Turned in its place about `axis` (3,), a unit vector in the world: to tilt, to pour."""
         turned = rotation_matrix(turn_about(axis, angle_rad)) @ rotation_matrix(self.orientation)
-        return HandPose(position_m=self.position_m, orientation=quaternion(turned))
+        return replace(self, orientation=quaternion(turned))
 
     @property
     def yaw_rad(self) -> float:
