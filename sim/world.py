@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The PyBullet world: a table, one arm, whatever things are declared. The one file that imports pybullet."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pybullet
@@ -61,7 +59,6 @@ class World:
         self._client: Any = _Client(pybullet.GUI if gui else pybullet.DIRECT)
         self._gui = gui
         self._stock_visuals = stock_visuals
-        self._open = True
         self.scene_number = 0
         """Counts the scenes that this world has shown."""
         self.set_objects(())
@@ -157,16 +154,8 @@ class World:
             baseOrientation=turn,
         )
         if thing.collision:
-            client.changeDynamics(
-                body,
-                -1,
-                lateralFriction=0.8,
-                spinningFriction=0.002,
-                rollingFriction=0.0,
-                restitution=0.0,
-                linearDamping=0.04,
-                angularDamping=0.1,
-            )
+            friction = {"lateralFriction": 0.8, "spinningFriction": 0.002}
+            client.changeDynamics(body, -1, **friction, linearDamping=0.04, angularDamping=0.1)
         return body
 
     def _collision(self, parts: Sequence[Part]) -> int:
@@ -268,13 +257,11 @@ class World:
         """Where every object is now, by name."""
         found = {}
         for name, (body, item, thing) in self._objects.items():
-            position, turn = self._client.getBasePositionAndOrientation(body)
-            if thing.mass_kg <= 0.0:
-                position = (position[0], position[1], 0.0)
+            (x, y, z), turn = self._client.getBasePositionAndOrientation(body)
             found[name] = replace(
                 item,
-                position_m=np.array(position, dtype=np.float64),
-                orientation=np.array(turn, dtype=np.float64),
+                position_m=np.array([x, y, z if thing.mass_kg > 0.0 else 0.0]),
+                orientation=np.array(turn),
                 joint_position=self._joints_of(body) if isinstance(thing.shape, Urdf) else {},
             )
         return found
@@ -304,14 +291,11 @@ class World:
         client = self._client
         links = (*self._fingers, self._hand)
         for name, (body, _, thing) in self._objects.items():
-            if name in self._touched:
-                continue
-            touching = thing.flat and self._points_into(body, thing)
-            if not touching and (thing.collision or isinstance(thing.shape, Urdf)):
-                touching = any(
-                    client.getClosestPoints(self._arm, body, TOUCH_MARGIN_M, link) for link in links
-                )
-            if touching:
+            solid = thing.collision or isinstance(thing.shape, Urdf)
+            if name not in self._touched and (
+                (thing.flat and self._points_into(body, thing))
+                or (solid and any(client.getClosestPoints(self._arm, body, TOUCH_MARGIN_M, n) for n in links))
+            ):
                 self._touched.add(name)
 
     def _points_into(self, body: int, thing: Thing) -> bool:
@@ -335,17 +319,12 @@ class World:
         camera = scene.CAMERAS[name]
         pose = self._hand_pose() @ camera.mount if camera.on_hand else camera.mount
         view = np.linalg.inv(pose @ np.diag([1.0, -1.0, -1.0, 1.0]))
-        focal = 1.0 / np.tan(0.5 * camera.field_of_view_rad)
-        depth = _NEAR_M - _FAR_M
-        projection = np.zeros((4, 4))
-        projection[0, 0] = projection[1, 1] = focal
-        projection[2, 2], projection[2, 3] = (_FAR_M + _NEAR_M) / depth, 2.0 * _FAR_M * _NEAR_M / depth
-        projection[3, 2] = -1.0
+        view_deg = float(np.degrees(camera.field_of_view_rad))
         shot = self._client.getCameraImage(
             size_px,
             size_px,
             viewMatrix=view.T.ravel().tolist(),
-            projectionMatrix=projection.T.ravel().tolist(),
+            projectionMatrix=self._client.computeProjectionMatrixFOV(view_deg, 1.0, _NEAR_M, _FAR_M),
             lightDirection=[0.6, 0.5, 1.6],
             lightColor=[1.0, 1.0, 1.0],
             lightAmbientCoeff=0.62,
@@ -357,8 +336,7 @@ class World:
         )
         rgba = np.asarray(shot[2], dtype=np.uint8).reshape(size_px, size_px, 4)
         rgb = rgba[:, :, :3].copy()
-        empty = np.asarray(shot[3]).reshape(size_px, size_px) >= 1.0
-        rgb[empty] = _TABLE_PIXEL
+        rgb[np.reshape(shot[3], (size_px, size_px)) >= 1.0] = _TABLE_PIXEL  # nothing is drawn there
         return CameraFrame(
             rgb=rgb,
             intrinsics_px=camera.intrinsics_px(size_px),
@@ -375,11 +353,10 @@ class World:
 
     def close(self) -> None:
         """Free the physics client; closing twice is fine."""
-        if self._open:
-            self._open = False
+        if self._client.isConnected():
             self._client.disconnect()
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
