@@ -153,7 +153,7 @@ class AgentNode(Node):
             raise EmbodiedError(f"policy_options must be a JSON object, not {self._options}")
         options |= {k: v for k, v in (("checkpoint", self._checkpoint), ("device", self._device)) if v}
         try:
-            return make_policy(self._policy_name, options)
+            policy = make_policy(self._policy_name, options)
         except EmbodiedError:
             raise
         except Exception as error:
@@ -161,6 +161,11 @@ class AgentNode(Node):
             at = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
             raise EmbodiedError(f"policy {self._policy_name!r} does not load: {what}") from error
+        if getattr(policy, "privileged", False):
+            raise EmbodiedError(
+                f"policy {self._policy_name!r} reads the simulator's truth, which no ROS topic carries"
+            )
+        return policy
 
     def _next(self) -> _Command | None:
         with self._lock:

@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Any
 
 import rclpy
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import GetParameters, SetParameters
+from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
@@ -31,7 +31,6 @@ from embodied.controls import WORDS_WITHOUT_CONTENT
 from embodied.environments import SPLITS
 from embodied.episode import EpisodeResult
 from embodied.errors import EmbodiedError
-from embodied.policy import POLICIES
 from nodes.common import spin_until
 from nodes.conversation import Conversation
 from nodes.dds import use_local_transport
@@ -54,11 +53,6 @@ class GraphSession:
             raise ConfigError(
                 f"ros=true cannot run split={','.join(wrong)}: the graph takes words alone. "
                 f"Valid: {', '.join(VALID_SPLITS)}."
-            )
-        if getattr(POLICIES.get(options.policy), "privileged", False):
-            raise ConfigError(
-                f"policy={options.policy} reads the simulator's truth, which no ROS topic carries: "
-                "evaluate it without ros=true"
             )
         if options.action_mode != "skill":
             raise ConfigError(f"ros=true runs action_mode=skill, not {options.action_mode}")
@@ -178,13 +172,9 @@ class GraphSession:
         return self._talk.wait_until_ready(0.5)
 
     def _start_episode(self, task: str, split: str, seed: int) -> dict[str, Any]:
-        values = {
-            "task": ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=task),
-            "split": ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=split),
-            "seed": ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed),
-        }
+        values: dict[str, Any] = {"task": task, "split": split, "seed": seed}
         request = SetParameters.Request(
-            parameters=[Parameter(name=name, value=value) for name, value in values.items()]
+            parameters=[Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
         )
         for result in self._call(self._set, request).results:
             if not result.successful:

@@ -155,7 +155,8 @@ def test_what_is_no_policy_ends_the_launch_in_one_line(
     (tmp_path / "broken.py").write_text("import not_installed\n")
     launch = ros.ros2("launch", "embodied", "sim.launch.py", f"policy:={policy}", cwd=tmp_path)
     assert launch.wait() == 1
-    errors = [line for line in launch.lines if "error: " in line]
+    agent = [line for line in launch.lines if line.startswith("[agent_node")]
+    errors = [line for line in agent if "] error: " in line]
     assert len(errors) == 1, launch.text
     assert words in errors[0]
-    assert "Traceback" not in launch.text
+    assert not [line for line in agent if "Traceback" in line], launch.text

@@ -33,6 +33,7 @@ def test_the_gate_knows_no_simulator_and_no_policy() -> None:
         ("agent_node", "policy_options:='{'", "policy_options is no JSON"),
         ("agent_node", "device:=cuda", "unknown option of policy colour_blob 'device'"),
         ("agent_node", "arm:=pandaa", "Did you mean 'panda'?"),
+        ("agent_node", "policy:=oracle", "reads the simulator's truth"),
         ("agent_node", "policy:=json:JSONDecoder", "JSONDecoder lacks reset() and decide()"),
         ("agent_node", "max_observation_age_s:=soon", "max_observation_age_s"),
         ("sim_node", "arm:=no_such.yaml", "no description of an arm in no_such.yaml"),

@@ -25,7 +25,6 @@ def options(*arguments: str) -> EvalOptions:
     [
         ("split=seen,no_vision", "Valid: seen, paraphrase, pair, no_language"),
         ("split=swapped", "swapped"),
-        ("policy=oracle", "simulator's truth"),
         ("action_mode=ee_delta", "action_mode=skill"),
         ("options.sure=0.5", "checkpoint, device"),
     ],
