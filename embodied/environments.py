@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
-from embodied.errors import UnknownNameError
+from embodied.errors import check_name
 from embodied.registry import Registry
 
 NAMESPACE = "Embodied"
@@ -54,14 +54,12 @@ def make_environment(task: str, **options: Any) -> Any:
 
 def check_task(task: str) -> None:
     """Raises UnknownNameError unless `task` exists."""
-    if task not in (names := task_names()):
-        raise UnknownNameError("task", task, names)
+    check_name("task", task, task_names())
 
 
 def check_split(split: str) -> str:
     """`split` itself. Raises UnknownNameError unless it exists."""
-    if split not in SPLITS:
-        raise UnknownNameError("split", split, SPLITS)
+    check_name("split", split, SPLITS)
     return split
 
 

@@ -2,7 +2,7 @@
 """What a user did wrong, said so that the next step is clear."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class EmbodiedError(Exception):
@@ -22,6 +22,12 @@ class UnknownNameError(EmbodiedError, KeyError):
     def __str__(self) -> str:
         # KeyError prints the repr of its argument, which would quote the sentence.
         return self.message
+
+
+def check_name(what: str, name: str, valid: Collection[str]) -> None:
+    """Raises UnknownNameError unless `name` is one of `valid`."""
+    if name not in valid:
+        raise UnknownNameError(what, name, valid)
 
 
 class CheckpointError(EmbodiedError):

@@ -35,7 +35,10 @@ class SimArm:
     def forget(self) -> None:
         """Drop the motion under way and hold where the arm is; call after the scene was replaced."""
         position, _, width = self.world.joint_state()
-        self._hold_rad, self._width_m = position, width
+        self.commanded_rad = position
+        """Joint angles (N,) that the arm was last told to take."""
+        self.told_width_m = width
+        """Width that the fingers were last told to take."""
         self._path: TimedPath | None = None
         self._path_steps = 0
         self._frames: dict[str, CameraFrame] = {}
@@ -105,33 +108,22 @@ class SimArm:
             count = min(CONTROL_STEPS, steps)
             position, velocity, width = self._command(count)
             self.world.step(position, velocity, width, count)
-            before = self._path_steps
             self._path_steps += count
             steps -= count
-            if before // TOUCH_STEPS != self._path_steps // TOUCH_STEPS:
+            if self._path_steps % TOUCH_STEPS < count:
                 self.world.note_touches()
                 self.narrowest_m = min(self.narrowest_m, self.world.joint_state()[2])
 
     def _command(self, count: int) -> tuple[Float, Float, float]:
         """Where the arm should be at the end of the next `count` steps."""
         if self._path is None:
-            return self._hold_rad, np.zeros(self.model.joints), self._width_m
+            return self.commanded_rad, np.zeros(self.model.joints), self.told_width_m
         end_s = (self._path_steps + count) / PHYSICS_HZ
-        position, velocity = self._path.sample(np.array([end_s]))
-        self._hold_rad, self._width_m = position[0], self._path.gripper_width_at(end_s)
+        [self.commanded_rad], [velocity] = self._path.sample(np.array([end_s]))
+        self.told_width_m = self._path.gripper_width_at(end_s)
         if end_s >= self._path.duration_s:
             self._path = None
-        return position[0], velocity[0], self._width_m
-
-    @property
-    def told_width_m(self) -> float:
-        """Width that the fingers were last told to take."""
-        return self._width_m
-
-    @property
-    def commanded_rad(self) -> Float:
-        """Joint angles (N,) that the arm was last told to take."""
-        return self._hold_rad
+        return self.commanded_rad, velocity, self.told_width_m
 
     def glide(self, goal_rad: Float, gripper_width_m: float, steps: int) -> bool:
         """Move evenly towards `goal_rad` (N,) during `steps` of 1/240 s, within the velocity limits.
@@ -142,16 +134,16 @@ class SimArm:
         if not (np.isfinite(goal_rad).all() and np.isfinite(gripper_width_m)):
             raise UnsafeCommandError("a joint target is not finite")
         duration_s = steps / PHYSICS_HZ
-        start = self._hold_rad
+        start = self.commanded_rad
         velocity = (goal_rad - start) / duration_s
         excess = max(1.0, float((np.abs(velocity) / self.model.max_velocity_rad_s).max()))
         goal, velocity = start + (goal_rad - start) / excess, velocity / excess
-        self._path, self._width_m = None, gripper_width_m
+        self._path, self.told_width_m = None, gripper_width_m
         for done in range(0, steps, CONTROL_STEPS):
             count = min(CONTROL_STEPS, steps - done)
             place = start + (goal - start) * ((done + count) / steps)
             self.world.step(place, velocity, gripper_width_m, count)
-        self._hold_rad = goal
+        self.commanded_rad = goal
         self.world.note_touches()
         self.narrowest_m = self.world.joint_state()[2]
         return excess == 1.0

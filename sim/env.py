@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from embodied.arm import DEFAULT_ARM, ArmModel, arm_model
 from embodied.environments import check_split
-from embodied.errors import EmbodiedError, UnknownNameError, UnreachableError
+from embodied.errors import EmbodiedError, UnreachableError, check_name
 from embodied.motion.actions import (
     ACTION_MODES,
     MAX_STEP_M,
@@ -31,6 +31,9 @@ from sim.world import PHYSICS_HZ, World
 MAX_STEPS: Mapping[str, int] = {"ee_delta": 600, "joint": 600, "skill": 8}
 """By action mode. An agent that comes home in between uses several for one command."""
 CONTROL_HZ = 10
+RESET_OPTIONS = ("split", "task", "episode", "swap")
+_LARGEST = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3 + [1.0])
+"""Of each number of an `ee_delta` action."""
 
 
 class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
@@ -62,13 +65,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         render_mode: str | None = None,
         stock_visuals: bool = False,
     ) -> None:
-        if action_mode not in ACTION_MODES:
-            raise UnknownNameError("action mode", action_mode, ACTION_MODES)
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise UnknownNameError("render mode", str(render_mode), self.metadata["render_modes"])
+        check_name("action mode", action_mode, ACTION_MODES)
+        if render_mode is not None:
+            check_name("render mode", render_mode, self.metadata["render_modes"])
         for camera in cameras:
-            if camera not in CAMERAS:
-                raise UnknownNameError("camera", camera, CAMERAS)
+            check_name("camera", camera, CAMERAS)
         self.action_mode = action_mode
         self.render_mode = render_mode
         self.split = check_split(split)
@@ -81,7 +82,6 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.observation_space = _observation_space(self.model, cameras, picture_size_px)
         self.action_space = _action_space(self.model, action_mode, self.skills)
         self._episode: Episode | None = None
-        self._original: Episode | None = None
         self._steps = 0
         self._target = HandPose.from_matrix(self.model.home_pose)
 
@@ -102,15 +102,14 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """A new episode; equal seeds and options give equal episodes and pictures."""
         super().reset(seed=seed)
-        options = dict(options or {})
-        unknown = set(options) - {"split", "task", "episode", "swap"}
-        if unknown:
-            raise UnknownNameError("reset option", sorted(unknown)[0], ("split", "task", "episode", "swap"))
+        options = options or {}
+        for key in options:
+            check_name("reset option", key, RESET_OPTIONS)
         self._seed = int(self.np_random.integers(2**31)) if seed is None else seed
         rng = np.random.default_rng(self._seed)
         given: Episode | None = options.get("episode")
         split = check_split(options.get("split", self.split))
-        self._original = None
+        self._original: Episode | None = None
         if given is not None:
             self.task, self._episode = make_task(given.task), given
         else:
@@ -131,11 +130,13 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         refused = None
         try:
             if self.action_mode == "skill":
-                self.apply(self.skills.decode(action))
+                self.arm.execute(self.skills.decode(action))
             elif self.action_mode == "ee_delta":
                 self._move_hand(finite(action, (7,)))
             else:
-                self._move_joints(finite(action, (self.model.joints + 1,)))
+                *goal_rad, width_m = finite(action, (self.model.joints + 1,))
+                goal = np.clip(goal_rad, self.model.lower_rad, self.model.upper_rad)
+                self.arm.glide(goal, float(width_m), PHYSICS_HZ // CONTROL_HZ)
         except UnreachableError as error:
             refused = str(error)
         self.world.note_touches()
@@ -147,17 +148,12 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         truncated = not success and self._steps >= MAX_STEPS[self.action_mode]
         return self._observation(), float(success), success, truncated, info
 
-    def apply(self, motion: Motion) -> None:
-        """Plan and run a motion to its end; what skill mode does. Raises UnreachableError."""
-        self.arm.execute(motion)
-
     def _move_hand(self, action: Float) -> None:
-        limits = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3)
-        step = np.clip(action[:6], -limits, limits)
-        target = moved(self._target, step[:3], step[3:])
+        action = np.clip(action, -_LARGEST, _LARGEST)
+        target = moved(self._target, action[:3], action[3:6])
         target = target.at(np.clip(target.position_m, self.model.reach_lower_m, self.model.reach_upper_m))
         start = self.arm.commanded_rad
-        width = 0.5 * (float(np.clip(action[6], -1.0, 1.0)) + 1.0) * self.model.gripper_width_m
+        width = 0.5 * (float(action[6]) + 1.0) * self.model.gripper_width_m
         try:
             goal = self.model.chain.inverse(target.matrix(), start, rest_rad=self.model.home_rad)
         except UnreachableError:
@@ -169,13 +165,17 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         else:
             self._target = HandPose.from_matrix(self.model.chain.forward(self.arm.commanded_rad))
 
-    def _move_joints(self, action: Float) -> None:
-        goal = np.clip(action[:-1], self.model.lower_rad, self.model.upper_rad)
-        self.arm.glide(goal, float(action[-1]), PHYSICS_HZ // CONTROL_HZ)
-
     def observe(self) -> Observation:
         """Everything that a policy may see, with the privileged view that only oracles read."""
-        return self.arm.observe(_Privileged(self))
+        return self.arm.observe(privileged=self)
+
+    def objects(self) -> Mapping[str, ObjectState]:
+        """Every object on the table, by name: for oracles only."""
+        return self.world.objects()
+
+    def oracle(self) -> Motion:
+        """The motion that solves the task from the present state: for oracles only."""
+        return self.task.oracle(self.episode, self.scene_state())
 
     def scene_state(self) -> SceneState:
         """The truth about the table."""
@@ -224,19 +224,6 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         return info
 
 
-class _Privileged:
-    """What an oracle may see of a running environment."""
-
-    def __init__(self, env: TabletopEnv) -> None:
-        self._env = env
-
-    def objects(self) -> Mapping[str, ObjectState]:
-        return self._env.world.objects()
-
-    def oracle(self) -> Motion:
-        return self._env.task.oracle(self._env.episode, self._env.scene_state())
-
-
 def _action_space(model: ArmModel, action_mode: str, skills: SkillActions) -> spaces.Space[Any]:
     """The actions of a mode, in SI units."""
     if action_mode == "skill":
@@ -247,8 +234,8 @@ def _action_space(model: ArmModel, action_mode: str, skills: SkillActions) -> sp
             {"skill": spaces.Discrete(len(skills.names)), "points_m": spaces.Box(low, high, dtype=np.float32)}
         )
     if action_mode == "ee_delta":
-        high = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3 + [1.0], dtype=np.float32)
-        return spaces.Box(-high, high, dtype=np.float32)
+        low, high = -_LARGEST.astype(np.float32), _LARGEST.astype(np.float32)
+        return spaces.Box(low, high, dtype=np.float32)
     low = np.append(model.lower_rad, 0.0).astype(np.float32)
     high = np.append(model.upper_rad, model.gripper_width_m).astype(np.float32)
     return spaces.Box(low, high, dtype=np.float32)

@@ -14,7 +14,7 @@ import pybullet_data
 from pybullet_utils import bullet_client
 
 from embodied.arm import ArmModel
-from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
+from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
 from embodied.things import THINGS, Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Urdf
 from embodied.types import CameraFrame, Float, ObjectState
 from sim import scene
@@ -135,8 +135,7 @@ class World:
 
     def _add_object(self, item: ObjectState, thing: Thing) -> int:
         client = self._client
-        if item.colour not in scene.RGB:
-            raise UnknownNameError("colour", item.colour, scene.RGB)
+        check_name("colour", item.colour, scene.RGB)
         x, y, z = (float(value) for value in item.position_m)
         place = [x, y, z if thing.mass_kg > 0.0 else thing.origin_m]
         turn = np.asarray(item.orientation, dtype=np.float64).tolist()
@@ -312,8 +311,7 @@ class World:
 
     def render(self, name: str, size_px: int = 224) -> CameraFrame:
         """A square picture of `size_px` from the camera `name`, with its exact geometry."""
-        if name not in scene.CAMERAS:
-            raise UnknownNameError("camera", name, scene.CAMERAS)
+        check_name("camera", name, scene.CAMERAS)
         if not 1 <= size_px <= 4096:
             raise ValueError(f"a picture is 1 to 4096 pixels wide, not {size_px}")
         camera = scene.CAMERAS[name]

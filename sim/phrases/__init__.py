@@ -16,20 +16,18 @@ A file of a task holds
 teach the language model to read what matters, and not to know a list by heart.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import yaml
 
-from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.errors import EmbodiedError, check_name
 from embodied.language.verbs import Noun, Plan
 
 FOLDER = Path(__file__).parent
@@ -51,13 +49,12 @@ class Phrases:
     held_out_relations: Words = field(default_factory=dict)
 
     @classmethod
-    def read(cls, file: Path) -> Phrases:
+    def read(cls, file: Path) -> Self:
         """Those of a YAML file. Raises EmbodiedError or UnknownNameError that says what is wrong in it."""
         content = read(file)
         known = [entry.name for entry in fields(cls)]
         for key, value in content.items():
-            if key not in known:
-                raise UnknownNameError(f"key of {file}", key, known)
+            check_name(f"key of {file}", key, known)
             if isinstance(value, dict) != (key in _TABLES):
                 wanted = "lists by name" if key in _TABLES else "a list"
                 raise EmbodiedError(f"{file}: {key} must be {wanted}")
@@ -77,7 +74,10 @@ class Phrases:
             if noun is not None
         }
         if plan.relation is not None:
-            slots["r"] = self._relation(plan.relation, rng, held_out)
+            phrases = self.relations.get(plan.relation, (plan.relation,))
+            if held_out and rng.random() < 0.5:
+                phrases = self.held_out_relations.get(plan.relation, phrases)
+            slots["r"] = pick(phrases, rng)
         try:
             return polite(sentence.format(**slots), rng)
         except KeyError as error:
@@ -89,12 +89,6 @@ class Phrases:
     def sentences(self) -> Iterator[str]:
         """Every sentence that training may use, with the plan's slots open."""
         return itertools.chain.from_iterable(fillings(template, self.words) for template in self.templates)
-
-    def _relation(self, relation: str, rng: np.random.Generator, held_out: bool) -> str:
-        phrases = self.relations.get(relation, (relation,))
-        if held_out and rng.random() < 0.5:
-            phrases = self.held_out_relations.get(relation, phrases)
-        return pick(phrases, rng)
 
 
 @lru_cache
@@ -125,8 +119,7 @@ def _phrases(file: Path, entry: Any) -> tuple[str, ...]:
         [(phrase, times)] = entry.items()
         if phrase == "shared" and isinstance(times, str):
             shared = _common()["shared"]
-            if times not in shared:
-                raise UnknownNameError("shared list of phrases", times, shared)
+            check_name("shared list of phrases", times, shared)
             return tuple(shared[times])
         if isinstance(phrase, str) and type(times) is int:
             return (phrase,) * times
@@ -182,12 +175,12 @@ def bare(sentence: str) -> str:
         sorted({part for part in _common()[key] if part}, key=len, reverse=True)
         for key in ("prefixes", "suffixes")
     )
-    while True:
-        start = next((part for part in prefixes if sentence.startswith(part)), "")
-        end = next((part for part in suffixes if sentence.endswith(part)), "")
-        if not start and not end:
-            return sentence
-        sentence = sentence.removeprefix(start).removesuffix(end)
+    before = ""
+    while sentence != before:
+        before = sentence
+        sentence = sentence.removeprefix(next(filter(sentence.startswith, prefixes), ""))
+        sentence = sentence.removesuffix(next(filter(sentence.endswith, suffixes), ""))
+    return sentence
 
 
 def fill(template: str, words: Words, rng: np.random.Generator) -> str:
