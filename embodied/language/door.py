@@ -9,37 +9,17 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
 
 MAX_CHARACTERS = 500
 EXAMPLE = "put the red block in the green bowl"
 
-_POLITE = frozenset(
-    {
-        *("please", "pls", "now", "immediately", "right", "at", "once", "robot", "hey", "oh", "ok", "okay"),
-        *("no", "just", "there", "arm", "everybody"),
-    }
-)
-_AROUND = _POLITE | {
-    *("the", "a", "here", "for", "god's", "gods", "goodness", "sake", "this", "that", "it", "all", "you"),
-    *("your", "i", "said", "say", "want", "need", "must", "should", "can", "could", "will", "would", "have"),
-    *("to", "instant", "quick", "quickly", "fast", "asap", "damn", "are", "you're"),
-}
-"""Words that leave a firm stop a stop: "will you stop right there, please"."""
-_FIRM_STOPS = (
-    *("stop", "halt", "freeze", "abort", "estop", "e stop", "emergency", "emergency stop", "panic"),
-    *("stop moving", "stop motion", "stop everything", "stop doing", "stop what doing", "stop going"),
-    *("stand still", "hold still", "stay still", "keep still"),
-    *("alto", "arrête", "arrete", "停", "停下", "停止"),
-)
-"""Stops wherever they stand between two signs of punctuation."""
-_LONE_STOPS = (
-    *("whoa", "woah", "wait", "cancel", "pause", "quit", "enough", "that's enough", "thats enough"),
-    *("hold it", "hold on", "hang on", "more", "drop everything", "cut it out", "knock it off"),
-    *(f"{verb} {what}" for verb in ("cancel", "abort") for what in ("it", "that", "this", "the motion")),
-    *(f"{verb} move{what}" for verb in ("don't", "dont", "do not") for what in ("", " it", " the")),
-)
-"""Stops where nothing else is said: "wait for me" may be the beginning of a command. `_bare` leaves "more" of
-"no more", and "don't move the" of "don't move the arm"."""
+# Of this loader every word is text, "no" as well.
+_WORDS = yaml.load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"), yaml.BaseLoader)
+_POLITE = frozenset(_WORDS["polite"])
+_AROUND = _POLITE.union(_WORDS["around"])
 
 _QUESTION = re.compile(
     # "where is it", and no "when you are ready, touch it".
@@ -115,4 +95,4 @@ def _squeezed(text: str) -> str:
     return re.sub(r"(\w)\1+", r"\1", text)
 
 
-_FIRM, _LONE = ({_squeezed(each) for each in stops} for stops in (_FIRM_STOPS, _LONE_STOPS))
+_FIRM, _LONE = ({_squeezed(each) for each in _WORDS[key]} for key in ("firm_stops", "lone_stops"))
