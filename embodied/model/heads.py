@@ -8,14 +8,13 @@ coarse position through the language model alone; inside the chosen cell a small
 offset to the object's centre.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """Vectors read as words: unit vectors (..., D) and logits over the words, "nothing" last."""
 
     colour: Tensor

@@ -2,13 +2,13 @@
 """Reading rendered scenes: pictures, labels on the token grid, commands with their plans."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from embodied.errors import EmbodiedError
 from embodied.language.verbs import Noun, Plan, parse_plan
@@ -20,8 +20,7 @@ NAMED_WEIGHT = 0.12
 """A cell is named after the object whose bilinear weight on it exceeds this."""
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """What the simulator knows of one picture, on a grid of T = rows x columns cells."""
 
     colour: Tensor  # (T,) int, the number of colours for nothing, UNNAMED for a colour without a name
@@ -30,13 +29,30 @@ class Labels:
     weight: Tensor  # (T,) bilinear weight of the object on the cell
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where an object stands on the grid: the cells around it, their weights and offsets."""
 
     cells: Tensor  # (4,) int
     weights: Tensor  # (4,), sum 1
     offsets: Tensor  # (4, 2), in cells
+
+
+def naming_losses(
+    colour_logits: Tensor, kind_logits: Tensor, labels: Labels, *, empty: float
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropies of the colour and the kind that each cell is called: logits (B, T, ...), labels (B, T).
+
+    A cell where there is nothing weighs `empty`, which is little, since they are many.
+    """
+    weight = torch.where(labels.weight > 0, labels.weight.clamp_min(0.2), empty).flatten()
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        each = nn.functional.cross_entropy(
+            logits.flatten(0, 1).float(), target.flatten(), ignore_index=UNNAMED, reduction="none"
+        )
+        return (each * weight).sum() / weight.sum()
+
+    return loss(colour_logits, labels.colour), loss(kind_logits, labels.kind)
 
 
 class GroundingData:

@@ -29,8 +29,7 @@ from embodied.model.plan_tokens import PlanLanguage
 from embodied.model.sentence import PLANNED, prompt
 from embodied.progress import progress_bar
 from embodied.train import run
-from embodied.train.grounding_data import GroundingData, Labels, Place
-from embodied.train.vision import cosine
+from embodied.train.grounding_data import GroundingData, Labels, Place, naming_losses
 
 STATE_SIZE = 8
 PLANNED_EVERY = 4
@@ -72,8 +71,8 @@ class Batch:
     predict: Tensor  # (N, 3): picture, position whose output predicts, index in the plan vocabulary
     nouns: Tensor  # (M, 2): picture, position of a plan's noun
     named: Tensor  # (M, 2): colour and kind that the noun names
-    places: list[Place]  # M of them
-    labels: list[Labels]  # P of them
+    places: Place  # (M, 4, ...)
+    labels: Labels  # (P, T, ...)
 
 
 def build(config: PalmeTrainConfig, words: Mapping[str, Any]) -> Palme:
@@ -109,28 +108,19 @@ def train(config: PalmeTrainConfig) -> Path:
     ]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
     first = run.load_progress(out, model, optimizer)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: cosine(first + step, config.steps, warm_up=40)
-    )
     features = _features(model, data, out / "features.safetensors")
-    with progress_bar("steps", config.steps, completed=first) as advance:
-        for step in range(first, config.steps):
-            rng = np.random.default_rng([config.seed, step])
-            batch = make_batch(model, language, data, features, config, rng)
-            with torch.autocast("cpu", torch.bfloat16):
-                parts = losses(model, language, batch)
-            loss = sum((LOSS_WEIGHTS[k] * parts[k] for k in LOSS_WEIGHTS), torch.zeros(()))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
-            optimizer.step()
-            schedule.step()
-            advance(1)
-            if step % 20 == 0:
-                run.log(out, {"step": step, **{k: v.item() for k, v in parts.items()}})
-            if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-                run.save_progress(out, model, optimizer)
-                model.save_pretrained(out / "checkpoint")
+
+    def parts_of(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([config.seed, step])
+        return losses(model, language, make_batch(model, language, data, features, config, rng))
+
+    steps = range(first, config.steps)
+    for step, parts in run.optimise(model, optimizer, parts_of, LOSS_WEIGHTS, steps, warm_up=40):
+        if step % 20 == 0:
+            run.log(out, step, parts)
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            run.save_progress(out, model, optimizer)
+            model.save_pretrained(out / "checkpoint")
     return out / "checkpoint"
 
 
@@ -193,6 +183,7 @@ def make_batch(
     width = max(len(ids) for ids in words)
     state = data.state + 0.02 * torch.from_numpy(rng.normal(size=(config.pictures, STATE_SIZE))).float()
     state[:, -1] = torch.from_numpy(rng.uniform(0.0, 0.8, config.pictures)).float()
+    labels = [data.labels(int(i), rows, columns) for i in indices]
     reading = [[0] * (prefix - 1) + [1] + [-1] * width] * len(words)
     return Batch(
         features=features[torch.from_numpy(indices)],
@@ -203,8 +194,8 @@ def make_batch(
         predict=torch.tensor(predict),
         nouns=torch.tensor(nouns).reshape(-1, 2),
         named=torch.tensor(named).reshape(-1, 2),
-        places=places,
-        labels=[data.labels(int(i), rows, columns) for i in indices],
+        places=Place(*map(torch.stack, zip(*places, strict=True))),
+        labels=Labels(*map(torch.stack, zip(*labels, strict=True))),
     )
 
 
@@ -227,8 +218,9 @@ def losses(model: Palme, language: PlanLanguage, batch: Batch) -> dict[str, Tens
     parts["plan_accuracy"] = (logits.argmax(dim=-1) == target).float().mean().detach()
 
     tokens = grounding.read_tokens(token_hidden)
-    parts["token"] = _naming(tokens, batch.labels)
-    parts["input"] = _naming(grounding.read_inputs(picture.float()), batch.labels)
+    for name, reading in (("token", tokens), ("input", grounding.read_inputs(picture.float()))):
+        colour, kind = naming_losses(reading.colour_logits, reading.kind_logits, batch.labels, empty=0.1)
+        parts[name] = colour + kind
 
     row, position = batch.nouns.unbind(dim=1)
     query_hidden = hidden[row, position]
@@ -237,9 +229,10 @@ def losses(model: Palme, language: PlanLanguage, batch: Batch) -> dict[str, Tens
     parts["query"] = nn.functional.cross_entropy(queries.colour_logits, colour) + nn.functional.cross_entropy(
         queries.kind_logits, kind
     )
-    match = grounding.match(_select(tokens, row), _unsqueeze(queries), token_hidden[row])[:, 0]
-    cells = torch.stack([p.cells for p in batch.places])
-    weights = torch.stack([p.weights for p in batch.places])
+    seen = Reading(*(each[row] for each in tokens))
+    asked = Reading(*(each[:, None] for each in queries))
+    match = grounding.match(seen, asked, token_hidden[row])[:, 0]
+    cells, weights, wanted = batch.places
     parts["point"] = -(match.log_softmax(dim=-1).gather(1, cells) * weights).sum(dim=1).mean()
     near = (match.argmax(dim=-1, keepdim=True) == cells) & (weights > 0.05)
     parts["point_accuracy"] = near.any(dim=1).float().mean().detach()
@@ -249,36 +242,8 @@ def losses(model: Palme, language: PlanLanguage, batch: Batch) -> dict[str, Tens
         batch.features[row[:, None], cells].float(),
         query_hidden[:, None].expand(-1, cells.shape[1], -1),
     ).float()
-    wanted = torch.stack([p.offsets for p in batch.places])
     error = nn.functional.smooth_l1_loss(offsets, wanted, beta=0.05, reduction="none").sum(dim=-1)
     parts["offset"] = (error * (weights + 0.05)).sum(dim=1).mean()
     distance = (offsets - wanted).norm(dim=-1).gather(1, weights.argmax(dim=1, keepdim=True))
     parts["offset_cells"] = distance.median().detach()
     return parts
-
-
-def _naming(reading: Reading, labels: list[Labels]) -> Tensor:
-    """Cross-entropy of what each cell is called; empty cells count little, since they are many."""
-    loss = torch.zeros(())
-    weight = torch.stack([x.weight for x in labels])
-    weight = torch.where(weight > 0, weight.clamp_min(0.2), torch.full_like(weight, 0.1)).flatten()
-    targets = torch.stack([x.colour for x in labels]), torch.stack([x.kind for x in labels])
-    for logits, target in zip((reading.colour_logits, reading.kind_logits), targets, strict=True):
-        each = nn.functional.cross_entropy(logits.flatten(0, 1).float(), target.flatten(), reduction="none")
-        loss = loss + (each * weight).sum() / weight.sum()
-    return loss
-
-
-def _select(reading: Reading, rows: Tensor) -> Reading:
-    return Reading(
-        reading.colour[rows], reading.kind[rows], reading.colour_logits[rows], reading.kind_logits[rows]
-    )
-
-
-def _unsqueeze(reading: Reading) -> Reading:
-    return Reading(
-        reading.colour[:, None],
-        reading.kind[:, None],
-        reading.colour_logits[:, None],
-        reading.kind_logits[:, None],
-    )

@@ -3,7 +3,8 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from embodied.files import replacing, write_json
+from embodied.progress import progress_bar
 from embodied.versions import machine, versions
 
 
@@ -19,6 +21,43 @@ def record(folder: Path, config: Any) -> None:
     """Write `run.json`: the resolved options, versions (the commit among them) and machine."""
     data = {"config": dataclasses.asdict(config), "versions": versions(), "machine": machine()}
     write_json(folder / "run.json", data)
+
+
+def optimise(
+    model: nn.Module,
+    optimizer: torch.optim.AdamW,
+    losses: Callable[[int], Mapping[str, Tensor]],
+    weights: Mapping[str, float],
+    steps: range,
+    warm_up: int,
+) -> Iterator[tuple[int, Mapping[str, Tensor]]]:
+    """Take `steps`; gives each when it is done, with what `losses` said.
+
+    What is minimised is the sum of the parts that `weights` names; the others are for the log.
+    """
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: cosine(steps.start + step, steps.stop, warm_up=warm_up)
+    )
+    with progress_bar("steps", steps.stop, completed=steps.start) as advance:
+        for step in steps:
+            with torch.autocast("cpu", torch.bfloat16):
+                parts = losses(step)
+            loss = sum((weight * parts[name] for name, weight in weights.items()), torch.zeros(()))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            advance(1)
+            yield step, parts
+
+
+def cosine(step: int, steps: int, *, warm_up: int) -> float:
+    """Linear warm-up, then cosine to a hundredth."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    progress = min((step - warm_up) / max(steps - warm_up, 1), 1.0)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
@@ -54,10 +93,11 @@ def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
     return step
 
 
-def log(folder: Path, row: Mapping[str, float]) -> None:
+def log(folder: Path, step: int, parts: Mapping[str, Tensor]) -> None:
     """Append one row to `log.jsonl`."""
+    row = {"step": step} | {name: round(part.item(), 5) for name, part in parts.items()}
     with (folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps({k: round(v, 5) for k, v in row.items()}) + "\n")
+        file.write(json.dumps(row) + "\n")
 
 
 def _trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

@@ -4,7 +4,7 @@
 embodied train recipe=vision data=data/grounding out=runs/vision
 """
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from embodied.config import option
 from embodied.files import replacing
 from embodied.model.encoders import ConvEncoder
-from embodied.progress import progress_bar
 from embodied.train import run
-from embodied.train.grounding_data import GroundingData
+from embodied.train.grounding_data import GroundingData, Labels, naming_losses
 
 ENCODER_FILE = "encoder.safetensors"
+LOSS_WEIGHTS = {"colour": 1.0, "kind": 1.0, "place": 2.0}
 
 
 @dataclass(kw_only=True)
@@ -61,27 +61,17 @@ def train(config: VisionConfig) -> Path:
     encoder = ConvEncoder(size_px=data.pictures.shape[1])
     model = Detector(encoder, len(data.colours), len(data.kinds))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    labels = [data.labels(i, *encoder.grid) for i in range(len(data))]  # type: ignore[misc]
+    assert encoder.grid is not None
+    labels = [data.labels(i, *encoder.grid) for i in range(len(data))]
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: cosine(step, config.steps, warm_up=50)
-    )
-    with progress_bar("steps", config.steps) as advance:
-        for step in range(config.steps):
-            batch = rng.integers(0, len(data), config.batch)
-            pictures = jitter(data.picture(batch), rng)
-            with torch.autocast("cpu", torch.bfloat16):
-                prediction = model(pictures)
-            parts = _losses(prediction, [labels[i] for i in batch])
-            loss = sum(parts.values(), torch.zeros(()))
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            if step % 50 == 0 or step == config.steps - 1:
-                run.log(out, {"step": step, **{k: v.item() for k, v in parts.items()}})
-            advance(1)
+
+    def losses(step: int) -> dict[str, Tensor]:
+        batch = rng.integers(0, len(data), config.batch)
+        return _losses(model(jitter(data.picture(batch), rng)), [labels[i] for i in batch])
+
+    for step, parts in run.optimise(model, optimizer, losses, LOSS_WEIGHTS, range(config.steps), warm_up=50):
+        if step % 50 == 0 or step == config.steps - 1:
+            run.log(out, step, parts)
     with replacing(out / ENCODER_FILE) as part:
         save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, part)
     return out / ENCODER_FILE
@@ -94,26 +84,10 @@ def jitter(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     return (pictures.float() * gain + noise).clamp(0, 255)
 
 
-def cosine(step: int, steps: int, *, warm_up: int) -> float:
-    """Linear warm-up, then cosine to a hundredth."""
-    if step < warm_up:
-        return (step + 1) / warm_up
-    progress = min((step - warm_up) / max(steps - warm_up, 1), 1.0)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def _losses(prediction: tuple[Tensor, Tensor, Tensor], labels: list) -> dict[str, Tensor]:  # type: ignore[type-arg]
+def _losses(prediction: tuple[Tensor, Tensor, Tensor], labels: Sequence[Labels]) -> dict[str, Tensor]:
     colour_logits, kind_logits, offsets = prediction
-    colour = torch.stack([x.colour for x in labels])
-    kind = torch.stack([x.kind for x in labels])
-    weight = torch.stack([x.weight for x in labels])
-    offset = torch.stack([x.offset for x in labels])
-    named = weight > 0
-    cell_weight = torch.where(named, weight.clamp_min(0.2), torch.full_like(weight, 0.15))
-
-    def naming(logits: Tensor, target: Tensor) -> Tensor:
-        loss = nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none")
-        return (loss * cell_weight.flatten()).sum() / cell_weight.sum()
-
-    place = nn.functional.smooth_l1_loss(offsets[named], offset[named], beta=0.05)
-    return {"colour": naming(colour_logits, colour), "kind": naming(kind_logits, kind), "place": 2.0 * place}
+    wanted = Labels(*map(torch.stack, zip(*labels, strict=True)))
+    colour, kind = naming_losses(colour_logits, kind_logits, wanted, empty=0.15)
+    named = wanted.weight > 0
+    place = nn.functional.smooth_l1_loss(offsets[named], wanted.offset[named], beta=0.05)
+    return {"colour": colour, "kind": kind, "place": place}

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from embodied.model.encoders import ConvEncoder
-from embodied.train import vision
+from embodied.train import run, vision
 
 SIZE_PX = 32
 
@@ -50,7 +50,7 @@ def test_the_encoder_is_trained_and_written(data: Path, tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_rises_and_then_falls_to_a_hundredth() -> None:
-    rates = [vision.cosine(step, 200, warm_up=50) for step in range(201)]
+    rates = [run.cosine(step, 200, warm_up=50) for step in range(201)]
     assert rates[49] == pytest.approx(1.0) and rates[-1] == pytest.approx(0.01)
     assert np.all(np.diff(rates[:50]) > 0) and np.all(np.diff(rates[50:]) <= 0)
 
@@ -58,5 +58,5 @@ def test_the_learning_rate_rises_and_then_falls_to_a_hundredth() -> None:
 def test_jitter_keeps_a_picture_a_picture() -> None:
     pictures = torch.full((4, SIZE_PX, SIZE_PX, 3), 250, dtype=torch.uint8)
     spoilt = vision.jitter(pictures, np.random.default_rng(0))
-    assert spoilt.shape == pictures.shape and 0 <= spoilt.min() and spoilt.max() <= 255
+    assert spoilt.shape == pictures.shape and spoilt.min() >= 0 and spoilt.max() <= 255
     assert spoilt.std() > 1.0
