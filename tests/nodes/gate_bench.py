@@ -49,7 +49,7 @@ class Bench:
         self.history: list[dict[str, Any]] = []
         self.diagnostics: list[Any] = []
         self.sent: list[Any] = []
-        self.refused: list[str] = []
+        self.refused: list[tuple[Any, str]] = []  # a piece that a busy machine brings too late, too
         self._motion_id = ""
         self._clock_out = self.node.create_publisher(Clock, "/clock", COMMAND)
         self._joints_out = self.node.create_publisher(JointState, "joint_states", RELIABLE)
@@ -107,7 +107,7 @@ class Bench:
             time_s, position, velocity = conversions.from_points(message, MODEL.joint_names)
             self.controller.follow(begin_s + time_s, position, velocity, now_s=self.now_s)
         except UnsafeCommandError as error:
-            self.refused.append(str(error))
+            self.refused.append((message, str(error)))
 
     def _on_status(self, message: Any) -> None:
         self.gate = json.loads(message.data)
@@ -127,7 +127,7 @@ class Bench:
     def wait(self, condition: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + PATIENCE_S
         while not condition():
-            assert time.monotonic() < end, f"{what}: gate {self.gate}, refused {self.refused}"
+            assert time.monotonic() < end, f"{what}: gate {self.gate}, refused {self.refused[-1:]}"
             time.sleep(0.01)
 
     def call(self, service: str) -> Any:
