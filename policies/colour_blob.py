@@ -41,7 +41,7 @@ _HUES_DEG: Mapping[str, float] = {
     "red": 0.0, "orange": 28.0, "yellow": 54.0, "green": 131.0, "blue": 225.0, "purple": 283.0,
 }  # fmt: skip
 _SMALLEST_BLOB_PX = 12
-_TABLE_X_M, _TABLE_Y_M = (0.28, 0.75), (-0.4, 0.4)
+_TABLE_LOW_M, _TABLE_HIGH_M = (0.28, -0.4), (0.75, 0.4)
 _BLOCK_WIDEST_M = 0.078
 _FLAT_LEVELS, _FLAT_SHARE = 1.0, 0.8
 _HEIGHT_M: Mapping[str, float] = {"block": 0.02, "bowl": 0.0265, "zone": 0.0}
@@ -63,14 +63,18 @@ class ColourBlobPolicy:
     def decide(self, observation: Observation) -> Decision:
         """The motion that the words ask for, or a refusal that says what is on the table."""
         seen = find_things(observation.cameras["front"])
-        plan = parse_words(self._text)
+        things = ", ".join(sorted(map(str, seen))) or "nothing"
+        plan, motion = parse_words(self._text), None
         if plan is None:
-            return _refusal(f"I cannot do that. I see: {_list(seen)}.", observation)
-        absent = [str(thing) for thing in plan.nouns if thing not in seen]
-        if absent:
-            return _refusal(f"I see no {' and no '.join(absent)}; I see: {_list(seen)}.", observation)
-        points = np.stack([seen[thing] for thing in plan.nouns])
-        return Decision(text=plan.text(), motion=plan.ground(points), observation_stamp_s=observation.stamp_s)
+            text = f"I cannot do that. I see: {things}."
+        elif absent := [str(thing) for thing in plan.nouns if thing not in seen]:
+            text = f"I see no {' and no '.join(absent)}; I see: {things}."
+        else:
+            text = plan.text()
+            motion = plan.ground(np.stack([seen[thing] for thing in plan.nouns]))
+        return Decision(
+            text=text, motion=motion, observation_stamp_s=observation.stamp_s, refused=motion is None
+        )
 
 
 def parse_words(text: str) -> Plan | None:
@@ -109,9 +113,7 @@ def find_things(frame: CameraFrame) -> dict[Noun, Float]:
             pixels = np.column_stack([columns, rows]).astype(np.float64)
             kind = _kind(frame, pixels)
             place = unproject(frame, pixels.mean(axis=0)[None], _HEIGHT_M[kind])[0]
-            on_table = (_TABLE_X_M[0] < place[0] < _TABLE_X_M[1]) and (
-                _TABLE_Y_M[0] < place[1] < _TABLE_Y_M[1]
-            )
+            on_table = (place > _TABLE_LOW_M).all() and (place < _TABLE_HIGH_M).all()
             thing = Noun(colour, kind)
             # Of two blobs of one name the larger is the thing, the other a part of it.
             if on_table and rows.size > found.get(thing, (0, place))[0]:
@@ -138,12 +140,10 @@ def _colour_labels(rgb: NDArray[np.uint8]) -> tuple[tuple[str, ...], NDArray[np.
 
 def _hue_deg(values: NDArray[np.int64], chroma: NDArray[np.int64]) -> Float:
     red, green, blue = np.moveaxis(values, 2, 0)
-    scale = np.maximum(chroma, 1)
-    high = values.max(axis=2)
-    hue = np.where(high == red, (green - blue) / scale, 0.0)
-    hue = np.where((high == green) & (high != red), 2 + (blue - red) / scale, hue)
-    hue = np.where((high == blue) & (high != red) & (high != green), 4 + (red - green) / scale, hue)
-    return np.asarray(60.0 * hue, dtype=np.float64)
+    ahead = np.stack([green - blue, blue - red, red - green]) / np.maximum(chroma, 1)
+    # The brightest of red, green and blue says from where the hue is counted; the first of equals.
+    brightest = values.argmax(axis=2)
+    return 60.0 * (2.0 * brightest + np.take_along_axis(ahead, brightest[None], axis=0)[0])
 
 
 def _blobs(mask: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -175,11 +175,3 @@ def _kind(frame: CameraFrame, pixels: Float) -> str:
     light = frame.rgb[rows, columns].max(axis=1).astype(np.float64)
     flat = np.abs(light - np.median(light)) <= _FLAT_LEVELS
     return "zone" if flat.mean() > _FLAT_SHARE else "bowl"
-
-
-def _refusal(text: str, observation: Observation) -> Decision:
-    return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
-
-
-def _list(seen: Mapping[Noun, Float]) -> str:
-    return ", ".join(sorted(str(thing) for thing in seen)) or "nothing"

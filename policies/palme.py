@@ -69,33 +69,24 @@ class PalmePolicy:
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
         frame = self._frame(observation)
-        picture = self._picture(frame)
+        picture = torch.from_numpy(prepare_picture(frame.rgb, self.picture_size_px).copy())
         state = self._state(observation)
         prepared = time.perf_counter()
         answer = self._engine.answer(
-            picture,
-            state,
-            self._instruction,
-            plan=self._plan,
-            no_vision=self._no_vision,
+            picture, state, self._instruction, plan=self._plan, no_vision=self._no_vision
         )
         timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
-        refusal = self._refusal(answer)
-        if refusal is not None:
-            return Decision(
-                text=refusal,
-                motion=None,
-                observation_stamp_s=observation.stamp_s,
-                refused=True,
-                timings_ms=timings,
-            )
-        self._plan = answer.plan
-        points = np.array([sight.point_px for sight in answer.sights])
+        refusal, motion = self._refusal(answer), None
+        if refusal is None:
+            self._plan = answer.plan
+            points = np.array([sight.point_px for sight in answer.sights])
+            motion = answer.plan.ground(self._on_table(frame, points))
         return Decision(
-            text=answer.plan.text(),
-            motion=answer.plan.ground(self._on_table(frame, points)),
+            text=refusal or answer.plan.text(),
+            motion=motion,
             observation_stamp_s=observation.stamp_s,
+            refused=refusal is not None,
             timings_ms=timings,
         )
 
@@ -125,9 +116,6 @@ class PalmePolicy:
                 f"the policy reads camera {self._camera!r}; "
                 f"the observation has: {', '.join(observation.cameras)}"
             ) from None
-
-    def _picture(self, frame: CameraFrame) -> Tensor:
-        return torch.from_numpy(prepare_picture(frame.rgb, self.picture_size_px).copy())
 
     def _state(self, observation: Observation) -> Tensor | None:
         """Proprioception as the model reads it; None for an arm with another number of joints.
