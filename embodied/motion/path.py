@@ -71,9 +71,8 @@ class TimedPath:
 
     def peak_position_rad(self) -> tuple[Float, Float]:
         """Lowest and highest position (N,) anywhere on the curve."""
-        h, x0, dx, v0, v1 = self._segments()
-        # Velocity in u is quadratic, a u^2 + b u + c; its roots are the turning points.
-        a, b, c = 3 * (h * (v0 + v1) - 2 * dx), 6 * dx - 2 * h * (2 * v0 + v1), h * v0
+        _, a, b, c = self._quadratics()
+        # Where the velocity is zero, the position turns.
         low = np.minimum(self.position_rad[:-1], self.position_rad[1:])
         high = np.maximum(self.position_rad[:-1], self.position_rad[1:])
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -83,14 +82,13 @@ class TimedPath:
             turns = (q / a, c / q)
         for u in turns:
             u = np.where(np.isfinite(u), np.clip(u, 0.0, 1.0), 0.0)
-            x = x0 + u * (c + u * (b / 2 + u * a / 3))
+            x = self.position_rad[:-1] + u * (c + u * (b / 2 + u * a / 3))
             low, high = np.minimum(low, x), np.maximum(high, x)
         return low.min(axis=0), high.max(axis=0)
 
     def peak_velocity_rad_s(self) -> Float:
         """Largest speed (N,) anywhere on the curve."""
-        h, _, dx, v0, v1 = self._segments()
-        a, b, c = 3 * (h * (v0 + v1) - 2 * dx), 6 * dx - 2 * h * (2 * v0 + v1), h * v0
+        h, a, b, c = self._quadratics()
         with np.errstate(divide="ignore", invalid="ignore"):
             u = -b / (2 * a)
         u = np.where(np.isfinite(u), np.clip(u, 0.0, 1.0), 0.0)
@@ -100,7 +98,7 @@ class TimedPath:
 
     def peak_acceleration_rad_s2(self) -> Float:
         """Largest acceleration (N,) anywhere on the curve; it is linear between points."""
-        h, _, dx, v0, v1 = self._segments()
+        h, dx, v0, v1 = self._segments()
         first = (6 * dx / h - 4 * v0 - 2 * v1) / h
         last = (2 * v0 + 4 * v1 - 6 * dx / h) / h
         peak: Float = np.maximum(np.abs(first), np.abs(last)).max(axis=0)
@@ -109,7 +107,11 @@ class TimedPath:
     def _segment(self, time_s: Float) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
         return np.clip(np.searchsorted(self.time_s, time_s, side="right") - 1, 0, self.time_s.size - 2)
 
-    def _segments(self) -> tuple[Float, Float, Float, Float, Float]:
-        h = np.diff(self.time_s)[:, None]
+    def _segments(self) -> tuple[Float, Float, Float, Float]:
         v = self.velocity_rad_s
-        return h, self.position_rad[:-1], np.diff(self.position_rad, axis=0), v[:-1], v[1:]
+        return np.diff(self.time_s)[:, None], np.diff(self.position_rad, axis=0), v[:-1], v[1:]
+
+    def _quadratics(self) -> tuple[Float, Float, Float, Float]:
+        """The seconds h of each segment, and its velocity (a u^2 + b u + c) / h at the share u of them."""
+        h, dx, v0, v1 = self._segments()
+        return h, 3 * (h * (v0 + v1) - 2 * dx), 6 * dx - 2 * h * (2 * v0 + v1), h * v0

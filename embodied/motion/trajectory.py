@@ -9,6 +9,7 @@ it would be refused.
 
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +57,9 @@ def plan_motion(
     for last, stop in enumerate(waypoints):
         if stop.dwell_s <= 0.0 and last + 1 < len(waypoints):
             continue
-        run = waypoints[first : last + 1]
-        end_rad = _home_if_there(model, stop) if last + 1 == len(waypoints) else None
-        piece = _move(model, q, pose, width, run, end_rad)
+        home = last + 1 == len(waypoints) and np.allclose(model.home_pose, stop.pose.matrix(), atol=5e-3)
+        end_rad = model.home_rad if home else None
+        piece = _move(model, q, pose, width, waypoints[first : last + 1], end_rad)
         if piece is not None:
             pieces.append(piece)
             q = piece.position_rad[-1]
@@ -69,28 +70,23 @@ def plan_motion(
     return _joined(model, pieces)
 
 
-class _Piece:
+class _Piece(NamedTuple):
     """Points STEP_S apart between two stops, without the first."""
 
-    def __init__(self, position_rad: Float, velocity_rad_s: Float, width_m: Float) -> None:
-        self.position_rad = position_rad
-        self.velocity_rad_s = velocity_rad_s
-        self.width_m = width_m
+    position_rad: Float
+    velocity_rad_s: Float
+    width_m: Float
 
 
 def _joined(model: ArmModel, pieces: Sequence[_Piece]) -> JointTrajectory:
-    position = np.concatenate([piece.position_rad for piece in pieces])
+    position, velocity, width = (np.concatenate(numbers) for numbers in zip(*pieces, strict=True))
     return JointTrajectory(
         joint_names=model.joint_names,
         time_s=STEP_S * np.arange(1, len(position) + 1, dtype=np.float64),
         position_rad=position,
-        velocity_rad_s=np.concatenate([piece.velocity_rad_s for piece in pieces]),
-        gripper_width_m=np.concatenate([piece.width_m for piece in pieces]),
+        velocity_rad_s=velocity,
+        gripper_width_m=width,
     )
-
-
-def _home_if_there(model: ArmModel, stop: Waypoint) -> Float | None:
-    return model.home_rad if np.allclose(model.home_pose, stop.pose.matrix(), atol=5e-3) else None
 
 
 def _move(
