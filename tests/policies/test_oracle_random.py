@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from embodied.errors import EmbodiedError
+from embodied.motion.actions import ActionChunk
+from embodied.motion.skills import SkillCall
 from embodied.policy import Policy, make_policy
-from embodied.types import Instruction, ObjectState, Observation, SkillCall
+from embodied.types import Instruction, Motion, ObjectState, Observation
 
 OBJECTS = {
     f"{colour} block": ObjectState(
@@ -23,11 +25,14 @@ RIGHT = SkillCall(skill="pick_place", points_m=np.array([[0.4, 0.0, 0.02], [0.5,
 
 
 class View:
+    def __init__(self, right: Motion = RIGHT) -> None:
+        self.right = right
+
     def objects(self) -> Mapping[str, ObjectState]:
         return OBJECTS
 
-    def oracle(self) -> SkillCall:
-        return RIGHT
+    def oracle(self) -> Motion:
+        return self.right
 
 
 def observation(view: View | None) -> Observation:
@@ -72,6 +77,26 @@ def test_random_repeats_with_its_seed() -> None:
     one, two, other = (moves(make_policy("random", {"seed": seed}), 10) for seed in (1, 1, 2))
     assert all(np.array_equal(a.points_m, b.points_m) for a, b in zip(one, two, strict=True))
     assert not all(np.array_equal(a.points_m, b.points_m) for a, b in zip(one, other, strict=True))
+
+
+def test_random_repeats_with_the_seed_of_the_episode_whatever_came_before() -> None:
+    policy = make_policy("random", {"seed": 3})
+
+    def places(seed: int) -> list[list[list[float]]]:
+        policy.reset(Instruction(text="anything"), seed)
+        motions = [policy.decide(observation(View())).motion for _ in range(10)]
+        return [motion.points_m.tolist() for motion in motions if isinstance(motion, SkillCall)]
+
+    first = places(4)
+    assert len(first) == 10 and first == places(4) != places(5)
+
+
+def test_a_solution_that_is_no_skill_is_handed_on_or_told() -> None:
+    chunk = ActionChunk(ee_delta=np.zeros((2, 7), dtype=np.float32))
+    decision = make_policy("oracle").decide(observation(View(chunk)))
+    assert (decision.motion, decision.text) == (chunk, "ActionChunk")
+    with pytest.raises(EmbodiedError, match="puts things by chance into a skill"):
+        make_policy("random").decide(observation(View(chunk)))
 
 
 @pytest.mark.parametrize("name", ["oracle", "random"])

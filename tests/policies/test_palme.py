@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shipped policy on scenes from development seeds: it reads, it looks, it says no."""
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
 
-import sim  # noqa: F401, registers the environments
+from embodied.controls import Policies
+from embodied.environments import make_environment
+from embodied.episode import run_episode
 from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError
-from embodied.rollout import run_episode
+from embodied.policy import make_policy
 from embodied.types import Instruction, Observation
 from policies.palme import SHIPPED, PalmePolicy
 
@@ -17,13 +18,21 @@ SEED = 700_000
 
 
 @pytest.fixture(scope="module")
-def policy() -> PalmePolicy:
-    return PalmePolicy()
+def policies() -> Policies:
+    """The shipped policy, and itself without the picture: each loaded once."""
+    return Policies("palme", {})
+
+
+@pytest.fixture(scope="module")
+def policy(policies: Policies) -> PalmePolicy:
+    plain = policies.plain
+    assert isinstance(plain, PalmePolicy)
+    return plain
 
 
 @pytest.fixture(scope="module")
 def env():
-    env = gymnasium.make("Embodied/PutInBowl-v0", action_mode="skill", cameras=("front",))
+    env = make_environment("put_in_bowl", action_mode="skill", cameras=("front",))
     yield env
     env.close()
 
@@ -33,26 +42,23 @@ def look(env, seed: int = SEED) -> Observation:
     return env.unwrapped.observe()
 
 
-def run(env, policy: PalmePolicy, split: str, task: str, count: int) -> int:
+def run(env, policies: Policies, split: str, task: str, count: int) -> int:
     """How many of `count` episodes succeed."""
-    episodes = [
-        run_episode(env, policy, task=task, split=split, seed=SEED + i, recorder=None) for i in range(count)
-    ]
-    policy.set_control(None)
+    episodes = [run_episode(env, policies, task=task, split=split, seed=SEED + i) for i in range(count)]
     return sum(episode.success for episode in episodes)
 
 
-def test_it_does_what_it_is_told(env, policy: PalmePolicy):
-    assert run(env, policy, "seen", "put_in_bowl", 10) >= 8
+def test_it_does_what_it_is_told(env, policies: Policies):
+    assert run(env, policies, "seen", "put_in_bowl", 10) >= 8
 
 
-def test_it_follows_the_words_when_they_change(env, policy: PalmePolicy):
-    assert run(env, policy, "swapped", "put_in_bowl", 10) >= 8
+def test_it_follows_the_words_when_they_change(env, policies: Policies):
+    assert run(env, policies, "swapped", "put_in_bowl", 10) >= 8
 
 
 @pytest.mark.parametrize("control", ["no_vision", "other_image", "no_language"])
-def test_without_picture_or_words_it_fails(env, policy: PalmePolicy, control: str):
-    assert run(env, policy, control, "put_in_bowl", 10) <= 2
+def test_without_picture_or_words_it_fails(env, policies: Policies, control: str):
+    assert run(env, policies, control, "put_in_bowl", 10) <= 2
 
 
 def test_a_thing_that_is_not_there_is_named_and_nothing_moves(env, policy: PalmePolicy):
@@ -106,9 +112,9 @@ def test_the_picture_may_have_another_size(env, policy: PalmePolicy):
     np.testing.assert_allclose(policy.decide(large).motion.points_m, small, atol=0.01)
 
 
-def test_wrong_options_say_what_is_valid(policy: PalmePolicy, tmp_path):
-    with pytest.raises(UnknownNameError, match="no_vision, other_image"):
-        policy.set_control("blind")
+def test_wrong_options_say_what_is_valid(tmp_path):
+    with pytest.raises(UnknownNameError, match="Did you mean 'no_vision'"):
+        make_policy("palme", {"no_visions": True})
     with pytest.raises(CheckpointError, match="no checkpoint directory"):
         PalmePolicy(checkpoint=str(tmp_path / "none"))
     with pytest.raises(EmbodiedError, match="unknown device"):
@@ -133,3 +139,12 @@ def test_the_gpu_answers_as_the_cpu(env, policy: PalmePolicy):
         answers.append(each.decide(observation))
     assert answers[0].text == answers[1].text
     np.testing.assert_allclose(answers[0].motion.points_m, answers[1].motion.points_m, atol=0.005)
+
+
+def test_a_camera_that_is_missing_is_named(env, policy: PalmePolicy):
+    observation = look(env)
+    policy.reset(Instruction(text="touch the red block"))
+    assert policy.needs == ("front",)
+    wrong = Observation(**{**vars(observation), "cameras": {"wrist": observation.cameras["front"]}})
+    with pytest.raises(EmbodiedError, match="reads camera 'front'; the observation has: wrist"):
+        policy.decide(wrong)
