@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from embodied.errors import CheckpointError
-from embodied.files import write_text
+from embodied.files import write_json
 
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
@@ -46,7 +46,7 @@ def save_weights(state: dict[str, Tensor], directory: Path) -> None:
         (directory / name).chmod(0o644)  # safetensors writes for the owner alone; a package is for all
         weight_map.update(dict.fromkeys(shard, name))
         digests[name] = _digest(directory / name)
-    _write_json(directory / INDEX, {"metadata": {"sha256": digests}, "weight_map": weight_map})
+    write_json(directory / INDEX, {"metadata": {"sha256": digests}, "weight_map": weight_map})
 
 
 def load_weights(model: nn.Module, directory: Path) -> None:
@@ -91,7 +91,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_config(directory: Path, data: dict[str, Any]) -> None:
     """Write `config.json`."""
-    _write_json(directory / CONFIG, {"model_type": MODEL_TYPE, **data})
+    write_json(directory / CONFIG, {"model_type": MODEL_TYPE, **data})
 
 
 def read_config(directory: Path) -> dict[str, Any]:
@@ -127,7 +127,3 @@ def _check(model: nn.Module, state: dict[str, Tensor], directory: Path) -> None:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    write_text(path, json.dumps(data, indent=1, sort_keys=True) + "\n")

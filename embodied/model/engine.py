@@ -69,6 +69,7 @@ class Engine:
     def __init__(self, model: Palme) -> None:
         self.model = model.eval()
         self.language = model.plan_language()
+        self._things = [Noun(colour, kind) for colour in model.config.colours for kind in model.config.kinds]
 
     @torch.inference_mode()
     def answer(
@@ -118,16 +119,10 @@ class Engine:
         features = sentence.features[0]
         assert features is not None
         with _timed(timings, "point"):
-            nouns = (
-                []
-                if plan.refused
-                else [sentence.embeddings.shape[1] + i for i in self.language.tokens[plan].nouns]
-            )
-            sights = (
-                self._point(plan, hidden[:, nouns], token_hidden, tokens, named, features, cells)
-                if nouns
-                else ()
-            )
+            sights: tuple[Sight, ...] = ()
+            if plan.nouns and not plan.refused:
+                nouns = [sentence.embeddings.shape[1] + i for i in self.language.tokens[plan].nouns]
+                sights = self._point(plan, hidden[:, nouns], token_hidden, tokens, named, features, cells)
             visible = self._see(named, cells)
         return Answer(plan=plan, confidence=confidence, sights=sights, visible=visible, timings_ms=timings)
 
@@ -157,12 +152,7 @@ class Engine:
         return hidden
 
     def _decode(
-        self,
-        hidden: Tensor,
-        cache: object,
-        position: int,
-        tree: Node,
-        affordances: Mapping[int, float],
+        self, hidden: Tensor, cache: object, position: int, tree: Node, affordances: Mapping[int, float]
     ) -> tuple[Plan, float, Tensor]:
         """Walk a tree of plans, from `position` on, after a sentence whose hidden states are (1, L, D).
 
@@ -172,7 +162,7 @@ class Engine:
         outputs = [hidden]
         node, confidence = tree, 1.0
         while node.plan is None:
-            ids = list(node.children)
+            ids, best = list(node.children), 0
             if len(ids) > 1:
                 rows = backbone.embedding(torch.tensor(ids, device=hidden.device))
                 affordance = [affordances[id(child)] for child in node.children.values()]
@@ -181,14 +171,11 @@ class Engine:
                 probability = score / score.sum()
                 best = int(probability.argmax())
                 confidence *= float(probability[best])
-                chosen = [ids[best]]
-            else:
-                chosen = ids
-            node = node.children[chosen[0]]
+            chosen = [ids[best]]
+            node = node.children[ids[best]]
             while len(node.children) == 1:
-                (token,) = node.children
+                ((token, node),) = node.children.items()
                 chosen.append(token)
-                node = node.children[token]
             hidden = self._extend(chosen, position, sum(each.shape[1] for each in outputs), cache)
             position += len(chosen)
             outputs.append(hidden)
@@ -218,7 +205,9 @@ class Engine:
         """Where each thing of `plan` is; what belongs to tokens belongs to those of `cells`."""
         grounding = self.model.grounding
         queries = grounding.read_queries(query_hidden)
-        rows = self._rows(named, plan)
+        column = {thing: named[:, i] for i, thing in enumerate(self._things)}  # (T,) each
+        nowhere = torch.zeros_like(named[:, 0])
+        rows = torch.stack([column.get(thing, nowhere) for thing in plan.nouns])  # (Q, T)
         # A cell between two things may match one and lie on the other: its own words must agree.
         match = grounding.match(tokens, queries, token_hidden)[0].float() + rows.clamp_min(1e-6).log()
         best = match.argmax(dim=-1)  # (Q,)
@@ -230,39 +219,18 @@ class Engine:
 
     def _presence(self, named: Tensor) -> dict[Noun, float]:
         """How sure the surest picture token is of each thing that it can name."""
-        best = named.amax(dim=0).tolist()
-        return {
-            Noun(colour, kind): best[c][k]
-            for c, colour in enumerate(self.model.config.colours)
-            for k, kind in enumerate(self.model.config.kinds)
-        }
+        return dict(zip(self._things, named.amax(dim=0).tolist(), strict=True))
 
     def _see(self, named: Tensor, cells: Tensor) -> tuple[Sight, ...]:
         """The surest token of every thing that some token names."""
-        colours, kinds = self.model.config.colours, self.model.config.kinds
         best, index = named.max(dim=0)
-        zero = torch.zeros(2, device=cells.device)
         return tuple(
-            Sight(
-                noun=Noun(colours[c], kinds[k]),
-                point_px=self._pixel(int(cells[index[c, k]]), zero),
-                probability=float(best[c, k]),
-            )
-            for c, k in (best > SEEN_PROBABILITY).nonzero().tolist()
+            Sight(noun=thing, point_px=self._pixel(int(cells[i])), probability=float(probability))
+            for thing, i, probability in zip(self._things, index, best, strict=True)
+            if probability > SEEN_PROBABILITY
         )
 
-    def _rows(self, named: Tensor, plan: Plan) -> Tensor:
-        """(Q, T) probability that each picture token names each of the plan's things."""
-        colours, kinds = self.model.config.colours, self.model.config.kinds
-        rows = [
-            named[:, colours.index(thing.colour), kinds.index(thing.kind)]
-            if thing.colour in colours
-            else torch.zeros_like(named[:, 0, 0])
-            for thing in plan.nouns
-        ]
-        return torch.stack(rows)
-
-    def _pixel(self, cell: int, offset: Tensor) -> tuple[float, float]:
+    def _pixel(self, cell: int, offset: Tensor | tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
         rows, columns = self.model.grid
         row, column = divmod(cell, columns)
         size = self.model.picture_size_px
@@ -273,10 +241,10 @@ class Engine:
 
 
 def _named(tokens: Reading) -> Tensor:
-    """(T, colours, kinds) probability that each picture token names each thing."""
+    """(T, things) probability that each picture token names each thing, in the order of colours and kinds."""
     colour = tokens.colour_logits[0].float().softmax(dim=-1)[:, :-1]
     kind = tokens.kind_logits[0].float().softmax(dim=-1)[:, :-1]
-    return colour[:, :, None] * kind[:, None, :]
+    return (colour[:, :, None] * kind[:, None, :]).flatten(1)
 
 
 def _affordances(tree: Node, presence: Mapping[Noun, float], said: frozenset[str]) -> dict[int, float]:
@@ -285,11 +253,10 @@ def _affordances(tree: Node, presence: Mapping[Noun, float], said: frozenset[str
 
     def visit(node: Node) -> float:
         if node.plan is not None:
-            best = _affordance(node.plan, presence, said)
+            found[id(node)] = _affordance(node.plan, presence, said)
         else:
-            best = max(visit(child) for child in node.children.values())
-        found[id(node)] = best
-        return best
+            found[id(node)] = max(visit(child) for child in node.children.values())
+        return found[id(node)]
 
     visit(tree)
     return found
