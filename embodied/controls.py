@@ -11,6 +11,7 @@ Each shows what the policy relies on, in an ordinary `seen` episode:
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from embodied.config import ConfigError
 from embodied.environments import SPLITS
@@ -64,17 +65,17 @@ class OtherImage:
 
 def check_splits(policy: str, splits: Sequence[str]) -> None:
     """Raises UnknownNameError for a split that does not exist, ConfigError where `policy` cannot run it."""
+    valid = (*SPLITS, *CONTROLS)
     for split in splits:
-        if split not in (*SPLITS, *CONTROLS):
-            raise UnknownNameError("split", split, (*SPLITS, *CONTROLS))
+        if split not in valid:
+            raise UnknownNameError("split", split, valid)
     if "no_vision" in splits:
         try:
             check_options(policy, {"no_vision": True})
         except UnknownNameError:
-            valid = ", ".join((*SPLITS, *(each for each in CONTROLS if each != "no_vision")))
             raise ConfigError(
                 f"split=no_vision acts inside of a model, and policy {policy!r} has no option no_vision; "
-                f"valid for it: {valid}"
+                f"valid for it: {', '.join(split for split in valid if split != 'no_vision')}"
             ) from None
 
 
@@ -83,20 +84,21 @@ class Policies:
 
     def __init__(self, name: str, options: Mapping[str, object]) -> None:
         self._name, self._options = name, dict(options)
-        self._plain: Policy | None = None
-        self._blind: Policy | None = None
 
-    @property
+    @cached_property
     def plain(self) -> Policy:
         """The policy as it is."""
-        self._plain = self._plain or make_policy(self._name, self._options)
-        return self._plain
+        return make_policy(self._name, self._options)
+
+    @cached_property
+    def blind(self) -> Policy:
+        """The policy without its picture's tokens."""
+        return make_policy(self._name, self._options | {"no_vision": True})
 
     def of(self, split: str, look_elsewhere: Callable[[], Observation]) -> Policy:
         """The policy of `split`; `look_elsewhere` gives an observation of another scene."""
         if split == "no_vision":
-            self._blind = self._blind or make_policy(self._name, self._options | {"no_vision": True})
-            return self._blind
+            return self.blind
         if split == "no_language":
             return NoLanguage(self.plain)
         return OtherImage(self.plain, look_elsewhere) if split == "other_image" else self.plain

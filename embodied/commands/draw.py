@@ -2,13 +2,23 @@
 """Draw the way through the house, with the parts that are installed, as SVG."""
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from embodied.arm import ARMS
 from embodied.config import ConfigError, option, parse
+from embodied.environments import task_names
 from embodied.files import write_text
+from embodied.language.verbs import VERBS
+from embodied.motion.skills import SKILLS
+from embodied.policy import POLICIES
+from embodied.things import THINGS
+
+PARTS: Mapping[str, Iterable[str]] = {
+    "arms": ARMS, "verbs": VERBS, "skills": SKILLS, "policies": POLICIES, "things": THINGS
+}  # fmt: skip
 
 WAY = (  # what it is, what it gives, where it stands in this package, which parts are found by name
     ("Senses and words", "an Observation, stamped when taken; an Instruction", "types.py", ""),
@@ -66,17 +76,6 @@ def _station(y: int, title: str, gives: str, file: str, parts: str) -> Iterator[
     yield f'<text class="file" x="566" y="{y + 25}">{file}</text>'
     if parts:
         yield f'<text class="parts" x="600" y="{y + 16}">{parts}:</text>'
-        for row, line in enumerate(textwrap.wrap(", ".join(_names(parts)), 40)):
+        names = sorted(task_names() if parts == "tasks" else PARTS[parts])
+        for row, line in enumerate(textwrap.wrap(", ".join(names), 40)):
             yield f'<text x="600" y="{y + 34 + 17 * row}">{escape(line)}</text>'
-
-
-def _names(parts: str) -> Sequence[str]:
-    from embodied.arm import ARMS
-    from embodied.environments import task_names
-    from embodied.language.verbs import VERBS
-    from embodied.motion.skills import SKILLS
-    from embodied.policy import POLICIES
-    from embodied.things import THINGS
-
-    found = {"arms": ARMS, "verbs": VERBS, "skills": SKILLS, "policies": POLICIES, "things": THINGS}
-    return sorted(task_names() if parts == "tasks" else found[parts])

@@ -10,19 +10,18 @@ from embodied.errors import UnknownNameError
 
 
 class Recipe(NamedTuple):
-    """A training job: a module with a schema of options and a function that takes them."""
+    """A training job. The module of embodied.train with its name has the schema and the function."""
 
-    module: str
     schema: str
     function: str
     summary: str
 
 
 RECIPES: Mapping[str, Recipe] = {
-    "vision": Recipe("embodied.train.vision", "VisionConfig", "train", "pretrain the picture encoder"),
-    "palme": Recipe("embodied.train.palme", "PalmeTrainConfig", "train", "train the PaLM-E core"),
-    "convert": Recipe("embodied.train.convert", "ConvertConfig", "convert", "convert an older checkpoint"),
-    "card": Recipe("embodied.train.card", "CardConfig", "write", "write a checkpoint's model card"),
+    "vision": Recipe("VisionConfig", "train", "pretrain the picture encoder"),
+    "palme": Recipe("PalmeTrainConfig", "train", "train the PaLM-E core"),
+    "convert": Recipe("ConvertConfig", "convert", "convert an older checkpoint"),
+    "card": Recipe("CardConfig", "write", "write a checkpoint's model card"),
 }
 EXAMPLE = "embodied train recipe=vision data=data/grounding out=runs/vision"
 
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     if name not in RECIPES:
         raise UnknownNameError("recipe", name, RECIPES)
     recipe = RECIPES[name]
-    module = importlib.import_module(recipe.module)
+    module = importlib.import_module(f"embodied.train.{name}")
     options = parse(getattr(module, recipe.schema), others, command=f"embodied train recipe={name}")
     print(f"wrote {getattr(module, recipe.function)(options)}")
     return 0

@@ -45,24 +45,19 @@ def write(config: CardConfig) -> Path:
         eval_seed=f"{reports[0]['seed']:,}",
     )
     path = Path(config.checkpoint) / "README.md"
-    write_text(path, head + "\n" + "\n".join(table(report) for report in reports))
+    write_text(path, "\n".join([head, *map(table, reports)]))
     return path
 
 
 def table(report: dict[str, Any]) -> str:
     """One evaluation as a Markdown table: a row for each task, a column for each split."""
-    splits = list(dict.fromkeys(row["split"] for row in report["results"]))
-    tasks = list(dict.fromkeys(row["task"] for row in report["results"]))
-    cells = {(row["task"], row["split"]): row for row in report["results"]}
-    lines = [
-        f"Policy `{report['policy']}`, {report['results'][0]['episodes']} episodes in each cell:",
-        "",
-        f"| task | {' | '.join(splits)} |",
-        f"|---|{'---|' * len(splits)}",
-    ]
-    for task in tasks:
-        shown = [_cell(cells[task, split]) if (task, split) in cells else "" for split in splits]
-        lines.append(f"| {task} | {' | '.join(shown)} |")
+    results = report["results"]
+    cells = {(row["task"], row["split"]): _cell(row) for row in results}
+    splits = dict.fromkeys(row["split"] for row in results)
+    lines = [f"Policy `{report['policy']}`, {results[0]['episodes']} episodes in each cell:", ""]
+    lines += [f"| task | {' | '.join(splits)} |", f"|---|{'---|' * len(splits)}"]
+    for task in dict.fromkeys(row["task"] for row in results):
+        lines.append(f"| {task} | {' | '.join(cells.get((task, split), '') for split in splits)} |")
     return "\n".join([*lines, ""])
 
 
