@@ -24,7 +24,9 @@ TRAVEL_HEIGHT_M = 0.17
 """Height of the tool centre point between places: a held block passes over a tower of three."""
 OPEN_WIDTH_M = 0.08
 APPROACH_SPEED_M_S = 0.3
-CLOSE_DWELL_S = 0.4
+RELEASE_WIDTH_M = 0.065
+"""Wide enough to let a block go, narrow enough to spare its neighbours."""
+CLOSE_DWELL_S, OPEN_DWELL_S = 0.4, 0.3
 
 
 class Skill(ABC):
@@ -63,6 +65,15 @@ class Route:
         self.stops.append(
             Waypoint(pose=pose, gripper_width_m=self.width_m, speed_m_s=speed_m_s, dwell_s=dwell_s)
         )
+
+    def visit(
+        self, point_m: Float, width_m: float, dwell_s: float, speed_m_s: float = APPROACH_SPEED_M_S
+    ) -> None:
+        """Down on a place (3,) from above, set the fingers there, and up again."""
+        self.add(above(point_m))
+        self.width_m = width_m
+        self.add(HandPose.down(point_m), speed_m_s=speed_m_s, dwell_s=dwell_s)
+        self.add(above(point_m), speed_m_s=APPROACH_SPEED_M_S)
 
 
 def width_to_keep(model: ArmModel, gripper_width_m: float) -> float:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """touch: closed fingers come down on a place and leave it again."""
 
-from embodied.motion.hand import HandPose
-from embodied.motion.skills import APPROACH_SPEED_M_S, Route, Skill, above, register
+from embodied.motion.skills import Route, Skill, register
 from embodied.types import Float
 
 SPEED_M_S = 0.2
@@ -18,6 +17,4 @@ class Touch(Skill):
 
     def move(self, route: Route, points_m: Float) -> None:
         route.begin(0.0)
-        route.add(above(points_m[0]))
-        route.add(HandPose.down(points_m[0]), speed_m_s=SPEED_M_S, dwell_s=DWELL_S)
-        route.add(above(points_m[0]), speed_m_s=APPROACH_SPEED_M_S)
+        route.visit(points_m[0], 0.0, DWELL_S, SPEED_M_S)
