@@ -14,7 +14,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from embodied.environments import EVALUATION_SEED
 from embodied.errors import EmbodiedError
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
-from embodied.language.verbs import Noun, Plan
+from embodied.language.verbs import CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.processes import run_in_order
 from embodied.progress import progress_bar
@@ -145,13 +145,13 @@ def write(config: GroundingConfig) -> Path:
     return out
 
 
-_world: World | None = None
+@cache
+def _world() -> World:
+    return World(arm_model(DEFAULT_ARM))
 
 
 def _render_one(seed: int, size_px: int, tasks: tuple[str, ...]) -> Scene:
-    global _world
-    _world = _world or World(arm_model(DEFAULT_ARM))
-    return render_scene(_world, seed, size_px, tasks)
+    return render_scene(_world(), seed, size_px, tasks)
 
 
 def _commands(
@@ -161,7 +161,7 @@ def _commands(
         task = families[rng.integers(len(families))]
         choice = rng.random()
         if choice < IMPOSSIBLE_SHARE:
-            yield impossible_command(nouns, rng, kinds_of(families))
+            yield impossible_command(nouns, rng, kinds_of(families)), Plan(verb=CANNOT)
             continue
         if choice < IMPOSSIBLE_SHARE + ELSEWHERE_SHARE:
             colours = OTHER_COLOURS if rng.random() < OTHER_COLOUR_SHARE else COLOURS

@@ -5,24 +5,6 @@ To add one, write a file here with a class like those beside it; nothing else ch
 folder, decorate the class with `register`, or name it in an entry point of the group `embodied.tasks`.
 """
 
-from sim.tasks.base import (
-    TABLETOP,
-    TASKS,
-    Episode,
-    SceneState,
-    Task,
-    make_task,
-    register,
-    register_environment,
-)
+from sim.tasks.base import TABLETOP, TASKS, Episode, SceneState, Task, make_task, register
 
-__all__ = [
-    "TABLETOP",
-    "TASKS",
-    "Episode",
-    "SceneState",
-    "Task",
-    "make_task",
-    "register",
-    "register_environment",
-]
+__all__ = ["TABLETOP", "TASKS", "Episode", "SceneState", "Task", "make_task", "register"]

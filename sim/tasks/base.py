@@ -5,8 +5,6 @@ Splits: `seen`, `paraphrase` (held-out templates and nouns) and `pair` (held-out
 that training never shows, or two colours that training never names together).
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -37,21 +35,6 @@ _ROLES = {"target": 0, "reference": -1}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SceneState:
-    """Privileged state of the table."""
-
-    objects: Mapping[str, ObjectState]
-    held: str | None  # name of the object between closed fingers, clear of the table
-    touched: frozenset[str]
-    """Objects that the hand touched since the episode began: contact with the hand or the fingers,
-    or the tool centre point inside the footprint of a flat thing below z = 0.03."""
-
-    def of(self, episode: Episode, role: str) -> ObjectState:
-        """The object that the command means by its "target" or "reference"."""
-        return self.objects[episode.name_of(role)]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Episode:
     """One sampled problem: a scene, the words of the command, and what they mean."""
 
@@ -74,6 +57,21 @@ class Episode:
     def name_of(self, role: str) -> str:
         """The name of the object that the command means by its "target" or "reference"."""
         return self.meant[_ROLES[role]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneState:
+    """Privileged state of the table."""
+
+    objects: Mapping[str, ObjectState]
+    held: str | None  # name of the object between closed fingers, clear of the table
+    touched: frozenset[str]
+    """Objects that the hand touched since the episode began: contact with the hand or the fingers,
+    or the tool centre point inside the footprint of a flat thing below z = 0.03."""
+
+    def of(self, episode: Episode, role: str) -> ObjectState:
+        """The object that the command means by its "target" or "reference"."""
+        return self.objects[episode.name_of(role)]
 
 
 class Task(ABC):

@@ -15,7 +15,6 @@ from sim.tasks.base import TABLETOP, Episode, SceneState, Task, make_task, regis
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
 
 IMPOSSIBLE_SHARE = 0.5
-_FILE = FOLDER / "refuse.yaml"
 
 
 @register
@@ -34,14 +33,16 @@ class Refuse(Task):
             family = make_task(TABLETOP[rng.integers(len(TABLETOP))])
             objects = family.sample(rng, "seen").objects
             present = [Noun(o.colour, o.kind) for o in objects]
-            command: tuple[str, Plan] | None
             if split != "pair" and rng.random() < IMPOSSIBLE_SHARE:
-                command = _impossible(present, rng, split)
+                plan = Plan(verb=CANNOT)
+                text = impossible_command(present, rng, held_out=split == "paraphrase")
+            elif found := elsewhere_plan(family, present, COLOURS, rng, held_out=split == "pair"):
+                said, absent = found
+                plan = Plan(verb=ABSENT, target=absent)
+                text = family.say(said, rng, held_out=split == "paraphrase")
             else:
-                command = absent_command(family, present, rng, split)
-            if command is not None:
-                text, plan = command
-                return Episode(task=self.name, split=split, objects=objects, instruction=text, plan=plan)
+                continue
+            return Episode(task=self.name, split=split, objects=objects, instruction=text, plan=plan)
 
     def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
         raise EmbodiedError("a command that must be refused has no motion; evaluate a policy that reads")
@@ -51,12 +52,6 @@ class Refuse(Task):
 
     def score(self, episode: Episode, state: SceneState) -> float:
         return float(self.success(episode, state))
-
-
-def _impossible(present: Sequence[Noun], rng: np.random.Generator, split: str) -> tuple[str, Plan]:
-    if split == "seen":
-        return impossible_command(present, rng)
-    return polite(pick(read(_FILE)["held_out_impossible"], rng), rng), Plan(verb=CANNOT)
 
 
 def elsewhere_plan(
@@ -91,39 +86,34 @@ def elsewhere_plan(
     return (plans[rng.integers(len(plans))], noun) if plans else None
 
 
-def absent_command(
-    task: Task, present: Sequence[Noun], rng: np.random.Generator, split: str = "seen"
-) -> tuple[str, Plan] | None:
-    """A command of `task` that names one thing which is not there; None where none can be made.
-
-    `paraphrase` says it by a held-out template; `pair` names a thing that training never shows.
-    """
-    found = elsewhere_plan(task, present, COLOURS, rng, held_out=split == "pair")
-    if found is None:
-        return None
-    plan, noun = found
-    return task.say(plan, rng, held_out=split == "paraphrase"), Plan(verb=ABSENT, target=noun)
-
-
 def impossible_command(
-    present: Sequence[Noun], rng: np.random.Generator, kinds: Collection[str] = ()
-) -> tuple[str, Plan]:
-    """A command that the arm cannot carry out, whatever is on the table; `kinds` are things that it knows."""
-    phrases, plan = read(_FILE), Plan(verb=CANNOT)
+    present: Sequence[Noun],
+    rng: np.random.Generator,
+    kinds: Collection[str] = (),
+    *,
+    held_out: bool = False,
+) -> str:
+    """A command that the arm cannot carry out, whatever is on the table; `kinds` are things that it knows.
+
+    With `held_out` it is one that training never says.
+    """
+    phrases = read(FOLDER / "refuse.yaml")
+    if held_out:
+        return polite(pick(phrases["held_out_impossible"], rng), rng)
     named = [noun for noun in present if noun not in HELD_OUT_THINGS]
     fixed = [noun for noun in named if noun.thing.grasp is None]
     choice = rng.random()
     if choice < 0.35 or not named:
-        return polite(pick(phrases["impossible"], rng), rng), plan
+        return polite(pick(phrases["impossible"], rng), rng)
     a = named[rng.integers(len(named))]
     if choice < 0.55:
         words = {"a": noun_phrase(a, rng), "colour": pick(COLOURS, rng)}
-        return polite(pick(phrases["with_thing"], rng).format(**words), rng), plan
+        return polite(pick(phrases["with_thing"], rng).format(**words), rng)
     if choice < 0.75 and fixed:
         a, b = fixed[rng.integers(len(fixed))], named[rng.integers(len(named))]
         words = {"a": noun_phrase(a, rng), "b": noun_phrase(b, rng)}
-        return polite(pick(phrases["with_fixed"], rng).format(**words), rng), plan
+        return polite(pick(phrases["with_fixed"], rng).format(**words), rng)
     article = pick(("the ", "the ", f"the {pick(COLOURS, rng)} "), rng)
     unknown = article + pick(tuple(word for word in phrases["unknown_things"] if word not in kinds), rng)
     template = pick(phrases["with_unknown"], rng)
-    return polite(template.format(u=unknown, a=noun_phrase(a, rng)), rng), plan
+    return polite(template.format(u=unknown, a=noun_phrase(a, rng)), rng)
