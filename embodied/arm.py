@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import yaml
 
-from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.errors import EmbodiedError, check_name
 from embodied.motion.kinematics import Chain, read_urdf
 from embodied.registry import Registry
 from embodied.types import Float, Motion, Observation
@@ -187,8 +187,7 @@ _KEYS = (*_TEXTS, *_NUMBERS, *_NAMES, "gripper_width_m")
 
 def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     for key in content:
-        if key not in (*_KEYS, "name"):
-            raise UnknownNameError(f"key of {path}", str(key), (*_KEYS, "name"))
+        check_name(f"key of {path}", str(key), (*_KEYS, "name"))
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
@@ -211,8 +210,7 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
         ("hand", values["hand"], links),
         *(("gripper_joints", name, sliders) for name in values["gripper_joints"]),
     ):
-        if name not in valid:
-            raise UnknownNameError(f"{key} in {path}", name, valid)
+        check_name(f"{key} in {path}", name, valid)
     [width_m] = _numbers(path, "gripper_width_m", [content["gripper_width_m"]], 1)
     values["held_width_m"] = tuple(values["held_width_m"].tolist())
     model = ArmModel(urdf=urdf, chain=chain, gripper_width_m=float(width_m), **values)

@@ -56,7 +56,8 @@ class Registry(Generic[T]):
         """The part called `name`, or that "module:name" leads to. Raises UnknownNameError, EmbodiedError."""
         self._scan()
         if name not in self._parts:
-            self._parts[name] = self._made(name, self._find(name))
+            found = self._find(name)
+            self._parts[name] = self._build(name, found) if self._build else found
         return self._parts[name]
 
     def __contains__(self, name: object) -> bool:
@@ -72,9 +73,6 @@ class Registry(Generic[T]):
         if ":" not in name:
             raise UnknownNameError(self.what, name, self.names())
         return load(name, self.what)
-
-    def _made(self, name: str, found: Any) -> T:
-        return self._build(name, found) if self._build else found
 
     def _entries(self) -> tuple[EntryPoint, ...]:
         return _entry_points(self._group, tuple(sys.path)) if self._group else ()
