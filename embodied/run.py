@@ -41,10 +41,7 @@ class Result:
     state: str
     text: str
     motions: int = 0  # that the policy decided
-
-
-_Ended = tuple[Result, bool]
-"""How an attempt ended, and whether the world ended with it."""
+    over: bool = False  # whether the world ended with it
 
 
 @dataclass(frozen=True)
@@ -98,16 +95,16 @@ class Agent:
         answer = door.answer_without_a_model(text)
         if answer is not None:
             return Result(state="refused", text=answer)
-        self._instruction = Instruction(text=text, stamp_s=self.arm.now_s())
+        self._instruction = Instruction(text=door.plain(text), stamp_s=self.arm.now_s())
         self.policy.reset(self._instruction, seed)
         result = Result(state="failed", text="nothing was tried")
         motions = 0
         for attempt in range(1, self.attempts + 1):
             hooks.check()
             hooks.on_state("thinking", result.text if attempt > 1 else "looking", attempt)
-            result, over = self._try(attempt, hooks)
+            result = self._try(attempt, hooks)
             motions += result.motions
-            if result.state in ("refused", "stopped") or over:
+            if result.state in ("refused", "stopped") or result.over:
                 break
             if result.state == "done" and (self._judge is None or self._judge()):
                 break
@@ -121,33 +118,32 @@ class Agent:
         self._check(observation)
         return self._ask(observation)
 
-    def _try(self, attempt: int, hooks: Hooks) -> _Ended:
+    def _try(self, attempt: int, hooks: Hooks) -> Result:
         """One attempt."""
         text, motions = "", 0
         for step in range(MAX_STEPS):
             hooks.check()
-            observation, ended = self._look(hooks) if step == 0 else (self.arm.observe(), None)
-            if ended is not None:
-                return ended
+            observation = self._look(hooks) if step == 0 else self.arm.observe()
+            if isinstance(observation, Result):
+                return observation
             decision = self.decide(observation)
             hooks.on_decision(decision)
             text = decision.text
             if decision.refused:
-                return Result(state="refused", text=text, motions=motions), False
+                return Result(state="refused", text=text, motions=motions)
             if decision.motion is None:
                 if decision.done:
-                    return Result(state="done", text=text, motions=motions), False
+                    return Result(state="done", text=text, motions=motions)
                 continue
             hooks.on_state("moving", text, attempt)
             outcome = self._execute(decision, observation, hooks)
             motions += 1
-            result = self._result(decision, outcome, motions)
-            if outcome.over or result.state != "done" or decision.done:
-                return result, outcome.over
-        text = f"not done after {MAX_STEPS} steps: {text}"
-        return Result(state="failed", text=text, motions=motions), False
+            result = replace(_result(decision, outcome), motions=motions, over=outcome.over)
+            if result.over or result.state != "done" or decision.done:
+                return result
+        return Result(state="failed", text=f"not done after {MAX_STEPS} steps: {text}", motions=motions)
 
-    def _look(self, hooks: Hooks) -> tuple[Observation, _Ended | None]:
+    def _look(self, hooks: Hooks) -> Observation | Result:
         """An observation with the arm at home and nothing in the hand, or how the attempt ended before.
 
         Where the arm has to come home for that, the words are tried on what was seen last without it: what
@@ -160,16 +156,16 @@ class Agent:
             preview = self._ask(self._clear or observation)
             if preview.refused:
                 hooks.on_decision(preview)
-                return observation, (Result(state="refused", text=preview.text), False)
+                return Result(state="refused", text=preview.text)
             outcome = self._move(way_home, observation, hooks)
             if outcome.over or not outcome.done:
-                return observation, (_ended(outcome, "the way home"), outcome.over)
+                return replace(_ended(outcome, "the way home"), over=outcome.over)
             if way_home.skill == "place":
                 self._picked_m = None
             self.policy.reset(self._instruction)
             observation = self.arm.observe()
         self._clear = observation
-        return observation, None
+        return observation
 
     def _way_home(self, observation: Observation) -> SkillCall | None:
         """What brings the arm home with empty hands; None where it is there."""
@@ -195,8 +191,7 @@ class Agent:
     def _execute(self, decision: Decision, observation: Observation, hooks: Hooks) -> Outcome:
         motion = decision.motion
         assert motion is not None
-        seen = replace(observation, stamp_s=decision.observation_stamp_s)
-        outcome = self._move(motion, seen, hooks)
+        outcome = self._move(motion, replace(observation, stamp_s=decision.observation_stamp_s), hooks)
         if isinstance(motion, SkillCall) and SKILLS.get(motion.skill).holds:
             self._picked_m = motion.points_m[0]
         return outcome
@@ -208,16 +203,6 @@ class Agent:
             return Outcome(state="refused", reason=str(error))
         self._told_m = outcome.width_m if outcome.done else None
         return outcome
-
-    def _result(self, decision: Decision, outcome: Outcome, motions: int) -> Result:
-        motion = decision.motion
-        empty = outcome.narrowest_m < _CLOSED_M
-        if outcome.done and empty and isinstance(motion, SkillCall) and SKILLS.get(motion.skill).grasps:
-            text = f"the fingers closed on nothing: {decision.text}"
-            return Result(state="failed", text=text, motions=motions)
-        if outcome.done:
-            return Result(state="done", text=decision.text, motions=motions)
-        return replace(_ended(outcome, decision.text), motions=motions)
 
     def _ask(self, observation: Observation) -> Decision:
         started = time.perf_counter()
@@ -244,13 +229,19 @@ class Agent:
                 raise ObservationError(
                     f"the {what} is stale: {age_s:.3f} s old, the limit is {self.max_observation_age_s:.3f} s"
                 )
-        numbers = (
-            observation.joint_position_rad,
-            observation.joint_velocity_rad_s,
-            np.array(observation.gripper_width_m),
-        )
-        if not all(np.isfinite(values).all() for values in numbers):
+        joints = np.append(observation.joint_position_rad, observation.joint_velocity_rad_s)
+        if not np.isfinite([*joints, observation.gripper_width_m]).all():
             raise ObservationError("the joint states hold a value that is not finite")
+
+
+def _result(decision: Decision, outcome: Outcome) -> Result:
+    motion = decision.motion
+    if not outcome.done:
+        return _ended(outcome, decision.text)
+    empty = outcome.narrowest_m < _CLOSED_M
+    if empty and isinstance(motion, SkillCall) and SKILLS.get(motion.skill).grasps:
+        return Result(state="failed", text=f"the fingers closed on nothing: {decision.text}")
+    return Result(state="done", text=decision.text)
 
 
 def _ended(outcome: Outcome, what: str) -> Result:
