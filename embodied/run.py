@@ -197,9 +197,11 @@ class Agent:
         return outcome
 
     def _move(self, motion: Motion, observation: Observation, hooks: Hooks) -> Outcome:
+        told_m, self._told_m = self._told_m, None  # whatever interrupts it leaves the fingers anywhere
         try:
             outcome = self.arm.execute(motion, observation, hooks.check)
         except UnreachableError as error:
+            self._told_m = told_m
             return Outcome(state="refused", reason=str(error))
         self._told_m = outcome.width_m if outcome.done else None
         return outcome
