@@ -135,8 +135,7 @@ def get_parameter(options: argparse.Namespace) -> int:
     if value.type == ParameterType.PARAMETER_NOT_SET:
         print("Parameter not set.")
         return 0
-    label = () if options.hide_type else (LABELS[value.type],)
-    print(*label, to_plain(parameter_value_to_python(value)))
+    print(LABELS[value.type], to_plain(parameter_value_to_python(value)))
     return 0
 
 

@@ -74,16 +74,11 @@ def _convert(present: Any, type_name: str, value: Any) -> Any:
     if hasattr(present, "get_fields_and_field_types"):
         _fill(present, value or {})
         return present
-    if isinstance(present, array.array):
-        return array.array(present.typecode, value)
-    if isinstance(present, np.ndarray):
-        return np.asarray(value, dtype=present.dtype)
-    if isinstance(present, list):
-        element = type_name.removeprefix("sequence<").split(",")[0].split("[")[0].rstrip(">")
-        if "/" not in element:
-            return list(value)
-        package, _, cls_name = element.partition("/")
-        cls = get_interface(f"{package}/msg/{cls_name}", "msg")
+    if isinstance(present, list) and "/" in type_name:
+        package, _, name = (
+            type_name.removeprefix("sequence<").split(",")[0].split("[")[0].rstrip(">").partition("/")
+        )
+        cls = get_interface(f"{package}/msg/{name}", "msg")
         items = [cls() for _ in value]
         for item, values in zip(items, value, strict=True):
             _fill(item, values)
@@ -92,7 +87,8 @@ def _convert(present: Any, type_name: str, value: Any) -> Any:
         return float(value)
     if isinstance(present, bytes):
         return bytes([value]) if isinstance(value, int) else bytes(value)
-    return value
+    # The message's own setters make arrays of lists, and check them.
+    return [float(each) for each in value] if "double" in type_name or "float" in type_name else value
 
 
 def to_yaml(message: Any, *, full: bool = False) -> str:

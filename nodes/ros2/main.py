@@ -75,21 +75,13 @@ def _add_topic(verbs: Any) -> None:
     sub.add_argument("topic_name", help="Name of the ROS topic to publish to (e.g. '/chatter')")
     sub.add_argument("message_type", help="Type of the ROS message (e.g. 'std_msgs/msg/String')")
     sub.add_argument("values", nargs="?", default="{}", help="Values of the message in YAML")
-    group = sub.add_mutually_exclusive_group()
-    group.add_argument(
-        "-1", "--once", action="store_const", const=1, default=0, dest="times", help="The same as --times 1"
-    )
-    group.add_argument("-t", "--times", type=int, default=0, help="Publish this often, and then exit")
+    _flag(sub, "-1", "--once", help="Publish one message and exit")
     sub.add_argument("-r", "--rate", type=_positive, default=1.0, help="In Hz (default: 1)")
-    sub.add_argument("--max-wait-time-secs", type=_positive, help="End the wait for a subscription")
-    _add_qos(sub)
     sub = _add(verbs, "echo", "Output messages from a topic", "topic:echo")
     sub.add_argument("topic_name", help="Name of the ROS topic to listen to (e.g. '/chatter')")
     sub.add_argument("message_type", nargs="?", help="Type of the ROS message (e.g. 'std_msgs/msg/String')")
-    sub.add_argument("--field", help="Echo a selected field of a message; '.' selects sub-fields")
     _flag(sub, "-f", "--full-length", help="Output all elements of arrays and texts")
     _flag(sub, "--once", help="Print the first message received and then exit")
-    _add_qos(sub)
     sub = _add(verbs, "hz", "Print the average publishing rate to screen", "topic:hz")
     sub.add_argument("topic_name", help="Name of the ROS topic to listen to (e.g. '/chatter')")
 
@@ -101,15 +93,8 @@ def _add_param(verbs: Any) -> None:
         sub = _add(verbs, name, meaning, f"graph:{name}_parameter")
         sub.add_argument("node_name", help="Name of the ROS node")
         sub.add_argument("parameter_name", help="Name of the parameter")
-        if name == "get":
-            _flag(sub, "--hide-type", help="Hide the type information")
-        else:
+        if name == "set":
             sub.add_argument("value", help="Value of the parameter")
-
-
-def _add_qos(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("--qos-reliability", choices=("reliable", "best_effort"))
-    sub.add_argument("--qos-durability", choices=("transient_local", "volatile"))
 
 
 def _group(commands: Any, name: str) -> Any:

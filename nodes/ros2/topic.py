@@ -12,13 +12,13 @@ from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 
 from embodied.errors import EmbodiedError, UnknownNameError
 from nodes.ros2.graph import absolute, temporary_node, wait_for_graph, wait_until
 from nodes.ros2.interfaces import fill, get_interface, to_yaml
 
+RELIABLE = QoSProfile(depth=10)
 KEEP_ALIVE_S = 0.1
 WINDOW = 10_000
 """As many messages, at most, count for their rate."""
@@ -35,21 +35,21 @@ def list_topics(options: argparse.Namespace) -> int:
 
 
 def pub(options: argparse.Namespace) -> int:
-    """Publish: a number of times, or at a rate until Ctrl-C."""
+    """Publish: once, or at a rate until Ctrl-C."""
     cls = get_interface(options.message_type, "msg")
     message = fill(cls(), options.values)
     with temporary_node() as node:
-        qos = _qos(options, reliable=True, latched=False)
-        publisher = node.create_publisher(cls, options.topic_name, qos)
-        if options.times:
-            _wait_for_subscription(node, publisher, options.max_wait_time_secs)
+        publisher = node.create_publisher(cls, options.topic_name, RELIABLE)
+        while options.once and not publisher.get_subscription_count():
+            print("Waiting for at least 1 matching subscription(s)...")
+            wait_until(node, lambda: publisher.get_subscription_count() > 0, 1.0)
         print("publisher: beginning loop")
         count = 0
         while True:
             count += 1
             print(f"publishing #{count}: {message!r}\n")
             publisher.publish(message)
-            if count == options.times:
+            if options.once:
                 break
             time.sleep(1.0 / options.rate)
         if publisher.get_subscription_count():
@@ -62,22 +62,13 @@ def pub(options: argparse.Namespace) -> int:
 def echo(options: argparse.Namespace) -> int:
     """Print messages as YAML, until Ctrl-C, or the first one."""
     topic = absolute(options.topic_name)
-    fields = options.field.split(".") if options.field else []
     count = 0
 
     def show(message: Any) -> None:
         nonlocal count
         count += 1
-        if options.once and count > 1:
-            return
-        value = message
-        for field in fields:
-            valid: dict[str, str] = getattr(value, "get_fields_and_field_types", dict)()
-            if field not in valid:
-                raise UnknownNameError(f"field of {type(value).__name__}", field, valid)
-            value = getattr(value, field)
-        plain = hasattr(value, "get_fields_and_field_types")
-        print(to_yaml(value, full=options.full_length) if plain else f"{value}\n", end="---\n")
+        if not options.once or count == 1:
+            print(to_yaml(message, full=options.full_length), end="---\n")
 
     with temporary_node() as node:
         given = get_interface(options.message_type, "msg") if options.message_type else None
@@ -87,8 +78,12 @@ def echo(options: argparse.Namespace) -> int:
         offered = [info.qos_profile for info in node.get_publishers_info_by_topic(topic)]
         reliable = {qos.reliability for qos in offered} == {ReliabilityPolicy.RELIABLE}
         latched = {qos.durability for qos in offered} == {DurabilityPolicy.TRANSIENT_LOCAL}
-        qos = _qos(options, reliable=reliable, latched=latched)
-        node.create_subscription(cls, topic, show, qos)
+        profile = QoSProfile(
+            depth=10,
+            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )
+        node.create_subscription(cls, topic, show, profile)
         wait_until(node, lambda: options.once and count > 0, None)
     return 0
 
@@ -114,26 +109,6 @@ def hz(options: argparse.Namespace) -> int:
                 f"\tmin: {min(intervals_s):.3f}s max: {max(intervals_s):.3f}s "
                 f"std dev: {statistics.pstdev(intervals_s):.5f}s window: {len(intervals_s)}"
             )
-
-
-def _qos(options: argparse.Namespace, *, reliable: bool, latched: bool) -> QoSProfile:
-    """The profile that the options ask for; where they ask for nothing, the one given here."""
-    reliability = options.qos_reliability or ("reliable" if reliable else "best_effort")
-    durability = options.qos_durability or ("transient_local" if latched else "volatile")
-    return QoSProfile(
-        depth=10,
-        reliability=ReliabilityPolicy.get_from_short_key(reliability),
-        durability=DurabilityPolicy.get_from_short_key(durability),
-    )
-
-
-def _wait_for_subscription(node: Node, publisher: Publisher, limit_s: float | None) -> None:
-    start = time.monotonic()
-    while not publisher.get_subscription_count():
-        print("Waiting for at least 1 matching subscription(s)...")
-        if limit_s is not None and time.monotonic() - start >= limit_s:
-            raise EmbodiedError(f"Timed out waiting for subscribers: nobody listens after {limit_s:g} s")
-        wait_until(node, lambda: publisher.get_subscription_count() > 0, min(1.0, limit_s or 1.0))
 
 
 def _type_of(node: Node, topic: str, *, patience_s: float | None) -> Any:

@@ -41,28 +41,16 @@ def test_pub_once_waits_for_the_subscriber_and_arrives(ros, demo):
     demo.wait_for("heard 'put the red block down'")
 
 
-def test_pub_without_subscriber_gives_up_when_told(ros, demo):
-    code, text = ros.run(
-        "topic", "pub", "-1", "--max-wait-time-secs", "0.2", "/nobody", "std_msgs/String", "data: x"
-    )
-    assert code == 1
-    assert "Waiting for at least 1 matching subscription(s)..." in text
+def test_pub_goes_on_at_its_rate_until_ctrl_c(ros, demo):
+    process = ros.ros2("topic", "pub", "-r", "50", "/instruction", "std_msgs/String", "data: again")
+    process.wait_for("publishing #3")
+    process.send(signal.SIGINT)
+    assert process.wait() == signal.SIGINT
+    assert "Traceback" not in process.text
 
 
-def test_pub_a_number_of_times(ros, demo):
-    code, text = ros.run(
-        "topic", "pub", "-t", "3", "-r", "50", "/instruction", "std_msgs/String", "data: again"
-    )
-    assert code == 0
-    assert "publishing #3" in text
-    assert "publishing #4" not in text
-
-
-@pytest.mark.parametrize(
-    "options", [(), ("--qos-reliability", "reliable", "--qos-durability", "transient_local")]
-)
-def test_echo_gets_what_was_latched_before(ros, demo, options):
-    code, text = ros.run("topic", "echo", "--once", *options, "/status")
+def test_echo_gets_what_was_latched_before(ros, demo):
+    code, text = ros.run("topic", "echo", "--once", "/status")
     assert code == 0
     # On a busy machine discovery takes its time, and like the real command ours says so first.
     assert text.splitlines()[-2:] == ["data: ready", "---"]
@@ -75,12 +63,6 @@ def test_echo_prints_the_whole_message_as_yaml(ros, demo):
     assert message["name"] == ["a", "b"]
     assert message["position"] == [0.5, 1.5]
     assert message["header"]["stamp"] == {"sec": 0, "nanosec": 0}
-
-
-def test_echo_of_one_field(ros, demo):
-    code, text = ros.run("topic", "echo", "--once", "--field", "header.frame_id", "/joint_states")
-    assert code == 0
-    assert text.splitlines()[-1] == "---"
 
 
 def test_hz_reports_until_ctrl_c(ros, demo):
@@ -118,7 +100,7 @@ def test_service_call(ros, demo):
 def test_param_get_set_list(ros, demo):
     assert ros.run("param", "get", "/demo", "policy") == (0, "String value is: palme")
     assert ros.run("param", "set", "/demo", "policy", "oracle") == (0, "Set parameter successful")
-    assert ros.run("param", "get", "demo", "policy", "--hide-type") == (0, "oracle")
+    assert ros.run("param", "get", "demo", "policy") == (0, "String value is: oracle")
     assert ros.run("param", "get", "/demo", "names") == (0, "String values are: ['a', 'b']")
     code, text = ros.run("param", "list", "/demo")
     assert code == 0
