@@ -25,6 +25,14 @@ from embodied.types import Instruction
 from embodied.versions import cores, machine, versions
 
 PARTS = ("decision", "environment", "bandwidth", "decode")
+LINES = {
+    "environment": "environment with one {picture_size_px} px picture a step: {light_steps_per_s:.0f} "
+    "steps/s; with PyBullet's own meshes, plane and shadows {stock_steps_per_s:.0f} steps/s; "
+    "ratio {ratio:.1f}",
+    "bandwidth": "memory bandwidth (reading): {read_gb_per_s:.1f} GB/s",
+    "decode": "decoding: {tokens_per_s:.0f} tokens/s of {weights_mb:.0f} MB of weights, {share_of_bound:.0%} "
+    "of the bandwidth bound of {bound_tokens_per_s:.0f} tokens/s",
+}
 EXAMPLE = "embodied bench part=decision,environment out=runs/bench.json"
 
 
@@ -262,9 +270,7 @@ def print_tables(results: Mapping[str, Any]) -> None:
     tell = console().print
     if "decision" in results:
         found = results["decision"]
-        title = (
-            f"Decision of {found['policy']}, ms: {found['picture_size_px']} px, {found['threads']} threads"
-        )
+        title = "Decision of {policy}, ms: {picture_size_px} px, {threads} threads".format(**found)
         table = Table("stage", "new command p50 / p95", "cached plan p50 / p95", title=title)
         stages = dict.fromkeys([*found["fresh_ms"], *found["cached_plan_ms"]])
         for stage in sorted(stages, key=lambda name: name == "total"):
@@ -272,20 +278,7 @@ def print_tables(results: Mapping[str, Any]) -> None:
             table.add_row(stage, *(f"{c['p50']:.1f} / {c['p95']:.1f}" if c else "-" for c in cells))
         tell(table)
         tell(f"loading the policy: {found['load_s']:.1f} s")
-    if "environment" in results:
-        found = results["environment"]
-        tell(
-            f"environment with one {found['picture_size_px']} px picture a step: "
-            f"{found['light_steps_per_s']:.0f} steps/s; with PyBullet's own meshes, plane and shadows "
-            f"{found['stock_steps_per_s']:.0f} steps/s; ratio {found['ratio']:.1f}"
-        )
-    if "bandwidth" in results:
-        tell(f"memory bandwidth (reading): {results['bandwidth']['read_gb_per_s']:.1f} GB/s")
-    if "decode" in results:
-        found = results["decode"]
-        tell(
-            f"decoding: {found['tokens_per_s']:.0f} tokens/s of {found['weights_mb']:.0f} MB of weights, "
-            f"{100 * found['share_of_bound']:.0f} % of the bandwidth bound of "
-            f"{found['bound_tokens_per_s']:.0f} tokens/s"
-        )
+    for part, line in LINES.items():
+        if part in results:
+            tell(line.format(**results[part]))
     tell(f"peak memory: {results['peak_memory_mb']:.0f} MB")

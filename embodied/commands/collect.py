@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,16 +49,12 @@ class CollectOptions:
     workers: int = option(0, "processes; 0 is one for each core")
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """One demonstration to record."""
 
     task: str
-    arm: str
-    split: str
     seed: int
-    cameras: tuple[str, ...]
-    picture_size_px: int
+    options: CollectOptions
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -114,9 +110,7 @@ def plan_jobs(options: CollectOptions) -> list[Job]:
             "above are for evaluation and never for training; choose a smaller seed or fewer episodes"
         )
     seeds = range(options.seed, options.seed + options.episodes)
-    tasks = suite_tasks(DEFAULT_SUITE, options.task)
-    cameras, size = tuple(options.camera), options.picture_size_px
-    return [Job(task, options.arm, options.split, seed, cameras, size) for task in tasks for seed in seeds]
+    return [Job(task, seed, options) for task in suite_tasks(DEFAULT_SUITE, options.task) for seed in seeds]
 
 
 def features_of(job: Job) -> dict[str, Feature]:
@@ -127,7 +121,7 @@ def features_of(job: Job) -> dict[str, Feature]:
     sides = ("height", "width", "channels")
     videos = {
         layout.IMAGES + camera: Feature(dtype="video", shape=pictures[camera].shape, names=sides)
-        for camera in job.cameras
+        for camera in job.options.camera
     }
     return videos | {
         layout.STATE: Feature(dtype="float32", shape=state.shape),
@@ -141,10 +135,10 @@ def features_of(job: Job) -> dict[str, Feature]:
 def _environment(job: Job) -> Any:
     return make_environment(
         job.task,
-        arm=job.arm,
+        arm=job.options.arm,
         action_mode="ee_delta",
-        cameras=job.cameras,
-        picture_size_px=job.picture_size_px,
+        cameras=tuple(job.options.camera),
+        picture_size_px=job.options.picture_size_px,
     )
 
 
@@ -174,9 +168,9 @@ def record(job: Job) -> tuple[str, Frames]:
     """The words and the frames of one demonstration."""
     env = _environment(job)
     try:
-        recorder = FrameRecorder(job.cameras)
-        oracle = Policies("oracle", {})
-        result = run_episode(env, oracle, task=job.task, split=job.split, seed=job.seed, recorder=recorder)
+        recorder = FrameRecorder(job.options.camera)
+        oracle, split = Policies("oracle", {}), job.options.split
+        result = run_episode(env, oracle, task=job.task, split=split, seed=job.seed, recorder=recorder)
         return result.instruction, recorder.frames()
     finally:
         env.close()

@@ -26,11 +26,8 @@ os.environ.setdefault("SVT_LOG", "1")
 def choose_encoder() -> str:
     """The first of ENCODERS that this build of FFmpeg has. Raises DatasetError."""
     for name in ENCODERS:
-        try:
-            av.Codec(name, "w")
-        except av.codec.codec.UnknownCodecError:
-            continue
-        return name
+        if name in av.codecs_available:
+            return name
     raise DatasetError(f"PyAV has none of the video encoders {', '.join(ENCODERS)}")
 
 
@@ -39,9 +36,7 @@ class VideoWriter:
 
     def __init__(self, path: Path, *, fps: int, encoder: str) -> None:
         self.frames = 0
-        self._path = path
-        self._fps = fps
-        self._encoder = encoder
+        self._path, self._fps, self._encoder = path, fps, encoder
         self._container: Any = None
         self._stream: Any = None
 

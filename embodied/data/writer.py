@@ -25,8 +25,6 @@ from embodied.files import replacing, write_json
 EXTRA = "embodied."
 """Prefix of the columns in meta/episodes that are ours."""
 
-_ARROW = {"float32": pa.float32(), "int64": pa.int64(), "bool": pa.bool_()}
-
 
 class DatasetWriter:
     """Appends episodes to the dataset in `root`.
@@ -45,8 +43,7 @@ class DatasetWriter:
         episodes_per_file: int = 50,
         resume: bool = False,
     ) -> None:
-        self.root = root
-        self.fps = fps
+        self.root, self.fps = root, fps
         self._robot_type = robot_type
         self._features = {**features, **layout.DEFAULT_FEATURES}
         self._videos = [key for key, feature in features.items() if feature.is_video]
@@ -124,11 +121,10 @@ class DatasetWriter:
             "dataset_from_index": self._frames,
             "dataset_to_index": self._frames + length,
         }
-        row |= {f"data/{name}": value for name, value in place.items()}
-        row |= {f"meta/episodes/{name}": value for name, value in place.items()}
+        for folder in ("data", "meta/episodes", *(f"videos/{key}" for key in self._videos)):
+            row |= {f"{folder}/{name}": value for name, value in place.items()}
         for key in self._videos:
             start = self._writers[key].frames
-            row |= {f"videos/{key}/{name}": value for name, value in place.items()}
             row[f"videos/{key}/from_timestamp"] = start / self.fps
             row[f"videos/{key}/to_timestamp"] = (start + length) / self.fps
         for key, each in stats_to_json(stats).items():
@@ -156,8 +152,7 @@ class DatasetWriter:
         _write_parquet(self._path(layout.DATA), self._table())
         _write_parquet(self._path(layout.EPISODES), pa.Table.from_pylist(self._rows))
         _write_parquet(self.root / layout.TASKS, _task_table(self._tasks))
-        keys = self._features.keys()
-        merged = {key: merge_stats([stats[key] for stats in self._stats]) for key in keys}
+        merged = {key: merge_stats([stats[key] for stats in self._stats]) for key in self._features}
         write_json(self.root / layout.STATS, stats_to_json(merged))
         self._committed_episodes += len(self._rows)
         self._rows = []
@@ -165,20 +160,15 @@ class DatasetWriter:
         self._file += 1
 
     def _table(self) -> pa.Table:
-        arrays, fields = [], []
+        arrays = {}
         for key, feature in self._features.items():
             if feature.is_video:
                 continue
-            values = np.concatenate([columns[key] for columns in self._columns])
-            kind = _ARROW[feature.dtype]
-            if feature.shape == (1,):
-                array = pa.array(values.reshape(-1), type=kind)
-            else:
-                flat = pa.array(values.reshape(-1), type=kind)
-                array = pa.FixedSizeListArray.from_arrays(flat, feature.shape[0])
-            arrays.append(array)
-            fields.append(pa.field(key, array.type))
-        return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+            values = np.concatenate([columns[key] for columns in self._columns]).reshape(-1)
+            arrays[key] = pa.array(values, type=pa.from_numpy_dtype(feature.dtype))
+            if feature.shape != (1,):
+                arrays[key] = pa.FixedSizeListArray.from_arrays(arrays[key], feature.shape[0])
+        return pa.table(arrays)
 
     def _info(self) -> dict[str, Any]:
         features = {key: feature.to_json() for key, feature in self._features.items()}
@@ -225,7 +215,11 @@ class DatasetWriter:
             raise DatasetError(f"{self.root} has other features or another rate: choose another out=")
         rows = read_episode_rows(self.root)
         self._tasks = {task: index for index, task in read_tasks(self.root).items()} if rows else {}
-        self._stats = [_stats_of_row(row, self._features) for row in rows]
+        names = ("min", "max", "mean", "std", "count")
+        self._stats = [
+            {key: {name: np.array(row[f"stats/{key}/{name}"]) for name in names} for key in self._features}
+            for row in rows
+        ]
         self.extras = [
             {key.removeprefix(EXTRA): value for key, value in row.items() if key.startswith(EXTRA)}
             for row in rows
@@ -234,11 +228,6 @@ class DatasetWriter:
         if rows:
             last = rows[-1]
             self._file = last["data/chunk_index"] * layout.FILES_PER_CHUNK + last["data/file_index"] + 1
-
-
-def _stats_of_row(row: Mapping[str, Any], features: Mapping[str, Feature]) -> dict[str, Stats]:
-    names = ("min", "max", "mean", "std", "count")
-    return {key: {name: np.array(row[f"stats/{key}/{name}"]) for name in names} for key in features}
 
 
 def _task_table(tasks: Mapping[str, int]) -> pa.Table:
