@@ -19,11 +19,10 @@ import torch
 from torch import Tensor
 
 from embodied.language.verbs import Noun, Plan
-from embodied.model.fusion import allowed
 from embodied.model.heads import Reading
 from embodied.model.palme import STATE, Embedded, Palme
 from embodied.model.plan_tokens import Node
-from embodied.model.sentence import PLANNED, Sensor, prompt
+from embodied.model.sentence import PLANNED, Sensor, allowed, prompt
 
 SEEN_PROBABILITY = 0.5
 """A picture token counts as seeing a thing from this probability of its words on."""

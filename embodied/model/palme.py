@@ -21,11 +21,10 @@ from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model import checkpoint
 from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer, save_tokenizer
 from embodied.model.encoders import make_encoder
-from embodied.model.fusion import PREFIX
 from embodied.model.heads import Grounding
 from embodied.model.plan_tokens import PlanLanguage
 from embodied.model.projectors import Projector
-from embodied.model.sentence import Sentence, Text
+from embodied.model.sentence import PREFIX, Sentence, Text
 from embodied.things import THINGS
 
 TOKENIZER_FOLDER = "tokenizer"
@@ -65,7 +64,7 @@ class Embedded:
     """A sentence as the language model reads it; L tokens."""
 
     embeddings: Tensor  # (1, L, D)
-    branch: Tensor  # (1, L), see fusion.allowed
+    branch: Tensor  # (1, L), see sentence.allowed
     reading: Tensor  # (1, L)
     position: Tensor  # (1, L), of each token in the whole sentence
     spans: tuple[tuple[int, int], ...]  # [start, end) of each segment

@@ -17,16 +17,16 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from embodied.config import option
 from embodied.errors import CheckpointError
 from embodied.files import replacing
 from embodied.model.backbone import Backbone, encode, load_tokenizer
-from embodied.model.fusion import PREFIX, allowed, positions
 from embodied.model.heads import Reading
 from embodied.model.palme import ModalityConfig, Palme, PalmeConfig
 from embodied.model.plan_tokens import PlanLanguage
-from embodied.model.sentence import PLANNED, prompt
+from embodied.model.sentence import PLANNED, PREFIX, allowed, positions, prompt
 from embodied.progress import progress_bar
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData, Labels, Place, naming_losses
@@ -154,12 +154,12 @@ def make_batch(
     prefix = rows * columns + 1
     vocabulary = {token: i for i, token in enumerate(language.vocabulary)}
     indices = rng.choice(len(data), config.pictures, replace=False)
-    words: list[list[int]] = []
-    branches: list[list[int]] = []
+    words: list[Tensor] = []
+    branches: list[Tensor] = []
     predict, nouns, named, places = [], [], [], []
     for row, index in enumerate(indices):
         ids: list[int] = []
-        branch: list[int] = []
+        branch = [PREFIX] * prefix
         commands = data.commands(int(index))
         for number, chosen in enumerate(rng.permutation(len(commands))[: config.commands], start=1):
             text, plan = commands[chosen]
@@ -178,19 +178,20 @@ def make_batch(
                 places.append(data.place(*pixel, rows, columns))
             ids += question + list(tokens.ids)
             branch += [number] * (len(question) + len(tokens.ids))
-        words.append(ids)
-        branches.append(branch)
-    width = max(len(ids) for ids in words)
+        words.append(torch.tensor(ids))
+        branches.append(torch.tensor(branch))
+    branch_of = pad_sequence(branches, batch_first=True, padding_value=-1)
+    reading = torch.full_like(branch_of, -1)
+    reading[:, : prefix - 1], reading[:, prefix - 1] = 0, 1  # the picture, and the state after it
     state = data.state + 0.02 * torch.from_numpy(rng.normal(size=(config.pictures, STATE_SIZE))).float()
     state[:, -1] = torch.from_numpy(rng.uniform(0.0, 0.8, config.pictures)).float()
     labels = [data.labels(int(i), rows, columns) for i in indices]
-    reading = [[0] * (prefix - 1) + [1] + [-1] * width] * len(words)
     return Batch(
         features=features[torch.from_numpy(indices)],
         state=state,
-        ids=torch.tensor([ids + [0] * (width - len(ids)) for ids in words]),
-        branch=torch.tensor([[PREFIX] * prefix + b + [-1] * (width - len(b)) for b in branches]),
-        reading=torch.tensor(reading),
+        ids=pad_sequence(words, batch_first=True),
+        branch=branch_of,
+        reading=reading,
         predict=torch.tensor(predict),
         nouns=torch.tensor(nouns).reshape(-1, 2),
         named=torch.tensor(named).reshape(-1, 2),

@@ -5,9 +5,8 @@ import pytest
 import torch
 
 from embodied.errors import UnknownNameError
-from embodied.model.fusion import allowed, positions
 from embodied.model.palme import Palme
-from embodied.model.sentence import Sensor, Text
+from embodied.model.sentence import Sensor, Text, allowed, positions
 
 PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 STATE = torch.linspace(-1, 1, 8)
