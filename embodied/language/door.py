@@ -2,7 +2,8 @@
 """Words at the door: what is settled before any model reads them.
 
 Words that stop act at once and without a model. What cannot be a command is answered. A plain question is
-answered too, and never moves the arm: the model has not learned to tell it from a command.
+answered too, and so is what says what not to do: the model has not learned to tell them from a command, and
+would do what it was told not to. Letter case says nothing to it, so it never hears of it.
 """
 
 import difflib
@@ -31,6 +32,12 @@ _QUESTION = re.compile(
     r"|(?:can|could|would|will) you (?:see(?! to| that)|hear|know|say|remember|count|describe)\b[^,]*$"
     r"|(?:(?:can|could|would|will) you )?tell me,? (?:what|where|which|who|whose|why|when|how|if|whether)\b"
 )
+_NEGATION = re.compile(
+    # "do not lift it, push it" tells what to do as well.
+    r"^(?:you (?:must|should) not|don't|dont|do not|never|avoid) [^,;.]*$"
+    r"|\bnot (?:the|that|this|a|an|any|on|in)\b|\b(?:is|are) not\b|\b(?:isn't|aren't|isnt|arent)\b"
+    r"|\b(?:rather than|instead of|other than|except|but the|but not|none of|neither)\b"
+)
 _BEFORE = re.compile(
     r"(?:(?:please|hey|hi|hello|robot|ok|okay|so|and|but|well|now|then|excuse me|sorry|oh|say)\b[,!.]? ?)+"
 )
@@ -42,7 +49,7 @@ def stops(text: str) -> bool:
     "stop the block from falling" may be a command, and so may "touch it and then stop": only words that say
     nothing else stop, or a firm one that stands alone between signs of punctuation.
     """
-    clauses = [re.findall(r"[\w']+", each) for each in re.split(r"[^\w'\s-]+|\s-+\s", _plain(text))]
+    clauses = [re.findall(r"[\w']+", each) for each in re.split(r"[^\w'\s-]+|\s-+\s", plain(text))]
     words = [word for clause in clauses for word in clause]
     if any(_bare(each, _AROUND) in _FIRM for each in (words, *clauses)):
         return True
@@ -63,23 +70,33 @@ def answer_without_a_model(text: str) -> str | None:
         return f"I find no words in that. Say what to do, for example: {EXAMPLE}."
     if _is_question(text):
         return f"That is a question, and I cannot answer any yet. Say what to do, for example: {EXAMPLE}."
+    if _NEGATION.search(_begun(plain(text))):
+        return f"I cannot read yet what not to do. Say what to do, for example: {EXAMPLE}."
     return None
 
 
 def _is_question(text: str) -> bool:
     """Whether the words ask and do not tell: "where is it? touch it" tells."""
-    asked, _, after = _plain(text).partition("?")
-    asked = asked.strip(" .!,-")
-    before = _BEFORE.match(asked)
-    asked = asked[before.end() :] if before else asked
-    return not after.strip(" ?!.") and bool(_QUESTION.match(asked))
+    asked, _, after = plain(text).partition("?")
+    return not after.strip(" ?!.") and bool(_QUESTION.match(_begun(asked)))
 
 
-def _plain(text: str) -> str:
-    """Lower case, ordinary letters and apostrophes, single spaces, and nothing that cannot be seen."""
+def plain(text: str) -> str:
+    """The words as a policy hears them: lower case, ordinary letters and apostrophes, single spaces, and
+    nothing that cannot be seen."""
     text = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).casefold()
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    return " ".join("".join(c for c in text if unicodedata.category(c) != "Cf").split())
+    text = "".join(
+        " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C"
+    )
+    return " ".join(text.split())
+
+
+def _begun(text: str) -> str:
+    """Plain words without what is said before them out of politeness, and without signs around them."""
+    text = text.strip(" .!?,-")
+    before = _BEFORE.match(text)
+    return text[before.end() :] if before else text
 
 
 def _bare(words: Iterable[str], around: frozenset[str]) -> str:

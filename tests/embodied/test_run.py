@@ -155,6 +155,14 @@ def test_a_command_is_told_decided_and_done() -> None:
     assert decision.observation_stamp_s == policy.shown[0].stamp_s
 
 
+def test_a_policy_hears_the_same_words_however_they_are_written() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(TOUCH))
+    for text in ("touch it", "TOUCH IT", " Touch\tIt ", "to\u200buch it\x07"):
+        agent.do(text)
+    assert policy.told == [("touch it", None)] * 4
+
+
 @pytest.mark.parametrize(
     "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
 )

@@ -57,6 +57,21 @@ do the same with the red block / do this / where is it? touch it
 """
 
 
+NEGATIONS = """
+don't pick up the red block / do not touch the bowl / never put it in the bowl / please don't lift it
+dont touch the blue zone / pick up any block but the red one / not the red block, touch the blue one
+pick up a block that isn't red / put the red block in the bowl that is not blue
+touch anything except the bowl / rather than the red block, grab the blue one
+lift the blue block instead of the red one / avoid the red block / touch the blue block, not the red one
+you must not touch the bowl / touch every block other than the red one
+"""
+NO_NEGATIONS = """
+do not lift the red block, push it to the blue zone / touch the red block but do not move it / another block
+without lifting it, push the red block to the zone / take the red block and don't put it down
+touch the knot
+"""
+
+
 def lines(text: str) -> list[str]:
     return [line.strip() for line in text.replace("\n", " / ").split(" / ") if line.strip()]
 
@@ -89,6 +104,33 @@ def test_what_asks_for_a_motion_is_no_question(words: str) -> None:
     for text in (words, f"{words}?", words.capitalize()):
         assert door.answer_without_a_model(text) is None
         assert not door.stops(text)
+
+
+@pytest.mark.parametrize("words", lines(NEGATIONS))
+def test_what_says_what_not_to_do_is_answered(words: str) -> None:
+    for text in (words, f"{words}!", words.upper(), f"Please, {words}."):
+        assert "what not to do" in str(door.answer_without_a_model(text))
+        assert not door.stops(text)
+
+
+@pytest.mark.parametrize("words", lines(NO_NEGATIONS))
+def test_what_says_what_to_do_as_well_is_no_negation(words: str) -> None:
+    assert door.answer_without_a_model(words) is None
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=100))
+def test_what_a_policy_hears_has_one_spelling_and_nothing_that_cannot_be_seen(text: str) -> None:
+    heard = door.plain(text)
+    assert heard == door.plain(heard) == " ".join(heard.split())
+    assert all(letter.isprintable() for letter in heard)
+    if text.isascii():
+        assert heard == door.plain(text.upper()) == door.plain(text.lower())
+
+
+def test_letters_case_and_signs_that_cannot_be_seen_say_nothing() -> None:
+    for text in ("TOUCH THE RED BLOCK", "Touch  The\tRed Block ", "\x1b[31mtouch\x07 the re\u200bd block"):
+        assert door.plain(text).removeprefix("[31m") == "touch the red block"
+    assert door.plain("don\N{RIGHT SINGLE QUOTATION MARK}t") == "don't"
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name != "refuse"])
