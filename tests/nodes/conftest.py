@@ -243,9 +243,14 @@ def graph(ros: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]
 
 @pytest.fixture
 def client(graph: Graph) -> Client:
-    """The graph, whole, with a fresh scene."""
+    """The graph, whole, with a fresh scene, and the arm seen at home."""
+    from embodied.arm import arm_model
+
     for name in PARAMETERS:
         graph.start(name)
-    graph.client.wait_idle()
-    assert graph.client.call("sim_node/reset").success
-    return graph.client
+    client, home = graph.client, arm_model("panda").home_rad
+    client.wait_idle()
+    assert client.call("sim_node/reset").success
+    client.wait(lambda: np.abs(client.joints[-1][1] - home).max() < 0.01, "the arm is not at home")
+    client.joints.clear()  # where it was before means nothing now
+    return client
