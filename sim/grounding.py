@@ -6,12 +6,11 @@ with the plans that answer them. Scene i of a run depends on `seed + i` alone. H
 nouns and attribute pairs never appear. In many scenes a thing or two is painted in a colour that has
 no name here: what kind it is can still be told, so that kinds are not learned colour by colour.
 
-    python -m sim.grounding scenes=24000 seed=0 out=data/grounding
+    embodied collect task=grounding scenes=24000 seed=0 out=data/grounding
 """
 
 import colorsys
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -204,5 +203,7 @@ def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) ->
     return (*objects[:moved], replace(objects[moved], position_m=position), *objects[moved + 1 :])
 
 
-if __name__ == "__main__":
-    write(parse(GroundingConfig, sys.argv[1:], command="python -m sim.grounding"))
+def main(arguments: Sequence[str]) -> int:
+    """Render what `arguments` describe, and say where."""
+    print(f"wrote {write(parse(GroundingConfig, arguments, command='embodied collect task=grounding'))}")
+    return 0
