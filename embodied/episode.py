@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -37,11 +37,9 @@ class EpisodeResult:
     original_success: bool | None = None  # swapped: whether the command that was not given was done
 
 
-class Recorder(Protocol):
-    """Something that keeps what happens in an episode."""
-
-    def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], *, over: bool) -> None:
-        """Called after every step with what was seen before it and what came of it."""
+Recorder = Callable[[Any, Any, Mapping[str, Any], bool], None]
+"""Keeps what happens in an episode. It is called after every step with what was seen before it, the action,
+the info that came of it and whether the episode is over."""
 
 
 class EnvironmentArm:
@@ -88,7 +86,7 @@ class EnvironmentArm:
             width_m = self.info.get("told_width_m", width_m)
             refused = str(self.info.get("refused", refused))
             if self._recorder is not None:
-                self._recorder.on_step(before, action, self.info, over=over)
+                self._recorder(before, action, self.info, over)
             if over:
                 break
         state = "refused" if refused else "done"

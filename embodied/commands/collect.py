@@ -2,6 +2,7 @@
 """Record oracle demonstrations at 10 Hz, in LeRobot v3 layout."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,9 +116,8 @@ def plan_jobs(options: CollectOptions) -> list[Job]:
 
 def features_of(job: Job) -> dict[str, Feature]:
     """The columns of a job's episodes, from the spaces of its environment."""
-    env = _environment(job)
-    pictures, state, action = env.observation_space, env.observation_space["state"], env.action_space
-    env.close()
+    with closing(_environment(job)) as env:
+        pictures, state, action = env.observation_space, env.observation_space["state"], env.action_space
     sides = ("height", "width", "channels")
     videos = {
         layout.IMAGES + camera: Feature(dtype="video", shape=pictures[camera].shape, names=sides)
@@ -142,35 +142,20 @@ def _environment(job: Job) -> Any:
     )
 
 
-class FrameRecorder:
-    """Keeps the frames of one episode: what was seen, what was done, what came of it."""
+def record(job: Job) -> tuple[str, Frames]:
+    """The words and the frames of one demonstration: arrays whose first axis is time."""
+    rows: list[dict[str, Any]] = []
 
-    def __init__(self, cameras: Sequence[str]) -> None:
-        self._cameras = cameras
-        self._rows: list[dict[str, Any]] = []
-
-    def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], *, over: bool) -> None:
-        """Add one frame."""
-        row = {layout.IMAGES + camera: seen[camera] for camera in self._cameras}
+    def on_step(seen: Any, action: Any, info: Mapping[str, Any], over: bool) -> None:
+        row = {layout.IMAGES + camera: seen[camera] for camera in job.options.camera}
         row[layout.STATE] = np.asarray(seen["state"], dtype=np.float32)
         row[layout.ACTION] = np.asarray(action, dtype=np.float32)
         row[layout.REWARD] = np.float32(info["is_success"])
         row[layout.DONE] = np.bool_(over)
         row[layout.SUCCESS] = np.bool_(info["is_success"])
-        self._rows.append(row)
+        rows.append(row)
 
-    def frames(self) -> Frames:
-        """Arrays whose first axis is time."""
-        return {key: np.stack([row[key] for row in self._rows]) for key in self._rows[0]}
-
-
-def record(job: Job) -> tuple[str, Frames]:
-    """The words and the frames of one demonstration."""
-    env = _environment(job)
-    try:
-        recorder = FrameRecorder(job.options.camera)
-        oracle, split = Policies("oracle", {}), job.options.split
-        result = run_episode(env, oracle, task=job.task, split=split, seed=job.seed, recorder=recorder)
-        return result.instruction, recorder.frames()
-    finally:
-        env.close()
+    oracle, split = Policies("oracle", {}), job.options.split
+    with closing(_environment(job)) as env:
+        result = run_episode(env, oracle, task=job.task, split=split, seed=job.seed, recorder=on_step)
+    return result.instruction, {key: np.stack([row[key] for row in rows]) for key in rows[0]}

@@ -3,7 +3,8 @@
 
 import io
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,6 @@ class FilmOptions:
     out: str = option("docs/arm.gif", "the GIF")
 
 
-class Camera:
-    """Films the world of an environment, one picture a step."""
-
-    def __init__(self, env: Any, camera: str, size_px: int) -> None:
-        self._env, self._camera, self._size_px = env, camera, size_px
-        self.pictures: list[Any] = []
-
-    def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], *, over: bool) -> None:
-        """Take a picture after every step."""
-        # Twice the size, because the renderer does not smooth edges and shrinking does.
-        self.pictures.append(self._env.unwrapped.world.render(self._camera, 2 * self._size_px).rgb)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Film; 1 when the policy failed in one of the tasks."""
     options = parse(FilmOptions, arguments, command="embodied film", example=EXAMPLE)
@@ -80,20 +68,24 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     check_split(options.split)
     tasks = suite_tasks(DEFAULT_SUITE, options.task)
     policies = Policies(options.policy, options.options)
+    settings = {"arm": options.arm, "action_mode": "ee_delta", "cameras": policies.plain.needs}
+    pictures: list[Any] = []
+
+    def shoot(*step: Any) -> None:
+        # Twice the size, because the renderer does not smooth edges and shrinking does.
+        pictures.append(env.unwrapped.world.render(options.camera, 2 * options.size_px).rgb)
+
     for task in tasks:
-        env = make_environment(task, arm=options.arm, action_mode="ee_delta", cameras=policies.plain.needs)
-        try:
-            camera = Camera(env, options.camera, options.size_px)
+        pictures.clear()
+        with closing(make_environment(task, **settings)) as env:
             result = run_episode(
-                env, policies, task=task, split=options.split, seed=options.seed, recorder=camera
+                env, policies, task=task, split=options.split, seed=options.seed, recorder=shoot
             )
-            if not camera.pictures:
-                raise ConfigError(
-                    f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}"
-                )
-            yield task, result.instruction, camera.pictures, result.success
-        finally:
-            env.close()
+        if not pictures:
+            raise ConfigError(
+                f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}"
+            )
+        yield task, result.instruction, list(pictures), result.success
 
 
 def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: int, max_mb: float) -> int:

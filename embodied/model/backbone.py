@@ -66,10 +66,9 @@ class Backbone(nn.Module):
 
         Raises CheckpointError where it cannot be loaded, or has fewer layers.
         """
-        options = {"gguf_file": gguf_file} if gguf_file else {}
         try:
             whole = AutoModelForCausalLM.from_pretrained(
-                name, dtype=torch.float32, use_safetensors=None if gguf_file else True, **options
+                name, dtype=torch.float32, use_safetensors=None if gguf_file else True, gguf_file=gguf_file
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"no causal language model at {name!r}: {error}") from error
@@ -141,9 +140,8 @@ def config_from_dict(data: dict[str, Any]) -> PretrainedConfig:
 
 def load_tokenizer(name: str | Path, *, gguf_file: str | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer at a hub name or directory. Raises CheckpointError where there is none."""
-    options = {"gguf_file": gguf_file} if gguf_file else {}
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(name), **options)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(name), gguf_file=gguf_file)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"no tokenizer at {name}: {error}") from error
     return tokenizer

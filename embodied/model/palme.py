@@ -20,10 +20,9 @@ from embodied.language.verbs import VERBS
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model import checkpoint
 from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer, save_tokenizer
-from embodied.model.encoders import make_encoder
+from embodied.model.encoders import Projector, make_encoder
 from embodied.model.heads import Grounding
 from embodied.model.plan_tokens import PlanLanguage
-from embodied.model.projectors import Projector
 from embodied.model.sentence import PREFIX, Sentence, Text
 from embodied.things import THINGS
 

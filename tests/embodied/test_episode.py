@@ -45,7 +45,7 @@ def run(
     env: FakeEnv, policy: FakePolicy, split: str = "seen", seed: int = 4, **options: Any
 ) -> EpisodeResult:
     policies = Policies("fake", {})
-    policies._plain = policy
+    policies.plain = policy
     return run_episode(env, policies, task="pick_up", split=split, seed=seed, **options)
 
 
@@ -129,13 +129,13 @@ class Recorder:
     def __init__(self) -> None:
         self.rows: list[tuple[Any, Any, bool]] = []
 
-    def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], *, over: bool) -> None:
+    def on_step(self, seen: Any, action: Any, info: Mapping[str, Any], over: bool) -> None:
         self.rows.append((seen["step"], action, over))
 
 
 def test_a_recorder_sees_each_step_as_it_was_before_it() -> None:
     env, recorder = FakeEnv(action_mode="ee_delta", steps=3), Recorder()
-    run(env, FakePolicy(CHUNK), seed=3, recorder=recorder)
+    run(env, FakePolicy(CHUNK), seed=3, recorder=recorder.on_step)
     assert [(step, over) for step, _, over in recorder.rows] == [(0, False), (1, False), (2, True)]
     assert all(np.array_equal(action, CHUNK.ee_delta[0]) for _, action, _ in recorder.rows)
 
