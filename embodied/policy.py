@@ -10,11 +10,15 @@ from embodied.registry import Registry
 from embodied.types import Decision, Instruction, Observation
 
 
+PRIVILEGED = "privileged"
+"""What only a simulator has: `Observation.privileged`."""
+
+
 class Policy(Protocol):
     """Words and readings in, a decision out."""
 
     needs: tuple[str, ...]
-    """Names of the cameras that `decide` reads."""
+    """Names of the cameras that `decide` reads, and PRIVILEGED where it reads the simulator's truth."""
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Start a new command; forget the plan of the last one. A policy that draws, draws from `seed`."""
@@ -87,3 +91,8 @@ def _check_call(name: str, policy: Policy, method: str, count: int) -> None:
     except TypeError as error:
         wanted = "reset(instruction, seed)" if method == "reset" else "decide(observation)"
         raise EmbodiedError(f"policy {name!r}: {method}() must take {wanted}: {error}") from None
+
+
+def cameras_of(policy: Policy) -> tuple[str, ...]:
+    """The cameras among what `policy` needs."""
+    return tuple(name for name in policy.needs if name != PRIVILEGED)

@@ -16,7 +16,7 @@ from embodied.arm import Arm, Outcome
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
 from embodied.motion.skills import SKILLS, SkillCall
-from embodied.policy import Policy
+from embodied.policy import Policy, cameras_of
 from embodied.types import Decision, Float, Instruction, Motion, Observation
 
 ATTEMPTS = 2
@@ -146,15 +146,16 @@ class Agent:
     def _look(self, hooks: Hooks) -> Observation | Result:
         """An observation with the arm at home and nothing in the hand, or how the attempt ended before.
 
-        Where the arm has to come home for that, the words are tried on what was seen last without it: what
-        is refused there is refused for good, and nothing moves; a decision counts for nothing else.
+        Where the arm has to come home for that, the words are tried on what was seen last without it, and
+        on what is seen now: what is refused both times is refused for good, and nothing moves. One of them
+        says too little: things have come since, and the arm hides things. A decision counts for nothing else.
         """
         observation = self.arm.observe()
         self._check(observation)
         way_home = self._way_home(observation)
         if way_home is not None:
             preview = self._ask(self._clear or observation)
-            if preview.refused:
+            if preview.refused and (self._clear is None or self._ask(observation).refused):
                 hooks.on_decision(preview)
                 return Result(state="refused", text=preview.text)
             outcome = self._move(way_home, observation, hooks)
@@ -184,7 +185,8 @@ class Agent:
     def _holds(self, observation: Observation) -> bool:
         width = observation.gripper_width_m
         if self._told_m is not None:
-            return self._told_m <= _CLOSED_M < width
+            # Fingers that are wide open were opened by somebody else.
+            return self._told_m <= _CLOSED_M < width < self.arm.model.gripper_width_m - _CLOSED_M
         low, high = self.arm.model.held_width_m
         return low < width < high
 
@@ -217,13 +219,14 @@ class Agent:
         return replace(decision, timings_ms={**decision.timings_ms, "decide": took_ms})
 
     def _check(self, observation: Observation) -> None:
-        needs = [name for name in self.policy.needs if name not in observation.cameras]
-        if needs:
+        cameras = cameras_of(self.policy)
+        missing = [name for name in cameras if name not in observation.cameras]
+        if missing:
             have = ", ".join(sorted(observation.cameras)) or "none"
-            raise ObservationError(f"no picture of camera {', '.join(needs)}; there are: {have}")
+            raise ObservationError(f"no picture of camera {', '.join(missing)}; there are: {have}")
         now_s = self.arm.now_s()
         stamps = {"joint states": observation.stamp_s}
-        stamps |= {f"picture of {name}": observation.cameras[name].stamp_s for name in self.policy.needs}
+        stamps |= {f"picture of {name}": observation.cameras[name].stamp_s for name in cameras}
         for what, stamp_s in stamps.items():
             age_s = now_s - stamp_s
             # Written so that a stamp that is not a number is refused as well.

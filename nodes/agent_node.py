@@ -29,7 +29,7 @@ from std_srvs.srv import Trigger
 
 from embodied.errors import EmbodiedError
 from embodied.language import door
-from embodied.policy import Policy, make_policy
+from embodied.policy import PRIVILEGED, Policy, cameras_of, make_policy
 from embodied.run import Agent, Hooks, Interrupted
 from embodied.types import Decision
 from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, Diagnostics, declare, declare_arm, run, to_json
@@ -127,7 +127,7 @@ class AgentNode(Node):
     def _work(self) -> None:
         try:
             policy = self._load()
-            self.arm.senses.open_cameras(policy.needs)
+            self.arm.senses.open_cameras(cameras_of(policy))
             agent = Agent(policy, self.arm, max_observation_age_s=self.arm.max_age_s)
             with self._lock:
                 self._agent = agent
@@ -161,7 +161,7 @@ class AgentNode(Node):
             at = traceback.extract_tb(error.__traceback__)[-1]
             what = f"{type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
             raise EmbodiedError(f"policy {self._policy_name!r} does not load: {what}") from error
-        if getattr(policy, "privileged", False):
+        if PRIVILEGED in policy.needs:
             raise EmbodiedError(
                 f"policy {self._policy_name!r} reads the simulator's truth, which no ROS topic carries"
             )

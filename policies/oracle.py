@@ -3,13 +3,14 @@
 
 from embodied.errors import EmbodiedError
 from embodied.motion.skills import SkillCall
+from embodied.policy import PRIVILEGED
 from embodied.types import Decision, Instruction, Observation
 
 
 class OraclePolicy:
     """Answers every observation with the task's own solution."""
 
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = (PRIVILEGED,)
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """The oracle knows the task already; the words change nothing."""

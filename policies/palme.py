@@ -14,7 +14,7 @@ from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.verbs import CANNOT, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.palme import Palme
-from embodied.types import CameraFrame, Decision, Float, Instruction, Observation
+from embodied.types import CameraFrame, Decision, Instruction, Observation
 
 SHIPPED = Path(__file__).parent / "checkpoint"
 
@@ -80,8 +80,10 @@ class PalmePolicy:
         refusal, motion = self._refusal(answer), None
         if refusal is None:
             self._plan = answer.plan
-            points = np.array([sight.point_px for sight in answer.sights])
-            motion = answer.plan.ground(self._on_table(frame, points))
+            # From pixels of the model's picture to those of the camera's.
+            scale = np.array(frame.rgb.shape[1::-1]) / self.picture_size_px
+            points = np.array([sight.point_px for sight in answer.sights]) * scale - 0.5
+            motion = answer.plan.ground(unproject(frame, points, POINTED_HEIGHT_M))
         return Decision(
             text=refusal or answer.plan.text(),
             motion=motion,
@@ -101,12 +103,6 @@ class PalmePolicy:
             if sight.probability < self._sure:
                 return f"I see no {sight.noun}; I see: {seen}."
         return None
-
-    def _on_table(self, frame: CameraFrame, points_px: Float) -> Float:
-        """(N, 2) pixels of the model's picture to (N, 2) world x, y at the height of a block's centre."""
-        height, width = frame.rgb.shape[:2]
-        scale = np.array([width, height]) / self.picture_size_px
-        return unproject(frame, points_px * scale - 0.5, POINTED_HEIGHT_M)
 
     def _frame(self, observation: Observation) -> CameraFrame:
         try:

@@ -5,6 +5,7 @@ import numpy as np
 
 from embodied.errors import EmbodiedError
 from embodied.motion.skills import SkillCall
+from embodied.policy import PRIVILEGED
 from embodied.types import Decision, Instruction, Observation
 
 
@@ -14,7 +15,7 @@ class RandomPolicy:
     A task's score above this policy's is due to knowing which things the words name.
     """
 
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = (PRIVILEGED,)
 
     def __init__(self, seed: int = 0) -> None:
         self._rng = np.random.default_rng(seed)

@@ -5,6 +5,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -95,12 +96,12 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
         options.task,
         arm=options.arm,
         action_mode="skill",
-        cameras=decider.needs,
+        cameras=policy.cameras_of(decider),
         picture_size_px=options.picture_size_px,
     )
     fresh: list[Mapping[str, float]] = []
     again: list[Mapping[str, float]] = []
-    try:
+    with closing(env):
         # The first scene warms up: kernels are chosen and memory is taken.
         for number in range(options.decisions + 1):
             env.reset(seed=options.seed + number)
@@ -108,8 +109,6 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
             if number:
                 fresh += timings[:1]
                 again += timings[1:]
-    finally:
-        env.close()
     return {
         "policy": options.policy,
         "picture_size_px": options.picture_size_px,
@@ -159,10 +158,11 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
         )
         for name in ("light", "stock")
     }
+    light, stock = environments.values()
     rounds = 5
     actions = np.random.default_rng(options.seed).uniform(-0.01, 0.01, (options.steps // rounds + 1, 7))
     spent = dict.fromkeys(environments, 0.0)
-    try:
+    with closing(light), closing(stock):
         for number in range(rounds):
             for name, env in environments.items():
                 env.reset(seed=options.seed + number)
@@ -170,9 +170,6 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
                 for action in actions:
                     env.step(action.astype(np.float32))
                 spent[name] += time.perf_counter() - start
-    finally:
-        for env in environments.values():
-            env.close()
     rates = {name: rounds * len(actions) / seconds for name, seconds in spent.items()}
     return {
         "picture_size_px": options.picture_size_px,

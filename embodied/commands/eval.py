@@ -23,9 +23,8 @@ from embodied.episode import UNTIL, EpisodeResult, run_episode
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.files import write_json, write_text
 from embodied.motion.actions import ACTION_MODES
-from embodied.policy import POLICIES
-from embodied.processes import run_in_order
-from embodied.progress import progress_bar
+from embodied.policy import POLICIES, cameras_of
+from embodied.processes import progress_bar, run_in_order
 from embodied.registry import Registry
 from embodied.report import draw_figure, print_table, summarise
 from embodied.versions import cores, versions
@@ -211,7 +210,7 @@ class _Worker:
         options = self._options
         if task != self._task:
             self.close()
-            cameras = self._policies.plain.needs
+            cameras = cameras_of(self._policies.plain)
             if "torch" in sys.modules:  # the policy uses it
                 sys.modules["torch"].set_num_threads(self._threads)
             self._env = environments.make_environment(
