@@ -176,13 +176,12 @@ ARMS: Registry[ArmModel] = _Arms("arm", group="embodied.arms", build=_as_model)
 
 _FILES: dict[str, ArmModel] = {}
 
-_TEXTS = ("urdf", "tip", "hand")
 _NUMBERS: Mapping[str, int | None] = {  # key: how many; None: one for each joint
     "home_rad": None, "max_acceleration_rad_s2": None, "held_width_m": 2, "reach_lower_m": 3,
     "reach_upper_m": 3, "workspace_lower_m": 3, "workspace_upper_m": 3,
 }  # fmt: skip
 _NAMES: Mapping[str, int | None] = {"gripper_joints": 2, "cameras": None}
-_KEYS = (*_TEXTS, *_NUMBERS, *_NAMES, "gripper_width_m")
+_KEYS = ("urdf", "tip", "hand", *_NUMBERS, *_NAMES, "gripper_width_m")
 
 
 def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
@@ -203,14 +202,10 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
         for key, size in _NUMBERS.items()
     }
     values |= {key: _names(path, key, content[key], size) for key, size in _NAMES.items()}
-    values |= {key: str(content[key]) for key in ("tip", "hand")} | {
-        "name": str(content.get("name", path.stem))
-    }
-    for key, name, valid in (
-        ("hand", values["hand"], links),
-        *(("gripper_joints", name, sliders) for name in values["gripper_joints"]),
-    ):
-        check_name(f"{key} in {path}", name, valid)
+    values |= {key: str(content.get(key, path.stem)) for key in ("tip", "hand", "name")}
+    check_name(f"hand in {path}", values["hand"], links)
+    for name in values["gripper_joints"]:
+        check_name(f"gripper_joints in {path}", name, sliders)
     [width_m] = _numbers(path, "gripper_width_m", [content["gripper_width_m"]], 1)
     values["held_width_m"] = tuple(values["held_width_m"].tolist())
     model = ArmModel(urdf=urdf, chain=chain, gripper_width_m=float(width_m), **values)

@@ -5,8 +5,6 @@ The world frame is the arm's base frame (REP-103: x forward, y left, z up; metre
 z = 0. Camera poses are of the optical frame (z forward, x right, y down).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -48,6 +46,30 @@ class ObjectState:
         return float(np.arctan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z)))
 
 
+@dataclass(frozen=True, kw_only=True)
+class JointTrajectory:
+    """A time-parameterised motion of the arm and its gripper; starts where the arm is."""
+
+    joint_names: Sequence[str]  # N arm joints
+    time_s: Float  # (T,) strictly increasing, first is > 0
+    position_rad: Float  # (T, N)
+    velocity_rad_s: Float  # (T, N)
+    gripper_width_m: Float  # (T,) wanted distance between the fingers
+
+
+class Motion(Protocol):
+    """Something that an arm can do: a skill at pointed places, or a chunk of small steps."""
+
+    streamed: ClassVar[bool]
+    """Whether the next motion may arrive before this one ends."""
+
+    def plan(self, model: Any, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
+        """The joint motion from rest at (N,) for an arm, an `embodied.arm.ArmModel`.
+
+        Raises UnreachableError.
+        """
+
+
 class PrivilegedView(Protocol):
     """What a simulator lets an oracle see; a real arm has none."""
 
@@ -78,19 +100,6 @@ class Instruction:
     stamp_s: float = 0.0
 
 
-class Motion(Protocol):
-    """Something that an arm can do: a skill at pointed places, or a chunk of small steps."""
-
-    streamed: ClassVar[bool]
-    """Whether the next motion may arrive before this one ends."""
-
-    def plan(self, model: Any, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
-        """The joint motion from rest at (N,) for an arm, an `embodied.arm.ArmModel`.
-
-        Raises UnreachableError.
-        """
-
-
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """What a policy answers: words, and zero or one motion."""
@@ -101,14 +110,3 @@ class Decision:
     refused: bool = False  # the text says why, and nothing moves
     done: bool = True  # after the motion, if there is one, nothing of the command is left to do
     timings_ms: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class JointTrajectory:
-    """A time-parameterised motion of the arm and its gripper; starts where the arm is."""
-
-    joint_names: Sequence[str]  # N arm joints
-    time_s: Float  # (T,) strictly increasing, first is > 0
-    position_rad: Float  # (T, N)
-    velocity_rad_s: Float  # (T, N)
-    gripper_width_m: Float  # (T,) wanted distance between the fingers

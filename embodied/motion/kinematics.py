@@ -4,11 +4,10 @@
 The same chain serves the simulator, the graph and a real arm, so a plan made for one runs on all.
 """
 
-from __future__ import annotations
-
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -36,7 +35,7 @@ class Chain:
     max_velocity_rad_s: Float  # (N,)
 
     @classmethod
-    def from_urdf(cls, path: Path | str, tip: str) -> Chain:
+    def from_urdf(cls, path: Path | str, tip: str) -> Self:
         """Read the chain from the root of the URDF file at `path` to the link `tip`.
 
         Raises EmbodiedError where the file is no URDF, has no such link, or a joint between is neither

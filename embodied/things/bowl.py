@@ -27,20 +27,18 @@ def _mesh() -> Mesh:
     sides = 2 * SIDES
     vertices: list[Triple] = []
     triangles: list[int] = []
-    angles = 2.0 * np.pi * np.arange(sides) / sides
+    circle = [(float(np.cos(a)), float(np.sin(a))) for a in 2.0 * np.pi * np.arange(sides) / sides]
     # Faces own their vertices: the renderer then shades each ring flat along the profile.
     for (r0, z0), (r1, z1) in itertools.pairwise(profile):
         first = len(vertices)
-        for angle in angles:
-            c, s = float(np.cos(angle)), float(np.sin(angle))
+        for c, s in circle:
             vertices += [(r0 * c, r0 * s, z0), (r1 * c, r1 * s, z1)]
         for i in range(sides):
             a, b = first + 2 * i, first + 2 * ((i + 1) % sides)
             triangles += [a, b, b + 1, a, b + 1, a + 1]
     first = len(vertices)
     radius, height = profile[-1]
-    vertices += [(radius * float(np.cos(a)), radius * float(np.sin(a)), height) for a in angles]
-    vertices.append((0.0, 0.0, height))
+    vertices += [*((radius * c, radius * s, height) for c, s in circle), (0.0, 0.0, height)]
     for i in range(sides):
         triangles += [first + i, first + (i + 1) % sides, first + sides]
     return Mesh(vertices_m=tuple(vertices), triangles=tuple(triangles))

@@ -73,6 +73,10 @@ class SceneState:
         """The object that the command means by its "target" or "reference"."""
         return self.objects[episode.name_of(role)]
 
+    def places_m(self, episode: Episode) -> list[Float]:
+        """Where each object that the command means is, (3,) each."""
+        return [self.objects[name].position_m for name in episode.meant]
+
 
 class Task(ABC):
     """A family of commands: a subclass names its verb and its things, and says what success is.
@@ -194,8 +198,7 @@ class Task(ABC):
 
     def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
         """The motion that solves the episode from `state`."""
-        points = [state.objects[name].position_m[:2] for name in episode.meant]
-        return episode.plan.ground(np.array(points).reshape(-1, 2))
+        return episode.plan.ground(np.reshape(state.places_m(episode), (-1, 3))[:, :2])
 
     @abstractmethod
     def success(self, episode: Episode, state: SceneState) -> bool:

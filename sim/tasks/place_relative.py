@@ -31,8 +31,8 @@ class PlaceRelative(Task):
     def success(self, episode: Episode, state: SceneState) -> bool:
         plan = episode.plan
         assert plan.relation is not None and plan.reference is not None
-        target = state.of(episode, "target").position_m
-        offset = (target - state.of(episode, "reference").position_m)[:2]
+        target, reference = state.places_m(episode)
+        offset = (target - reference)[:2]
         direction = np.array(OFFSETS[plan.relation])
         along = float(offset @ direction)
         across = float(np.linalg.norm(offset - along * direction))

@@ -30,8 +30,7 @@ class PushTo(Task):
         )
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        target = state.of(episode, "target").position_m
-        zone = state.of(episode, "reference").position_m
+        target, zone = state.places_m(episode)
         return float(target[2]) <= ON_TABLE_M and distance_xy(target, zone) <= ON_ZONE_M
 
 

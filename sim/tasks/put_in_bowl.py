@@ -17,7 +17,6 @@ class PutInBowl(Task):
     reference_kinds = ("bowl",)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        target = state.of(episode, "target").position_m
-        bowl = state.of(episode, "reference").position_m
+        target, bowl = state.places_m(episode)
         inside = distance_xy(target, bowl) <= INSIDE_M and float(target[2]) <= MAX_HEIGHT_M
         return state.held is None and inside

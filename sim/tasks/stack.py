@@ -18,8 +18,7 @@ class Stack(Task):
     reference_kinds = ("block",)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        target = state.of(episode, "target").position_m
-        base = state.of(episode, "reference").position_m
+        target, base = state.places_m(episode)
         height_error = abs(float(target[2] - base[2]) - SIDE_M)
         on_top = distance_xy(target, base) <= MAX_OFFSET_M and height_error <= HEIGHT_TOLERANCE_M
         return state.held is None and on_top

@@ -5,8 +5,6 @@ To add one, write a file here with a class like those beside it; nothing else ch
 folder, decorate the class with `register`.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,7 +15,7 @@ from embodied.arm import ArmModel
 from embodied.errors import UnreachableError
 from embodied.motion.hand import TRAVEL_SPEED_M_S, HandPose, Waypoint
 from embodied.motion.trajectory import plan_motion
-from embodied.registry import Registry
+from embodied.registry import Registry, instance_of
 from embodied.types import Float, JointTrajectory
 
 TRAVEL_HEIGHT_M = 0.17
@@ -27,22 +25,6 @@ APPROACH_SPEED_M_S = 0.3
 RELEASE_WIDTH_M = 0.065
 """Wide enough to let a block go, narrow enough to spare its neighbours."""
 CLOSE_DWELL_S, OPEN_DWELL_S = 0.4, 0.3
-
-
-class Skill(ABC):
-    """A motion primitive. Its way begins wherever the hand is; the way home follows by itself."""
-
-    name: ClassVar[str]
-    points: ClassVar[int]
-    """How many places it takes."""
-    grasps: ClassVar[bool] = False
-    """Whether the fingers close on something: it has failed where they close on nothing."""
-    holds: ClassVar[bool] = False
-    """Whether it ends with something in the hand."""
-
-    @abstractmethod
-    def move(self, route: Route, points_m: Float) -> None:
-        """Add the way of the hand to `route`; `points_m` is (points, 3)."""
 
 
 class Route:
@@ -76,6 +58,22 @@ class Route:
         self.add(above(point_m), speed_m_s=APPROACH_SPEED_M_S)
 
 
+class Skill(ABC):
+    """A motion primitive. Its way begins wherever the hand is; the way home follows by itself."""
+
+    name: ClassVar[str]
+    points: ClassVar[int]
+    """How many places it takes."""
+    grasps: ClassVar[bool] = False
+    """Whether the fingers close on something: it has failed where they close on nothing."""
+    holds: ClassVar[bool] = False
+    """Whether it ends with something in the hand."""
+
+    @abstractmethod
+    def move(self, route: Route, points_m: Float) -> None:
+        """Add the way of the hand to `route`; `points_m` is (points, 3)."""
+
+
 def width_to_keep(model: ArmModel, gripper_width_m: float) -> float:
     """What to tell fingers that are this far apart, so that they stay so and what they hold is held."""
     low, high = model.held_width_m
@@ -89,7 +87,9 @@ def above(point_m: Float, yaw_rad: float = 0.0) -> HandPose:
     return HandPose.down(np.array([point_m[0], point_m[1], height]), yaw_rad)
 
 
-SKILLS: Registry[Skill] = Registry("skill", group="embodied.skills", package=__name__)
+SKILLS: Registry[Skill] = Registry(
+    "skill", group="embodied.skills", package=__name__, build=instance_of(Skill)
+)
 """Skills by name."""
 
 
