@@ -85,6 +85,19 @@ class Registry(Generic[T]):
                 importlib.import_module(f"{self._package}.{module.name}")
 
 
+def instance_of(kind: type[Any]) -> Callable[[str, Any], Any]:
+    """A `build` for parts that are objects of `kind`; an entry point may name the object or its class."""
+
+    def build(name: str, found: Any) -> Any:
+        part = found() if isinstance(found, type) and issubclass(found, kind) else found
+        if not isinstance(part, kind):
+            got = part.__name__ if isinstance(part, type) else f"a {type(part).__name__}"
+            raise EmbodiedError(f"{name!r} leads to {got}, which is no {kind.__module__}.{kind.__name__}")
+        return part
+
+    return build
+
+
 @lru_cache
 def _entry_points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     """Those of `group`. Reading them takes a while, and they change with the `path` of modules alone."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from embodied.registry import Registry
+from embodied.registry import Registry, instance_of
 
 Triple = tuple[float, float, float]
 
@@ -101,7 +101,9 @@ class Thing:
         assert not (self.grasp is not None and self.mass_kg <= 0.0), f"{self.name} is taken and has no mass"
 
 
-THINGS: Registry[Thing] = Registry("kind of thing", group="embodied.things", package=__name__)
+THINGS: Registry[Thing] = Registry(
+    "kind of thing", group="embodied.things", package=__name__, build=instance_of(Thing)
+)
 """Kinds of things by name."""
 
 

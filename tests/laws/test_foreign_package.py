@@ -30,6 +30,9 @@ roll_away = "strange_robots:RollAway"
 [project.entry-points."embodied.things"]
 ball = "strange_robots:BALL"
 
+[project.entry-points."embodied.verbs"]
+roll = "strange_robots:Roll"
+
 [project.entry-points."embodied.arms"]
 short_panda = "strange_robots:short_panda"
 
@@ -41,7 +44,7 @@ py-modules = ["strange_robots"]
 MODULE = '''
 import numpy as np
 
-from embodied import Decision, SkillCall, load_arm
+from embodied import Decision, Noun, Plan, SkillCall, Verb, load_arm
 from embodied.arm import ROBOTS
 from embodied.things import Grasp, Part, Sphere, Thing
 from sim.tasks import Task
@@ -58,9 +61,19 @@ def short_panda():
     return load_arm(ROBOTS / "panda.yaml", name="short_panda", reach_upper_m=[0.7, 0.35, 0.5])
 
 
+class Roll(Verb):
+    name = "roll"
+    sentence = "roll {target}"
+    ability = "roll"
+
+    def ground(self, plan, points_m):
+        x, y = points_m[0]
+        return SkillCall(skill="push", points_m=np.array([[x, y, 0.022], [x - 0.08, y, 0.022]]))
+
+
 class RollAway(Task):
     name = "roll_away"
-    verb = "touch"
+    verb = "roll"
     target_kinds = ("ball",)
     scene = {"ball": (1, 1), "bowl": (1, 1)}
     templates = ("roll {a} away",)
@@ -74,7 +87,7 @@ class RollAway(Task):
 class Strange:
     """Sees the simulator's truth, and rolls the ball."""
 
-    needs = ()
+    needs = ("privileged",)
 
     def reset(self, instruction, seed=None):
         self.words = instruction.text
@@ -82,10 +95,9 @@ class Strange:
     def decide(self, observation):
         assert "roll" in self.words.lower(), self.words
         ball = next(each for each in observation.privileged.objects().values() if each.kind == "ball")
-        x, y, _ = ball.position_m
-        points = np.array([[x, y, 0.022], [x - 0.08, y, 0.022]])
-        call = SkillCall(skill="push", points_m=points)
-        return Decision(text="push the ball", motion=call, observation_stamp_s=observation.stamp_s)
+        plan = Plan(verb="roll", target=Noun(ball.colour, "ball"))
+        motion = plan.ground(ball.position_m[None, :2])
+        return Decision(text=plan.text(), motion=motion, observation_stamp_s=observation.stamp_s)
 '''
 
 
@@ -114,7 +126,7 @@ def embodied(installed: Path, folder: Path, *arguments: str) -> subprocess.Compl
 def test_its_parts_are_listed(installed: Path, tmp_path: Path) -> None:
     done = embodied(installed, tmp_path, "tasks")
     assert done.returncode == 0, done.stderr
-    for name in ("roll_away", "strange", "short_panda", "ball"):
+    for name in ("roll_away", "strange", "short_panda", "ball", "roll"):
         assert name in done.stdout
 
 

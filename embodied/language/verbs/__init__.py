@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 
 from embodied.motion.skills import SkillCall
-from embodied.registry import Registry
+from embodied.registry import Registry, instance_of
 from embodied.things import THINGS, Thing
 from embodied.types import Float
 
@@ -110,7 +110,7 @@ class Verb(ABC):
                 yield Plan(verb=self.name, target=target, relation=relation, reference=reference)
 
 
-VERBS: Registry[Verb] = Registry("verb", group="embodied.verbs", package=__name__)
+VERBS: Registry[Verb] = Registry("verb", group="embodied.verbs", package=__name__, build=instance_of(Verb))
 """Verbs by name."""
 
 
