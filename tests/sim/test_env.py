@@ -10,16 +10,19 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-import sim
-from embodied.actions import ACTION_MODES, from_skill_action, to_skill_action
+from embodied.arm import ARMS, arm_model
+from embodied.environments import environment_id, task_names
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
+from embodied.motion.actions import ACTION_MODES, EE_DELTA_NAMES, ActionChunk, to_chunk
+from embodied.motion.hand import HandPose, turn_between
+from embodied.motion.skills import SkillCall
 from embodied.policy import make_policy
-from embodied.skills import HOME, to_chunk
-from embodied.types import ActionChunk, Instruction, SkillCall
-from sim.env import TabletopEnv
-from sim.tasks import FAMILIES, TASKS
+from embodied.types import Instruction
+from sim.env import MAX_STEPS, TabletopEnv
+from sim.tasks import TABLETOP, TASKS
 
-FAMILY_NAMES = tuple(family.name for family in FAMILIES)
+PANDA = arm_model("panda")
+HOME = HandPose.from_matrix(PANDA.home_pose)
 Make = Callable[..., TabletopEnv]
 
 
@@ -29,7 +32,7 @@ def make() -> Iterator[Make]:
 
     def build(task: str = "put_in_bowl", **options: Any) -> TabletopEnv:
         options = {"cameras": ("front",), "picture_size_px": 32, **options}
-        env = gymnasium.make(sim.environment_id(task), **options).unwrapped
+        env = gymnasium.make(environment_id(task), **options).unwrapped
         assert isinstance(env, TabletopEnv)
         made.append(env)
         return env
@@ -52,9 +55,8 @@ def same(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 
 def test_every_task_has_an_id() -> None:
-    assert {sim.environment_id(task) for task in TASKS} == set(sim.ENV_IDS)
-    assert sim.environment_id("put_in_bowl") == "Embodied/PutInBowl-v0"
-    assert set(sim.ENV_IDS) <= set(gymnasium.registry)
+    assert set(TASKS) == set(task_names())
+    assert {environment_id(task) for task in TASKS} <= set(gymnasium.registry)
 
 
 @pytest.mark.parametrize("task", [*TASKS])
@@ -68,25 +70,25 @@ def test_gymnasium_finds_nothing_wrong(make: Make, task: str, action_mode: str) 
     assert env.episode.task == task
 
 
-@pytest.mark.parametrize("task", FAMILY_NAMES)
+@pytest.mark.parametrize("task", TABLETOP)
 def test_the_oracle_solves_every_family(make: Make, task: str) -> None:
     env = make(task, action_mode="skill", cameras=())
     for seed in range(5):
         env.reset(seed=seed)
-        _, reward, terminated, truncated, info = env.step(to_skill_action(oracle_call(env)))
+        _, reward, terminated, truncated, info = env.step(env.skills.encode(oracle_call(env)))
         assert info["is_success"], (seed, info)
         assert (reward, terminated, truncated, info["score"]) == (1.0, True, False, 1.0)
         # The arm is back where it hides nothing.
-        assert np.abs(env.observe().joint_position_rad - env.arm.features.home_rad).max() < 0.02
+        assert np.abs(env.observe().joint_position_rad - env.model.home_rad).max() < 0.02
 
 
-@pytest.mark.parametrize("task", FAMILY_NAMES)
+@pytest.mark.parametrize("task", TABLETOP)
 def test_the_oracle_solves_every_family_in_small_steps(make: Make, task: str) -> None:
     env = make(task, action_mode="ee_delta", cameras=())
     for seed in range(2):
         env.reset(seed=seed)
         info: dict[str, Any] = {}
-        for action in to_chunk(oracle_call(env), HOME).ee_delta:
+        for action in to_chunk(env.model, oracle_call(env), HOME, 0.08).ee_delta:
             assert env.action_space.contains(action)
             _, _, terminated, truncated, info = env.step(action)
             assert not truncated
@@ -119,7 +121,7 @@ def test_a_skill_repeats_to_the_last_bit(make: Make) -> None:
     ends = []
     for _ in range(2):
         env.reset(seed=4)
-        env.step(to_skill_action(oracle_call(env)))
+        env.step(env.skills.encode(oracle_call(env)))
         ends.append({name: item.position_m.tolist() for name, item in env.world.objects().items()})
     assert ends[0] == ends[1]
 
@@ -138,7 +140,7 @@ def test_other_seeds_give_other_episodes(make: Make) -> None:
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_actions_that_are_not_finite_are_refused(make: Make, bad: float) -> None:
     for mode, action in (
-        ("ee_delta", np.full(5, bad)),
+        ("ee_delta", np.full(7, bad)),
         ("joint", np.full(8, bad)),
         ("skill", {"skill": 1, "points_m": np.full((2, 3), bad)}),
     ):
@@ -154,13 +156,14 @@ def test_a_place_out_of_reach_moves_nothing_and_is_told(make: Make) -> None:
     env = make(action_mode="skill")
     before, _ = env.reset(seed=0)
     call = SkillCall(skill="pick", points_m=np.array([[2.0, 0.0, 0.02]]))
-    after, _, terminated, truncated, info = env.step(to_skill_action(call))
-    assert "outside of the workspace" in info["refused"]
+    after, _, terminated, truncated, info = env.step(env.skills.encode(call))
+    assert "outside of the reach" in info["refused"]
     assert same(before, after)
     assert not terminated
     assert not truncated
-    *_, truncated, info = env.step(to_skill_action(call))
-    assert truncated
+    for step in range(2, MAX_STEPS["skill"] + 1):
+        *_, truncated, info = env.step(env.skills.encode(call))
+        assert truncated is (step == MAX_STEPS["skill"])
     assert not info["is_success"]
 
 
@@ -168,7 +171,7 @@ def test_the_hand_stays_in_its_workspace(make: Make) -> None:
     env = make(action_mode="ee_delta", cameras=())
     env.reset(seed=0)
     for _ in range(14):
-        obs, *_ = env.step(np.array([0.0, 0.0, -0.05, 0.0, -1.0], dtype=np.float32))
+        obs, *_ = env.step(np.array([0.0, 0.0, -0.05, 0.0, 0.0, 0.0, -1.0], dtype=np.float32))
     # The tool centre point stops above the table; the tips reach 5 mm further.
     assert 0.004 < obs["state"][17] < 0.02
 
@@ -176,7 +179,7 @@ def test_the_hand_stays_in_its_workspace(make: Make) -> None:
 def test_joints_go_where_they_are_told(make: Make) -> None:
     env = make(action_mode="joint", cameras=())
     env.reset(seed=0)
-    goal = env.arm.features.home_rad + np.array([0.2, -0.1, 0.1, 0.1, 0.0, 0.1, -0.3])
+    goal = env.model.home_rad + np.array([0.2, -0.1, 0.1, 0.1, 0.0, 0.1, -0.3])
     for _ in range(5):
         obs, *_ = env.step(np.append(goal, 0.03))
     assert np.abs(obs["state"][:7] - goal).max() < 0.01
@@ -187,7 +190,7 @@ def test_swap_asks_for_something_else_in_the_same_scene(make: Make) -> None:
     env = make(action_mode="skill", cameras=())
     _, info = env.reset(seed=1, options={"swap": True})
     assert info["original_success"] is False
-    *_, info = env.step(to_skill_action(oracle_call(env)))
+    *_, info = env.step(env.skills.encode(oracle_call(env)))
     assert info["is_success"]
     assert info["original_success"] is False
 
@@ -213,6 +216,7 @@ def test_wrong_names_are_answered_with_the_right_ones(make: Make) -> None:
         ({"split": "sen"}, "seen"),
         ({"cameras": ("frnt",)}, "front"),
         ({"render_mode": "rgb"}, "rgb_array"),
+        ({"arm": "pandas"}, "panda"),
     ):
         with pytest.raises(UnknownNameError, match=expected):
             TabletopEnv(**options)  # type: ignore[arg-type]
@@ -220,15 +224,6 @@ def test_wrong_names_are_answered_with_the_right_ones(make: Make) -> None:
         TabletopEnv("put_in_bowel")
     with pytest.raises(EmbodiedError, match="reset"):
         _ = make().episode
-
-
-def test_a_skill_call_survives_its_action() -> None:
-    call = SkillCall(skill="push", points_m=np.array([[0.5, 0.0, 0.02], [0.4, 0.1, 0.02]]))
-    back = from_skill_action(to_skill_action(call))
-    assert back.skill == call.skill
-    assert np.allclose(back.points_m, call.points_m)
-    with pytest.raises(UnsafeCommandError, match="no skill 7"):
-        from_skill_action({"skill": 7, "points_m": np.zeros((2, 3))})
 
 
 def test_the_picture_to_show_is_the_front_camera(make: Make) -> None:
@@ -240,8 +235,89 @@ def test_the_picture_to_show_is_the_front_camera(make: Make) -> None:
 def test_chunks_are_actions_as_they_are(make: Make) -> None:
     env = make(action_mode="ee_delta", cameras=())
     env.reset(seed=0)
-    chunk = ActionChunk(ee_delta=np.array([[0.03, 0.02, -0.04, 0.1, 1.0]], dtype=np.float32), rate_hz=10.0)
-    for _ in range(4):
-        obs, *_ = env.step(chunk.ee_delta[0])
+    row = [0.03, 0.02, -0.04, 0.0, 0.0, 0.1, 1.0]
+    chunk = ActionChunk(ee_delta=np.array([row] * 4, dtype=np.float32))
+    for action in chunk.ee_delta:
+        assert env.action_space.contains(action)
+        obs, *_ = env.step(action)
     assert np.allclose(obs["state"][15:18], HOME.position_m + np.array([0.12, 0.08, -0.16]), atol=0.006)
-    assert obs["state"][18] == pytest.approx(0.4, abs=0.03)
+    assert obs["state"][18] == pytest.approx(HOME.yaw_rad + 0.4, abs=0.03)
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_a_turn_is_about_an_axis_of_the_world(make: Make, axis: int) -> None:
+    env = make(action_mode="ee_delta", cameras=())
+    env.reset(seed=0)
+    action = np.zeros(7, dtype=np.float32)
+    action[3 + axis] = 0.1
+    for _ in range(3):
+        env.step(action)
+    env.step(np.zeros(7, dtype=np.float32))
+    wanted = HOME.turned(np.eye(3)[axis], 0.3)
+    hand = HandPose.from_matrix(env.model.chain.forward(env.observe().joint_position_rad))
+    assert turn_between(hand.orientation, wanted.orientation) < 0.02
+    assert np.allclose(hand.position_m, wanted.position_m, atol=0.003)
+
+
+def test_steps_beyond_the_largest_are_cut_off(make: Make) -> None:
+    env = make(action_mode="ee_delta", cameras=())
+    ends = []
+    for size in (1.0, 9.0):
+        env.reset(seed=0)
+        obs, *_ = env.step(np.array([0.0, 0.05 * size, -0.05, 0.0, 0.0, 0.3 * size, size]))
+        ends.append(obs["state"])
+    assert np.array_equal(ends[0], ends[1])
+
+
+@pytest.mark.parametrize("arm", ARMS.names())
+@pytest.mark.parametrize("action_mode", ACTION_MODES)
+def test_every_arm_has_spaces_of_its_own(make: Make, arm: str, action_mode: str) -> None:
+    env = make("touch", arm=arm, action_mode=action_mode)
+    model = arm_model(arm)
+    obs, info = env.reset(seed=0)
+    assert env.observation_space.contains(obs)
+    assert obs["state"].shape == (2 * model.joints + 1 + 4,)
+    assert np.allclose(obs["state"][: model.joints], model.home_rad, atol=0.01)
+    assert info["told_width_m"] == model.gripper_width_m
+    sizes = {"ee_delta": len(EE_DELTA_NAMES), "joint": model.joints + 1}
+    if action_mode in sizes:
+        assert env.action_space.shape == (sizes[action_mode],)
+    env.action_space.seed(0)
+    obs, *_ = env.step(env.action_space.sample())
+    assert env.observation_space.contains(obs)
+
+
+@pytest.mark.parametrize("task", TABLETOP)
+def test_the_oracle_solves_every_family_with_the_other_arm(make: Make, task: str) -> None:
+    env = make(task, arm="ur5e", action_mode="skill", cameras=())
+    for seed in range(2):
+        env.reset(seed=seed)
+        *_, info = env.step(env.skills.encode(oracle_call(env)))
+        assert info["is_success"], (seed, info)
+
+
+def test_an_environment_keeps_the_skills_that_it_was_made_with(make: Make) -> None:
+    env = make(action_mode="skill", skills=("touch", "home"), cameras=())
+    assert env.action_space["skill"].n == 2
+    assert env.action_space["points_m"].shape == (1, 3)
+    env.reset(seed=0)
+    with pytest.raises(UnsafeCommandError, match="made with: touch, home"):
+        env.skills.encode(oracle_call(env))
+    action = env.skills.encode(SkillCall(skill="home", points_m=np.zeros((0, 3))))
+    assert env.action_space.contains(action)
+    env.step(action)
+    with pytest.raises(UnknownNameError, match="Did you mean 'touch'"):
+        make(action_mode="skill", skills=("tuch",))
+
+
+def test_what_the_fingers_felt_is_told(make: Make) -> None:
+    env = make("pick_up", action_mode="skill", cameras=())
+    _, info = env.reset(seed=0)
+    assert info["narrowest_m"] == pytest.approx(0.08, abs=2e-3)
+    *_, info = env.step(env.skills.encode(oracle_call(env)))
+    # A block may stand at an angle between the fingers.
+    assert 0.038 < info["narrowest_m"] < 0.058 and info["told_width_m"] == 0.0
+    env.reset(seed=0)
+    empty = SkillCall(skill="pick", points_m=np.array([[0.3, 0.35, 0.02]]))
+    *_, info = env.step(env.skills.encode(empty))
+    assert info["narrowest_m"] < 0.004 and not info["is_success"]
