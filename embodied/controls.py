@@ -56,10 +56,9 @@ class OtherImage:
     def decide(self, observation: Observation) -> Decision:
         """What the policy decides on the other pictures."""
         self._other = self._other or self._look()
-        cameras = {
-            name: replace(frame, rgb=self._other.cameras[name].rgb) if name in self._other.cameras else frame
-            for name, frame in observation.cameras.items()
-        }
+        cameras = dict(observation.cameras)
+        for name in cameras.keys() & self._other.cameras.keys():
+            cameras[name] = replace(cameras[name], rgb=self._other.cameras[name].rgb)
         return self._policy.decide(replace(observation, cameras=cameras))
 
 

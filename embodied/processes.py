@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work in several processes: one pool for everything that has many independent jobs."""
+"""Work in several processes: one pool for everything that has many independent jobs, and a progress bar."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -102,3 +103,15 @@ def _work(function: Callable[[J], R], jobs: Sequence[J]) -> list[R] | EmbodiedEr
         # Exceptions with arguments of their own do not survive the way between processes.
         usage = isinstance(error, ConfigError | UnknownNameError)
         return ConfigError(str(error)) if usage else EmbodiedError(str(error))
+
+
+@contextmanager
+def progress_bar(what: str, total: int, *, completed: int = 0) -> Iterator[Callable[[int], None]]:
+    """Gives a function that counts finished pieces of work; the bar is on a terminal, by standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+        bar = progress.add_task(what, total=total, completed=completed)
+        yield lambda pieces: progress.advance(bar, pieces)

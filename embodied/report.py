@@ -113,10 +113,9 @@ def draw_figure(rows: Sequence[Row], path: Path, title: str) -> None:
     for column, split in enumerate(splits):
         shown = [row for row in rows if row["split"] == split]
         at = [tasks.index(row["task"]) + (column - (len(splits) - 1) / 2) * width for row in shown]
-        rates = [100 * row["success"] for row in shown]
-        below = [rate - 100 * row["ci95"][0] for rate, row in zip(rates, shown, strict=True)]
-        above = [100 * row["ci95"][1] - rate for rate, row in zip(rates, shown, strict=True)]
-        bounds = [[max(value, 0.0) for value in side] for side in (below, above)]
+        rates = np.array([100 * row["success"] for row in shown])
+        low, high = np.array([row["ci95"] for row in shown]).T * 100
+        bounds = np.maximum([rates - low, high - rates], 0.0)
         axes.bar(at, rates, 0.92 * width, yerr=bounds, label=split, error_kw={"capsize": 2, "linewidth": 1})
     axes.set_xticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
     axes.set_ylim(0, 105)

@@ -27,8 +27,7 @@ from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.verbs import CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
-from embodied.processes import run_in_order
-from embodied.progress import progress_bar
+from embodied.processes import progress_bar, run_in_order
 from embodied.things import THINGS
 from embodied.types import ObjectState
 from sim import scene

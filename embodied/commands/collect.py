@@ -18,8 +18,7 @@ from embodied.data.layout import Feature, number
 from embodied.environments import DEFAULT_SUITE, EVALUATION_SEED, check_split, make_environment, suite_tasks
 from embodied.episode import run_episode
 from embodied.motion.actions import EE_DELTA_NAMES
-from embodied.processes import run_in_order
-from embodied.progress import progress_bar
+from embodied.processes import progress_bar, run_in_order
 from embodied.registry import Registry
 from embodied.versions import cores
 

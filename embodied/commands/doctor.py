@@ -8,6 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -133,9 +134,8 @@ def _ros() -> Iterator[Check]:
 
 def _simulator() -> Check:
     try:
-        env = make_environment("put_in_bowl")
-        observation, _ = env.reset(seed=0)
-        env.close()
+        with closing(make_environment("put_in_bowl")) as env:
+            observation, _ = env.reset(seed=0)
     except (ImportError, EmbodiedError) as error:
         return Check("simulator", "missing", f"does not start: {error}", INSTALL)
     return Check("simulator", "ok", f"runs; front picture {observation['front'].shape}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draw the way through the house, with the parts that are installed, as SVG."""
 
+import json
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,20 +21,8 @@ PARTS: Mapping[str, Iterable[str]] = {
     "arms": ARMS, "verbs": VERBS, "skills": SKILLS, "policies": POLICIES, "things": THINGS
 }  # fmt: skip
 
-WAY = (  # what it is, what it gives, where it stands in this package, which parts are found by name
-    ("Senses and words", "an Observation, stamped when taken; an Instruction", "types.py", ""),
-    ("The door", "stop words act at once; what cannot be a command is answered", "language/door.py", ""),
-    ("The loop", "observe, decide, execute, look again", "run.py", "tasks"),
-    ("A policy", "a Decision: words, and one motion or none", "policy.py", "policies"),
-    ("Multimodal sentence", "sensor tokens among the words of the command", "model/sentence.py", ""),
-    ("Language model", "a plan, word by word, and pointed places", "model/engine.py", ""),
-    ("The plan", "a verb with its things: a sentence of a closed language", "language/verbs", "verbs"),
-    ("Things", "how each is grasped, and what rests in or on it", "things", "things"),
-    ("Skills", "waypoints of the hand, for any arm", "motion/skills", "skills"),
-    ("Trajectory", "a joint motion within the limits of the arm", "motion/trajectory.py", ""),
-    ("The gate", "limits, workspace, stop; no neural network", "safety/gate.py", ""),
-    ("The arm", "PyBullet, a ros2_control controller, or any environment", "arm.py", "arms"),
-)
+WAY: list[tuple[str, str, str, str]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
+"""What it is, what it gives, where it stands in this package, which parts are found by name."""
 STEP_PX = 84
 HEAD = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 920 {height}" font-family="Arial, sans-serif">
 <style>text {{ font-size: 14px; fill: #1f2933 }} .file {{ text-anchor: end; fill: #7b8794 }}

@@ -27,7 +27,7 @@ from embodied.model.heads import Reading
 from embodied.model.palme import ModalityConfig, Palme, PalmeConfig
 from embodied.model.plan_tokens import PlanLanguage
 from embodied.model.sentence import PLANNED, PREFIX, allowed, positions, prompt
-from embodied.progress import progress_bar
+from embodied.processes import progress_bar
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData, Labels, Place, naming_losses
 

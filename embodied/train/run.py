@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from embodied.files import replacing, write_json
-from embodied.progress import progress_bar
+from embodied.processes import progress_bar
 from embodied.versions import machine, versions
 
 
