@@ -98,3 +98,15 @@ def test_every_file_of_the_rooms_is_installed(workspace: Workspace) -> None:
 
 def test_the_command_line_starts(workspace: Workspace) -> None:
     assert "usage: embodied" in in_workspace(workspace, f"{workspace.prefix}/lib/embodied/embodied --help")
+
+
+def test_the_parts_of_every_room_are_found(workspace: Workspace) -> None:
+    code = (
+        "from embodied.arm import ARMS, arm_model; from embodied.policy import POLICIES; "
+        "from embodied.cli import COMMANDS; from embodied.environments import task_names; "
+        "print(*sorted(ARMS), *sorted(POLICIES), *sorted(COMMANDS), *task_names()); "
+        "print(arm_model('ur5e').urdf)"
+    )
+    names, urdf = in_workspace(workspace, f'{sys.executable} -c "{code}"').strip().splitlines()[-2:]
+    assert {"panda", "ur5e", "palme", "oracle", "eval", "say", "tasks", "put_in_bowl"} <= set(names.split())
+    assert Path(urdf).resolve().is_relative_to(workspace.prefix.parents[1])

@@ -2,6 +2,7 @@
 """What pip, ROS and CI read of this repository: metadata, requirements, commands."""
 
 import ast
+import configparser
 import importlib
 import os
 import re
@@ -37,13 +38,15 @@ def egg_info(folder: Path, ros_distro: str = "") -> Path:
     return folder / "embodied.egg-info"
 
 
+def entry_points(metadata: Path) -> dict[str, dict[str, str]]:
+    """Group -> name -> target."""
+    parser = configparser.ConfigParser(delimiters="=")
+    parser.read(metadata / "entry_points.txt")
+    return {group: dict(parser[group]) for group in parser.sections()}
+
+
 def console_scripts(metadata: Path) -> dict[str, str]:
-    lines = (metadata / "entry_points.txt").read_text().splitlines()
-    assert lines[0] == "[console_scripts]"
-    return {
-        name.strip(): target.strip()
-        for name, _, target in (line.partition("=") for line in lines[1:] if line)
-    }
+    return entry_points(metadata)["console_scripts"]
 
 
 def extras(metadata: Path) -> Mapping[str, list[Requirement]]:
@@ -95,12 +98,29 @@ def test_changelog_and_licence_files_belong_to_this_version(manifest: Package) -
     assert "SmolLM2-135M-Instruct" in (ROOT / "NOTICE").read_text()
 
 
-def test_every_command_leads_to_a_function(metadata: Path) -> None:
-    scripts = console_scripts(metadata)
-    assert {"embodied", "ros2", "sim_node", "agent_node", "gate_node"} <= set(scripts)
-    for target in scripts.values():
-        module, _, function = target.partition(":")
-        assert callable(getattr(importlib.import_module(module), function)), target
+def test_every_entry_point_leads_to_something(metadata: Path) -> None:
+    groups = entry_points(metadata)
+    assert {"embodied", "ros2", "sim_node", "agent_node", "gate_node"} <= set(groups["console_scripts"])
+    for group, targets in groups.items():
+        for name, target in targets.items():
+            module, _, attribute = target.partition(":")
+            found = importlib.import_module(module)
+            if group == "embodied.environments":  # its import registers them
+                assert not attribute, name
+            else:
+                assert callable(getattr(found, attribute)), (group, name)
+
+
+def test_our_rooms_plug_in_as_a_strangers_package_does(metadata: Path) -> None:
+    groups = entry_points(metadata)
+    files = {path.stem for path in (ROOT / "embodied" / "commands").glob("*.py")} - {"__init__"}
+    assert set(groups["embodied.commands"]) == {*files, "say", "tasks"}
+    assert set(groups["embodied.policies"]) == {"palme", "oracle", "random", "colour_blob"}
+    assert groups["embodied.environments"] == {"tabletop": "sim"}
+    assert set(groups) == {
+        "console_scripts",
+        *(f"embodied.{name}" for name in ("commands", "policies", "environments", "collectors", "runners")),
+    }
 
 
 def test_the_ros2_command_is_left_to_a_ros_installation(metadata: Path, tmp_path: Path) -> None:

@@ -30,10 +30,14 @@ import yaml
 from embodied.errors import EmbodiedError, check_name
 from embodied.language.verbs import Noun, Plan
 
+try:  # ten times as quick
+    from yaml import CSafeLoader as SafeLoader
+except ImportError:
+    from yaml import SafeLoader
+
 FOLDER = Path(__file__).parent
 Words = Mapping[str, tuple[str, ...]]
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the first is ten times as quick
 _TABLES = ("words", "relations", "held_out_relations")
 _NOUNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
@@ -95,7 +99,7 @@ class Phrases:
 def read(file: Path) -> Mapping[str, Any]:
     """A YAML file with its lists of phrases as tuples. Raises EmbodiedError that says what is wrong."""
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _LOADER)
+        content = yaml.load(file.read_text(encoding="utf-8"), SafeLoader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise EmbodiedError(f"no phrases in {file}: {str(error).splitlines()[0]}") from None
     if not isinstance(content, dict):

@@ -57,7 +57,7 @@ def test_a_policy_in_ones_own_folder_is_evaluated(tmp_path: Path) -> None:
 
 
 def test_a_class_that_is_no_policy_is_refused_with_what_it_lacks(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("class Half:\n    needs = ('front',)\n\n    def reset(self, i, s): ...\n")
+    (tmp_path / "mine.py").write_text("class Half:\n    needs = ('front',)\n    def reset(self, i, s): ...\n")
     done = run(tmp_path, "eval", "policy=mine:Half", "task=touch", "episodes=1", "out=eval.json")
     assert done.returncode != 0
     assert "lacks decide()" in done.stderr

@@ -44,6 +44,8 @@ class ClearZone(Task):
     def success(self, episode: Episode, state: SceneState) -> bool:
         target, zone = state.of(episode, "target"), state.of(episode, "reference")
         return state.held is None and target.position_m[0] - zone.position_m[0] > 0.06
+
+
 # --8<-- end
 
 

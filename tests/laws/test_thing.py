@@ -50,9 +50,7 @@ def standing(kind: str, x: float, y: float, z: float = 0.0) -> ObjectState:
         ("place_relative", "place blue block left of red mug", (standing("block", 0.6, 0.1, 0.02),)),
     ],
 )
-def test_a_mug_is_touched_taken_and_put_beside(
-    task: str, plan: str, others: tuple[ObjectState, ...]
-) -> None:
+def test_a_mug_is_touched_taken_and_put_beside(task: str, plan: str, others: tuple[ObjectState, ...]) -> None:
     parsed = parse_plan(plan)
     assert parsed.text() == plan
     assert Noun("red", "mug") in parsed.nouns

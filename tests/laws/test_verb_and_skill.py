@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Law: a verb and the skill that it asks for are one class each; told in words, the arm does it in physics."""
+"""Law: a verb and the skill that it asks for are one class each, and the arm does it in physics."""
 
 from typing import ClassVar
 
@@ -56,6 +56,8 @@ class KnockOver(Verb):
         assert plan.target is not None
         height = 0.8 * plan.target.thing.touch_height_m
         return SkillCall(skill="topple", points_m=at_height(points_m[0], height)[None])
+
+
 # --8<-- end
 
 

@@ -39,6 +39,8 @@ class OneByOne:
 
     def _next(self) -> None:
         self._policy.reset(Instruction(text=self._left.pop(0)))
+
+
 # --8<-- end
 
 
