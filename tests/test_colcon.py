@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`colcon build`, plain and with --symlink-install, on a copy of the repository."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -110,3 +111,23 @@ def test_the_parts_of_every_room_are_found(workspace: Workspace) -> None:
     names, urdf = in_workspace(workspace, f'{sys.executable} -c "{code}"').strip().splitlines()[-2:]
     assert {"panda", "ur5e", "palme", "oracle", "eval", "say", "tasks", "put_in_bowl"} <= set(names.split())
     assert Path(urdf).resolve().is_relative_to(workspace.prefix.parents[1])
+
+
+def test_every_group_of_entry_points_is_the_workspaces_own(workspace: Workspace) -> None:
+    """Those that its metadata hold, and not those of another installation on this machine."""
+    code = (
+        "import json; from importlib.metadata import distribution; here = distribution('embodied'); "
+        "print(json.dumps([str(here.locate_file('')), sorted({e.group for e in here.entry_points})]))"
+    )
+    place, groups = json.loads(in_workspace(workspace, f'{sys.executable} -c "{code}"').splitlines()[-1])
+    assert Path(place).resolve().is_relative_to(workspace.prefix.parents[1])
+    rooms = ("collectors", "commands", "environments", "policies", "runners")
+    assert groups == ["console_scripts", *(f"embodied.{room}" for room in rooms)]
+
+
+def test_an_installed_oracle_acts_with_an_installed_arm(workspace: Workspace, tmp_path: Path) -> None:
+    for arm in ("panda", "ur5e"):
+        out = tmp_path / f"{arm}.json"
+        arguments = f"policy=oracle task=touch split=seen episodes=1 workers=1 arm={arm} out={out}"
+        in_workspace(workspace, f"{workspace.prefix}/lib/embodied/embodied eval {arguments}")
+        assert json.loads(out.read_text())["results"][0]["successes"] == 1
