@@ -12,8 +12,6 @@ refused (a plain answer, nothing moved), failed or stopped. `id` is new with eac
 instruction pre-empts the one under way. Words that stop, and `~/cancel`, stop the arm at once.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

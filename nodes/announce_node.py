@@ -5,8 +5,6 @@ It ends when there is no more to tell. Its exit code is the outcome of the instr
 failed or stopped; 0 without an instruction.
 """
 
-from __future__ import annotations
-
 import sys
 
 import rclpy

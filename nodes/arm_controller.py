@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ros2_control's joint trajectory controller does on a real arm, for the simulated one."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from embodied.errors import UnsafeCommandError

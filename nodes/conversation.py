@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One instruction to the running agent, followed to its outcome."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields

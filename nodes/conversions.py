@@ -4,8 +4,6 @@
 One finger's joint, `gripper_joint`, stands for the gripper in messages; its position is half of the width.
 """
 
-from __future__ import annotations
-
 from array import array
 from collections.abc import Sequence
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's side of the gate: propose a motion, keep it alive, follow it to its end."""
 
-from __future__ import annotations
-
 import threading
 import time
 import uuid

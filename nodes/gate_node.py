@@ -16,8 +16,6 @@ Motion runs on ROS time; the watchdogs over the other processes run on steady ti
 brought to rest where it is measured.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from typing import Any

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The parameters of gate_node, all of them read once at its start."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

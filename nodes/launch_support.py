@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the launch files need of this package. No ROS is imported: ROS's `launch` runs without rclpy."""
 
-from __future__ import annotations
-
 import atexit
 import os
 import shutil

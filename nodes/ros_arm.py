@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """An arm behind topics: what the agent sees and feels of it, and the gate that moves it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import replace

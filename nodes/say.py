@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tell the running graph what to do and follow it to its outcome."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

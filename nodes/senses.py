@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the agent last saw and felt: subscriptions that store, and one observation out of them."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Sequence

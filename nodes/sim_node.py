@@ -10,8 +10,6 @@ Publishes `/clock`, `joint_states`, and for each camera `camera/<name>/image_raw
 JSON with the instruction and the objects. `~/score` answers JSON with `is_success` and `score`.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

@@ -4,8 +4,6 @@
 There is no daemon that already knows the graph, so each command waits until it has discovered it.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

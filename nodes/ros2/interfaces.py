@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Message and service types by name, and their values as YAML."""
 
-from __future__ import annotations
-
 import array
 import importlib
 from collections.abc import Mapping

@@ -5,8 +5,6 @@ Whatever happens to the launch, its processes end with it: it cannot be interrup
 needs no one to read what it prints.
 """
 
-from __future__ import annotations
-
 import argparse
 import asyncio
 import contextlib

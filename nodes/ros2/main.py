@@ -4,8 +4,6 @@
 Names, arguments and output are those of the real command.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import os

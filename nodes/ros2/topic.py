@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages on topics: `ros2 topic list | pub | echo | hz`."""
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import time
