@@ -231,6 +231,34 @@ def test_the_words_are_tried_on_the_last_clear_look_before_it_comes_home() -> No
     assert policy.shown[1] is clear and policy.shown[2] is not clear
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "moves"),
+    [(True, True, False), (True, False, True), (False, True, True), (False, False, True)],
+    ids=["refused then and now", "refused then", "refused now", "never refused"],
+)
+def test_only_what_is_refused_on_the_clear_look_and_on_this_one_is_refused_for_good(
+    then: bool, now: bool, moves: bool
+) -> None:
+    """Things have come since the clear look, and the arm hides things on this one."""
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(TOUCH))
+    agent.do("touch it")
+    clear = policy.shown[-1]
+    arm.position_rad = AWAY
+    arm.log.clear()
+    arm.executed.clear()
+
+    def decide(observation: Observation) -> Decision:
+        refused = then if observation is clear else now and not arm.executed
+        decision = REFUSAL if refused else says(TOUCH)
+        return replace(decision, observation_stamp_s=observation.stamp_s)
+
+    policy.decide = decide  # type: ignore[method-assign]
+    result = agent.do("touch it")
+    assert result.state == ("done" if moves else "refused")
+    assert arm.log == (["look", "home", "look", "touch"] if moves else ["look"])
+
+
 def test_what_a_policy_said_before_the_way_home_counts_for_nothing() -> None:
     """One that answers step by step begins again with its first step."""
     arm = FakeArm(AWAY)
@@ -253,6 +281,37 @@ def test_what_is_held_is_put_back_where_it_was_picked() -> None:
     arm.log.clear()
     assert agent.do("touch it").state == "done"
     assert "place" not in arm.log
+
+
+def test_fingers_that_somebody_opened_hold_nothing_any_more() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(PICK))
+    agent.do("lift it")
+    arm.width_m = 0.08
+    policy.decisions = (says(TOUCH),)
+    arm.log.clear()
+    assert agent.do("touch it").state == "done"
+    assert arm.log == ["look", "decide", "touch"]
+
+
+def test_after_a_motion_that_was_interrupted_what_the_fingers_hold_is_put_down_first() -> None:
+    """Nothing is known of them then but how wide they are."""
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(TOUCH))
+    assert agent.do("touch it").state == "done"  # the fingers were told to open
+    policy.decisions = (says(PICK),)
+
+    def interrupt() -> None:
+        if arm.log[-1] == "decide":
+            arm.position_rad, arm.width_m = AWAY, 0.04  # as far as it came: something is held
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        agent.do("lift it", hooks=Hooks(check=interrupt))
+    policy.decisions = (says(TOUCH),)
+    arm.executed.clear()
+    assert agent.do("touch it").state == "done"
+    assert [motion.skill for motion in arm.executed if isinstance(motion, SkillCall)] == ["place", "touch"]
 
 
 def test_what_nobody_saw_picked_is_put_down_below_the_hand_within_reach() -> None:
