@@ -10,7 +10,7 @@ import types
 import pytest
 
 from embodied.errors import EmbodiedError, UnknownNameError
-from embodied.policy import POLICIES, check_options, make_policy
+from embodied.policy import POLICIES, PRIVILEGED, cameras_of, check_options, make_policy
 from embodied.types import Decision, Instruction, Observation
 
 BY_HAND: tuple[str, ...] = ("palme", "oracle", "random", "colour_blob")
@@ -108,6 +108,16 @@ def test_a_wrong_name_is_answered_with_the_right_ones(
 ) -> None:
     with pytest.raises(UnknownNameError, match=words):
         make_policy(name, options)
+
+
+def test_the_simulators_truth_is_a_need_and_no_camera() -> None:
+    policy = make_policy(mine("Whole"))
+    assert cameras_of(policy) == ("front",)
+    policy.needs = ("front", PRIVILEGED, "wrist")
+    assert cameras_of(policy) == ("front", "wrist")
+    for name in ("oracle", "random"):
+        assert PRIVILEGED in make_policy(name).needs and cameras_of(make_policy(name)) == ()
+    assert PRIVILEGED not in make_policy("colour_blob").needs
 
 
 def test_a_policy_that_takes_everything_gets_it() -> None:
