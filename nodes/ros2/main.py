@@ -9,8 +9,11 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from embodied.errors import EmbodiedError
 from nodes.dds import use_local_transport
@@ -45,69 +48,23 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="ros2", description="ros2 is an extensible command-line tool for ROS 2 (pip-only stand-in)."
     )
-    commands = parser.add_subparsers(dest="command", metavar="command")
-    sub = _add(commands, "launch", "Run a launch file", "launch_service:launch")
-    _flag(sub, "-d", "--debug", help="Print tracebacks of the launch itself")
-    _flag(sub, "-s", "--show-args", "--show-arguments", help="Show the arguments of the launch file")
-    sub.add_argument("package_name", help="Name of the ROS package, or path of a launch file")
-    sub.add_argument("launch_file_name", nargs="?", help="Name of the launch file")
-    sub.add_argument("launch_arguments", nargs="*", help="Arguments to the launch file; '<name>:=<value>'")
-    sub = _add(commands, "run", "Run a package specific executable", "packages:run")
-    sub.add_argument("package_name", help="Name of the ROS package")
-    sub.add_argument("executable_name", help="Name of the executable")
-    sub.add_argument("argv", nargs=argparse.REMAINDER, help="Pass arbitrary arguments to the executable")
-    _add_topic(_group(commands, "topic"))
-    _add(_group(commands, "node"), "list", "Output a list of available nodes", "graph:list_nodes")
-    sub = _add(_group(commands, "service"), "call", "Call a service", "graph:call_service")
-    sub.add_argument("service_name", help="Name of the ROS service to call to (e.g. '/add_two_ints')")
-    sub.add_argument("service_type", help="Type of the ROS service (e.g. 'std_srvs/srv/Empty')")
-    sub.add_argument("values", nargs="?", default="{}", help="Values of the request in YAML")
-    _add_param(_group(commands, "param"))
+    commands = yaml.safe_load(Path(__file__).with_name("commands.yaml").read_text(encoding="utf-8"))
+    _add(parser.add_subparsers(dest="command", metavar="command"), commands)
     return parser
 
 
-def _add_topic(verbs: Any) -> None:
-    sub = _add(verbs, "list", "Output a list of available topics", "topic:list_topics")
-    _flag(sub, "-t", "--show-types", help="Additionally show the topic type")
-    sub = _add(verbs, "pub", "Publish a message to a topic", "topic:pub")
-    sub.add_argument("topic_name", help="Name of the ROS topic to publish to (e.g. '/chatter')")
-    sub.add_argument("message_type", help="Type of the ROS message (e.g. 'std_msgs/msg/String')")
-    sub.add_argument("values", nargs="?", default="{}", help="Values of the message in YAML")
-    _flag(sub, "-1", "--once", help="Publish one message and exit")
-    sub.add_argument("-r", "--rate", type=_positive, default=1.0, help="In Hz (default: 1)")
-    sub = _add(verbs, "echo", "Output messages from a topic", "topic:echo")
-    sub.add_argument("topic_name", help="Name of the ROS topic to listen to (e.g. '/chatter')")
-    sub.add_argument("message_type", nargs="?", help="Type of the ROS message (e.g. 'std_msgs/msg/String')")
-    _flag(sub, "-f", "--full-length", help="Output all elements of arrays and texts")
-    _flag(sub, "--once", help="Print the first message received and then exit")
-    sub = _add(verbs, "hz", "Print the average publishing rate to screen", "topic:hz")
-    sub.add_argument("topic_name", help="Name of the ROS topic to listen to (e.g. '/chatter')")
-
-
-def _add_param(verbs: Any) -> None:
-    sub = _add(verbs, "list", "Output a list of available parameters", "graph:list_parameters")
-    sub.add_argument("node_name", nargs="?", help="Name of the ROS node; without it, of every node")
-    for name, meaning in (("get", "Get parameter"), ("set", "Set parameter")):
-        sub = _add(verbs, name, meaning, f"graph:{name}_parameter")
-        sub.add_argument("node_name", help="Name of the ROS node")
-        sub.add_argument("parameter_name", help="Name of the parameter")
-        if name == "set":
-            sub.add_argument("value", help="Value of the parameter")
-
-
-def _group(commands: Any, name: str) -> Any:
-    sub = commands.add_parser(name, help=f"Various {name} related sub-commands")
-    return sub.add_subparsers(dest="verb", required=True)
-
-
-def _add(verbs: Any, name: str, meaning: str, run: str) -> argparse.ArgumentParser:
-    sub: argparse.ArgumentParser = verbs.add_parser(name, help=meaning, description=meaning)
-    sub.set_defaults(run=run)
-    return sub
-
-
-def _flag(sub: argparse.ArgumentParser, *names: str, help: str) -> None:
-    sub.add_argument(*names, action="store_true", help=help)
+def _add(place: Any, commands: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add the commands of commands.yaml, and their verbs."""
+    for name, command in commands.items():
+        if "verbs" in command:
+            group = place.add_parser(name, help=f"Various {name} related sub-commands")
+            _add(group.add_subparsers(dest="verb", required=True), command["verbs"])
+            continue
+        sub = place.add_parser(name, help=command["help"], description=command["help"])
+        sub.set_defaults(run=command["run"])
+        sub.register("type", "positive", _positive)
+        for names, settings in command["arguments"].items():
+            sub.add_argument(*names.split(), **settings)
 
 
 def _positive(text: str) -> float:
