@@ -20,7 +20,6 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -30,7 +29,8 @@ from embodied.language import door
 from embodied.policy import PRIVILEGED, Policy, cameras_of, make_policy
 from embodied.run import Agent, Hooks, Interrupted
 from embodied.types import Decision
-from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, Diagnostics, declare, declare_arm, run, to_json
+from nodes import common
+from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, Diagnostics, declare, declare_arm, to_json
 from nodes.ros_arm import RosArm
 
 _TERMINAL = ("done", "refused", "failed", "stopped")
@@ -51,15 +51,15 @@ class AgentNode(Node):
         super().__init__("agent_node", **kwargs)
         model = declare_arm(self)
         policy = "policy that decides: a registered name, or module:Class in the current folder"
-        self._policy_name = str(declare(self, "policy", "palme", policy, read_only=True))
-        checkpoint = "checkpoint directory; empty is the shipped one"
-        self._checkpoint = str(declare(self, "checkpoint", "", checkpoint, read_only=True))
-        device = "where the policy computes; empty is its default"
-        self._device = str(declare(self, "device", "", device, read_only=True))
+        self._policy_name = str(declare(self, "policy", "palme", policy))
+        self._checkpoint = str(
+            declare(self, "checkpoint", "", "checkpoint directory; empty is the shipped one")
+        )
+        self._device = str(declare(self, "device", "", "where the policy computes; empty is its default"))
         options = "further options of the policy, a JSON object"
-        self._options = str(declare(self, "policy_options", "{}", options, read_only=True))
+        self._options = str(declare(self, "policy_options", "{}", options))
         age = "age at which an observation is refused, seconds"
-        max_age_s = declare(self, "max_observation_age_s", 0.5, age, read_only=True, low=0.05, high=60.0)
+        max_age_s = declare(self, "max_observation_age_s", 0.5, age, low=0.05, high=60.0)
 
         self.failure: BaseException | None = None
         self._agent: Agent | None = None
@@ -103,11 +103,10 @@ class AgentNode(Node):
             if self._agent is None:
                 self._say_loading()
 
-    def _on_cancel(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_cancel(self, *_: object) -> Trigger.Response:
         with self._lock:
             self._interrupt("cancelled")
-        response.success, response.message = True, "stopping"
-        return response
+        return Trigger.Response(success=True, message="stopping")
 
     def _interrupt(self, why: str) -> None:
         """Stop the arm and end the command under way, at once. Call with the lock."""
@@ -220,31 +219,27 @@ class AgentNode(Node):
             self.get_logger().info(f"{state}: {text}")
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
-        level = ERROR if self.failure is not None else OK
         details: dict[str, object] = {
             "policy": self._policy_name,
             "decision_ms": f"{self._decision_ms:.1f}",
             "missing": ", ".join(self.arm.senses.missing()),
             "gate": self.arm.gate.blocked or "ready",
         }
-        return level, f"{self._status['state']}: {self._status['text']}", details
+        text = f"{self._status['state']}: {self._status['text']}"
+        return OK if self.failure is None else ERROR, text, details
 
 
 def serve(node: AgentNode, stopping: threading.Event) -> None:
     """Run until told to end, or until the worker fails."""
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    while node.failure is None and not stopping.is_set():
-        executor.spin_once(timeout_sec=0.1)
+    common.spin(node, stopping, lambda: node.failure is not None)
     node.close()
-    executor.shutdown()
     if node.failure is not None:
         raise node.failure
 
 
 def main() -> int:
     """Console entry point."""
-    return run(AgentNode, serve)
+    return common.run(AgentNode, serve)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main() -> int:
     node = rclpy.create_node("announce_node")
     try:
         what = "what to tell the agent once it is ready; empty: nothing"
-        instruction = str(declare(node, "instruction", "", what))
+        instruction = str(declare(node, "instruction", "", what, read_only=False))
         conversation = Conversation(node, lambda line: print(line, flush=True))
         conversation.wait_until_ready(None)
         spin_until(node, lambda: complete(node), None)

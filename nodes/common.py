@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import rclpy
@@ -19,7 +20,7 @@ from rclpy.clock_type import ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
@@ -30,24 +31,15 @@ from nodes.launch_support import USER_ERROR
 if TYPE_CHECKING:
     from embodied.arm import ArmModel
 
-RELIABLE = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=10, reliability=ReliabilityPolicy.RELIABLE)
-COMMAND = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
+# A profile keeps the last `depth` messages and, unless it says otherwise, is reliable and volatile.
+RELIABLE = QoSProfile(depth=10)
+COMMAND = QoSProfile(depth=1)
 """For commands of which only the newest counts."""
-NEWEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 """For listening to sensors: what a busy process has not read yet is replaced by what is newer."""
-LATCHED = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """For facts: whoever comes later gets the last one."""
-EVERY_FACT = QoSProfile(
-    history=HistoryPolicy.KEEP_LAST,
-    depth=50,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
+EVERY_FACT = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """For listening to facts of which each counts, however quickly the next one follows."""
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
@@ -67,11 +59,11 @@ def declare(
     default: Any,
     description: str,
     *,
-    read_only: bool = False,
+    read_only: bool = True,
     low: float | None = None,
     high: float | None = None,
 ) -> Any:
-    """Declare a parameter with its description and its range, and return its value."""
+    """Declare a parameter, which is read once unless it is not `read_only`, and return its value."""
     descriptor = ParameterDescriptor(description=description, read_only=read_only)
     if low is not None and high is not None:
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
@@ -83,7 +75,7 @@ def declare_arm(node: Node) -> ArmModel:
     from embodied.arm import ARMS, DEFAULT_ARM, arm_model
 
     description = f"the arm: {', '.join(ARMS.names())}, or the path of its YAML file"
-    return arm_model(str(declare(node, "arm", DEFAULT_ARM, description, read_only=True)))
+    return arm_model(str(declare(node, "arm", DEFAULT_ARM, description)))
 
 
 def now_s(node: Node) -> float:
@@ -142,11 +134,29 @@ def spin_until(node: Node, condition: Callable[[], bool], timeout_s: float | Non
     return True
 
 
-def spin(node: Node, stopping: threading.Event) -> None:
-    """Serve `node` until it is told to end."""
+@contextmanager
+def temporary_node(name: str, namespace: str = "") -> Iterator[Node]:
+    """A node that only talks to others, for the time of one command.
+
+    Ctrl-C stays Python's: it ends waiting loops too, and whoever catches it has a node that still works.
+    """
+    use_local_transport()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = rclpy.create_node(name, namespace=namespace, enable_rosout=False)
+        try:
+            yield node
+        finally:
+            node.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+
+
+def spin(node: Node, stopping: threading.Event, failed: Callable[[], bool] = lambda: False) -> None:
+    """Serve `node` until it is told to end, or has failed."""
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    while not stopping.is_set():
+    while not (stopping.is_set() or failed()):
         executor.spin_once(timeout_sec=0.1)
     executor.shutdown()
 

@@ -12,6 +12,7 @@ from builtin_interfaces.msg import Duration, Time
 from geometry_msgs.msg import PoseStamped
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import Header
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
 from trajectory_msgs.msg import JointTrajectoryPoint
 
@@ -26,8 +27,12 @@ _PIXEL_BYTES = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
 
 def to_time(seconds: float) -> Time:
     """Seconds as a stamp."""
-    nanoseconds = round(seconds * 1e9)
-    return Time(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+    sec, nanosec = divmod(round(seconds * 1e9), 1_000_000_000)
+    return Time(sec=sec, nanosec=nanosec)
+
+
+def _header(stamp_s: float, frame_id: str = "") -> Header:
+    return Header(stamp=to_time(stamp_s), frame_id=frame_id)
 
 
 def from_time(stamp: Time | Duration) -> float:
@@ -44,14 +49,11 @@ def to_image(rgb: NDArray[np.uint8], *, stamp_s: float, frame_id: str) -> Image:
     """A picture (H, W, 3) as an rgb8 message."""
     height, width, channels = rgb.shape
     assert channels == 3, rgb.shape
-    message = Image(height=height, width=width, encoding="rgb8", is_bigendian=0, step=3 * width)
-    message.header.stamp = to_time(stamp_s)
-    message.header.frame_id = frame_id
     # An array of type B goes in as it is; bytes and lists are checked one by one, 500 times as slow.
     data = array("B")
     data.frombytes(np.ascontiguousarray(rgb).reshape(-1).data)
-    message.data = data
-    return message
+    header = _header(stamp_s, frame_id)
+    return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=data)
 
 
 def from_image(message: Image) -> NDArray[np.uint8]:
@@ -77,8 +79,7 @@ def to_camera_info(
 ) -> CameraInfo:
     """A pinhole camera without distortion."""
     message = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
-    message.header.stamp = to_time(stamp_s)
-    message.header.frame_id = frame_id
+    message.header = _header(stamp_s, frame_id)
     message.k = intrinsics_px.ravel()
     message.r = np.eye(3).ravel()
     message.p = np.hstack([intrinsics_px, np.zeros((3, 1))]).ravel()
@@ -97,9 +98,7 @@ def from_camera_info(message: CameraInfo) -> Float:
 
 def to_pose(matrix: Float, *, stamp_s: float, frame_id: str = WORLD_FRAME) -> PoseStamped:
     """A pose (4, 4) in `frame_id`."""
-    message = PoseStamped()
-    message.header.stamp = to_time(stamp_s)
-    message.header.frame_id = frame_id
+    message = PoseStamped(header=_header(stamp_s, frame_id))
     position, turn = message.pose.position, message.pose.orientation
     position.x, position.y, position.z = (float(value) for value in matrix[:3, 3])
     turn.x, turn.y, turn.z, turn.w = (float(value) for value in quaternion(matrix[:3, :3]))
@@ -129,11 +128,12 @@ def to_joint_state(
     stamp_s: float,
 ) -> JointState:
     """The arm's N joints, positions (N,) and velocities (N,), and last the gripper's."""
-    message = JointState(name=[*joint_names, gripper_joint])
-    message.header.stamp = to_time(stamp_s)
-    message.position = array("d", [*position_rad.tolist(), 0.5 * gripper_width_m])
-    message.velocity = array("d", [*velocity_rad_s.tolist(), 0.0])
-    return message
+    return JointState(
+        header=_header(stamp_s),
+        name=[*joint_names, gripper_joint],
+        position=array("d", [*position_rad, 0.5 * gripper_width_m]),
+        velocity=array("d", [*velocity_rad_s, 0.0]),
+    )
 
 
 def from_joint_state(
@@ -155,9 +155,7 @@ def from_joint_state(
         raise ObservationError("joint_states has lists of unequal length")
     index = [place[name] for name in wanted]
     position = np.array(message.position, dtype=np.float64)[index]
-    velocity = (
-        np.array(message.velocity, dtype=np.float64)[index] if message.velocity else np.zeros(len(index))
-    )
+    velocity = np.array(message.velocity or [0.0] * len(message.name), dtype=np.float64)[index]
     if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
         raise ObservationError("joint_states holds a value that is not finite")
     return position[:-1], velocity[:-1], 2.0 * float(position[-1])
@@ -170,13 +168,13 @@ def to_trajectory(
 
     `motion_id` goes into `header.frame_id`, which joint trajectories have no other use for.
     """
-    message = JointTrajectoryMessage(joint_names=[*trajectory.joint_names, gripper_joint])
-    message.header.stamp = to_time(stamp_s)
-    message.header.frame_id = motion_id
     positions = np.column_stack([trajectory.position_rad, 0.5 * trajectory.gripper_width_m])
     velocities = np.column_stack([trajectory.velocity_rad_s, np.zeros(len(positions))])
-    message.points = _points(trajectory.time_s, positions, velocities)
-    return message
+    return JointTrajectoryMessage(
+        header=_header(stamp_s, motion_id),
+        joint_names=[*trajectory.joint_names, gripper_joint],
+        points=_points(trajectory.time_s, positions, velocities),
+    )
 
 
 def from_trajectory(
@@ -201,10 +199,8 @@ def to_arm_trajectory(
     joint_names: Sequence[str], time_s: Float, position_rad: Float, velocity_rad_s: Float, *, stamp_s: float
 ) -> JointTrajectoryMessage:
     """What a joint trajectory controller takes; the times count from `stamp_s`."""
-    message = JointTrajectoryMessage(joint_names=list(joint_names))
-    message.header.stamp = to_time(stamp_s)
-    message.points = _points(time_s, position_rad, velocity_rad_s)
-    return message
+    points = _points(time_s, position_rad, velocity_rad_s)
+    return JointTrajectoryMessage(header=_header(stamp_s), joint_names=list(joint_names), points=points)
 
 
 def from_points(message: JointTrajectoryMessage, joint_names: Sequence[str]) -> tuple[Float, Float, Float]:
@@ -231,13 +227,9 @@ def from_points(message: JointTrajectoryMessage, joint_names: Sequence[str]) -> 
 
 def _points(time_s: Float, positions: Float, velocities: Float) -> list[JointTrajectoryPoint]:
     points = []
-    for seconds, position, velocity in zip(time_s.tolist(), positions, velocities, strict=True):
-        point = JointTrajectoryPoint()
-        point.positions = array("d", position.tolist())
-        point.velocities = array("d", velocity.tolist())
-        nanoseconds = round(seconds * 1e9)
-        point.time_from_start = Duration(
-            sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000
-        )
+    for seconds, position, velocity in zip(time_s, positions, velocities, strict=True):
+        time = to_time(seconds)
+        point = JointTrajectoryPoint(time_from_start=Duration(sec=time.sec, nanosec=time.nanosec))
+        point.positions, point.velocities = array("d", position), array("d", velocity)
         points.append(point)
     return points

@@ -31,22 +31,8 @@ from embodied.errors import ObservationError, UnsafeCommandError
 from embodied.motion.path import TimedPath
 from embodied.safety import ActionGate, ArmState, ClockScale, Piece, Streamer, Watchdog, hold
 from embodied.types import Float
-from nodes import conversions
-from nodes.common import (
-    COMMAND,
-    ERROR,
-    LATCHED,
-    NEWEST,
-    OK,
-    RELIABLE,
-    STEADY,
-    WARN,
-    Diagnostics,
-    now_s,
-    run,
-    steady_s,
-    to_json,
-)
+from nodes import common, conversions
+from nodes.common import COMMAND, ERROR, LATCHED, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
 from nodes.gate_parameters import read_parameters
 
 _TICK_S = 0.02
@@ -105,7 +91,7 @@ class GateNode(Node):
         self._say("stopped" if why else "idle", "", why)
 
     def _now_s(self) -> float:
-        return now_s(self)
+        return common.now_s(self)
 
     def _on_joint_states(self, message: JointState) -> None:
         model = self._model
@@ -294,7 +280,7 @@ class GateNode(Node):
         self.get_logger().warning(f"refused {motion_id}: {reason}")
         self._say("refused", motion_id, reason)
 
-    def _on_stop(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_stop(self, *_: object) -> Trigger.Response:
         self._gate.stop()
         measured, heard = self._measured, not self._hearing.expired(steady_s())
         if self._streamer is not None:
@@ -306,21 +292,15 @@ class GateNode(Node):
         self._note(self._latch.stop())
         if self._complaint:
             self._say("stopped", self._id, f"emergency stop; {self._complaint}")
-        response.success = True
-        response.message = self._with_complaint("stopped; nothing moves until ~/resume")
-        return response
+        return self._answer("stopped; nothing moves until ~/resume")
 
-    def _on_resume(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_resume(self, *_: object) -> Trigger.Response:
         was_stopped = self._gate.stopped
         self._gate.resume()
         self._note(self._latch.release())
         if was_stopped:
             self._say("idle", "", self._complaint)
-        response.success = True
-        response.message = self._with_complaint(
-            "ready for the next motion" if was_stopped else "was not stopped"
-        )
-        return response
+        return self._answer("ready for the next motion" if was_stopped else "was not stopped")
 
     def _note(self, complaint: str) -> None:
         """Keep what the latch file said to the last word, for the answer and for the diagnostics."""
@@ -328,45 +308,40 @@ class GateNode(Node):
         if complaint:
             self.get_logger().error(complaint)
 
-    def _with_complaint(self, text: str) -> str:
-        return f"{text}; {self._complaint}" if self._complaint else text
+    def _answer(self, text: str) -> Trigger.Response:
+        message = f"{text}; {self._complaint}" if self._complaint else text
+        return Trigger.Response(success=True, message=message)
 
     def _say(self, state: str, motion_id: str, reason: str) -> None:
         self._state, self._id, self._reason = state, motion_id, reason
         self._publish_status()
 
     def _publish_status(self) -> None:
-        self._status_out.publish(
-            to_json(
-                {
-                    "state": self._state,
-                    "id": self._id,
-                    "reason": self._reason,
-                    "progress": round(self._progress, 3),
-                    "stopped": self._gate.stopped,
-                    "blocked": self._blocked(steady_s(), self._now_s()),
-                }
-            )
-        )
+        status = {
+            "state": self._state,
+            "id": self._id,
+            "reason": self._reason,
+            "progress": round(self._progress, 3),
+            "stopped": self._gate.stopped,
+            "blocked": self._blocked(steady_s(), self._now_s()),
+        }
+        self._status_out.publish(common.to_json(status))
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         silence_s = self._hearing.silence_s(steady_s())
         level = WARN if self._gate.stopped or self._hearing.expired(steady_s()) else OK
         text = f"{self._state}: {self._reason}" if self._reason else self._state
-        return (
-            ERROR if self._complaint else level,
-            text,
-            {
-                "refused": self._refused,
-                "joint_states_silence_s": f"{silence_s:.3f}",
-                "latch_file": self._complaint or "ok",
-            },
-        )
+        details: dict[str, object] = {
+            "refused": self._refused,
+            "joint_states_silence_s": f"{silence_s:.3f}",
+            "latch_file": self._complaint or "ok",
+        }
+        return ERROR if self._complaint else level, text, details
 
 
 def main() -> int:
     """Console entry point."""
-    return run(GateNode)
+    return common.run(GateNode)
 
 
 if __name__ == "__main__":

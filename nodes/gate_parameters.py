@@ -29,29 +29,18 @@ def read_parameters(node: Node) -> GateParameters:
     """Declare and read them. Raises EmbodiedError for values that make no sense."""
     usual = GateLimits()
     model = declare_arm(node)
-    heartbeat_s = declare(
-        node, "heartbeat_timeout_s", 0.3, "agent's silence that stops the arm, s",
-        read_only=True, low=0.05, high=5.0,
-    )  # fmt: skip
-    hearing_s = declare(
-        node, "joint_states_timeout_s", usual.max_state_age_s, "arm's silence that stops it, s",
-        read_only=True, low=0.05, high=5.0,
-    )  # fmt: skip
-    proposal_s = declare(
-        node, "max_proposal_age_s", usual.max_proposal_age_s, "age of what a motion was decided on, s",
-        read_only=True, low=0.05, high=60.0,
-    )  # fmt: skip
+    agent = "agent's silence that stops the arm, s"
+    heartbeat_s = declare(node, "heartbeat_timeout_s", 0.3, agent, low=0.05, high=5.0)
+    arm = "arm's silence that stops it, s"
+    hearing_s = declare(node, "joint_states_timeout_s", usual.max_state_age_s, arm, low=0.05, high=5.0)
+    age = "age of what a motion was decided on, s"
+    proposal_s = declare(node, "max_proposal_age_s", usual.max_proposal_age_s, age, low=0.05, high=60.0)
     # In the simulator a joint is within 0.01 rad of where it was told to be when it was measured, and
     # within 0.1 rad where messages take 0.15 s each way.
-    following_rad = declare(
-        node, "following_tolerance_rad", 0.12, "how far a joint may be from where it was told to be, rad",
-        read_only=True, low=0.01, high=3.0,
-    )  # fmt: skip
-    latch_file = declare(
-        node, "latch_file", "",
-        "file that says released or stopped, so that an emergency stop outlives this process; empty: none",
-        read_only=True,
-    )  # fmt: skip
+    away = "how far a joint may be from where it was told to be, rad"
+    following_rad = declare(node, "following_tolerance_rad", 0.12, away, low=0.01, high=3.0)
+    file = "file that says released or stopped, so that an emergency stop outlives this process; empty: none"
+    latch_file = declare(node, "latch_file", "", file)
     limits = GateLimits(
         workspace_lower_m=_corner(node, "workspace_lower_m", model.workspace_lower_m, "lowest"),
         workspace_upper_m=_corner(node, "workspace_upper_m", model.workspace_upper_m, "highest"),
@@ -68,7 +57,7 @@ def read_parameters(node: Node) -> GateParameters:
 
 
 def _corner(node: Node, name: str, usual_m: Float, which: str) -> Float:
-    values = declare(node, name, usual_m.tolist(), f"{which} x, y, z of the hand, m", read_only=True)
+    values = declare(node, name, usual_m.tolist(), f"{which} x, y, z of the hand, m")
     corner = np.array(values, dtype=np.float64)
     if corner.shape != (3,) or not np.isfinite(corner).all():
         raise UnsafeCommandError(f"{name} must be three numbers in metres, not {values}")

@@ -15,14 +15,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import rclpy
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import Trigger
 
 from embodied.commands.eval import EvalOptions
@@ -31,9 +29,8 @@ from embodied.controls import WORDS_WITHOUT_CONTENT
 from embodied.environments import SPLITS
 from embodied.episode import EpisodeResult
 from embodied.errors import EmbodiedError
-from nodes.common import spin_until
+from nodes.common import spin_until, temporary_node
 from nodes.conversation import Conversation
-from nodes.dds import use_local_transport
 
 VALID_SPLITS = (*SPLITS, "no_language")
 _FOUND_WITHIN_S = 2.0
@@ -66,30 +63,23 @@ class GraphSession:
         self._said: list[str] = []
 
     def __enter__(self) -> GraphSession:
-        use_local_transport()
-        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self._node = rclpy.create_node(f"evaluation_{os.getpid()}", enable_rosout=False)
-        self._talk = Conversation(self._node, self._said.append)
-        self._reset: Any = self._node.create_client(Trigger, "sim_node/reset")
-        self._score: Any = self._node.create_client(Trigger, "sim_node/score")
-        self._set: Any = self._node.create_client(SetParameters, "sim_node/set_parameters")
-        self._get: Any = self._node.create_client(GetParameters, "agent_node/get_parameters")
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._end)
+            self._node = stack.enter_context(temporary_node(f"evaluation_{os.getpid()}"))
+            self._talk = Conversation(self._node, self._said.append)
+            self._reset: Any = self._node.create_client(Trigger, "sim_node/reset")
+            self._score: Any = self._node.create_client(Trigger, "sim_node/score")
+            self._set: Any = self._node.create_client(SetParameters, "sim_node/set_parameters")
+            self._get: Any = self._node.create_client(GetParameters, "agent_node/get_parameters")
             self._join()
-        except BaseException:
-            self.close()
-            raise
+            self._leave = stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def __exit__(self, *_: object) -> None:
+        self._leave.close()
 
-    def close(self) -> None:
-        """Leave the graph, and end it if this session started it."""
-        self._node.destroy_node()
-        rclpy.try_shutdown()
+    def _end(self) -> None:
+        """End the graph if this session started it."""
         if self._launch is None:
             return
         try:

@@ -40,34 +40,28 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
     Returns 0 when the agent did it, 1 when it refused, failed or was stopped, 2 when no agent is running.
     Ctrl-C stops the arm.
     """
-    import rclpy  # not before the options were read: it starts the interpreter anew
-    from rclpy.signals import SignalHandlerOptions
-
+    # Not before the options were read: rclpy starts the interpreter anew.
+    from nodes.common import temporary_node
     from nodes.conversation import FAILED, NOBODY, Conversation
-    from nodes.dds import use_local_transport
 
-    use_local_transport()
-    # Ctrl-C stays Python's: it must reach `halt` with a node that still works.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    node = rclpy.create_node(f"say_{os.getpid()}", namespace=namespace, enable_rosout=False)
-    conversation = Conversation(node, lambda line: print(line, flush=True))
-    try:
-        if not conversation.wait_for_agent(FOUND_WITHIN_S):
-            print("no agent is running; start one with: ros2 launch embodied sim.launch.py", file=sys.stderr)
-            if stops(text):
-                conversation.halt()  # the gate may be there
-            return NOBODY
-        if stops(text):  # ready or not
+    with temporary_node(f"say_{os.getpid()}", namespace) as node:
+        conversation = Conversation(node, lambda line: print(line, flush=True))
+        try:
+            if not conversation.wait_for_agent(FOUND_WITHIN_S):
+                print(
+                    "no agent is running; start one with: ros2 launch embodied sim.launch.py", file=sys.stderr
+                )
+                if stops(text):
+                    conversation.halt()  # the gate may be there
+                return NOBODY
+            if stops(text):  # ready or not
+                return conversation.say(text, timeout_s)
+            if conversation.status is not None and not conversation.status.ready:
+                print(conversation.status, flush=True)
+            if not conversation.wait_until_ready(LOADED_WITHIN_S):
+                print(f"the agent is not ready after {LOADED_WITHIN_S:g} s", file=sys.stderr)
+                return NOBODY
             return conversation.say(text, timeout_s)
-        if conversation.status is not None and not conversation.status.ready:
-            print(conversation.status, flush=True)
-        if not conversation.wait_until_ready(LOADED_WITHIN_S):
-            print(f"the agent is not ready after {LOADED_WITHIN_S:g} s", file=sys.stderr)
-            return NOBODY
-        return conversation.say(text, timeout_s)
-    except KeyboardInterrupt:
-        conversation.halt()
-        return FAILED
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+        except KeyboardInterrupt:
+            conversation.halt()
+            return FAILED

@@ -5,10 +5,11 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
+from typing import Any
 
 from geometry_msgs.msg import PoseStamped
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 try:
@@ -22,17 +23,13 @@ from embodied.types import CameraFrame, Observation
 from nodes import conversions
 from nodes.common import LATCHED, NEWEST, RELIABLE
 
-_POSES_KEPT = 40
+_CAMERA_TOPICS: dict[str, tuple[type, int]] = {
+    "image_raw": (Image, 1),
+    "camera_info": (CameraInfo, 1),
+    "pose": (PoseStamped, 40),
+}
+"""Of each camera: topic -> type, and how many of its newest messages are kept."""
 _QUIET = SubscriptionEventCallbacks(incompatible_qos=lambda _: None)
-
-
-class _Camera:
-    """The newest messages of one camera."""
-
-    def __init__(self) -> None:
-        self.image: Image | None = None
-        self.info: CameraInfo | None = None
-        self.poses: deque[PoseStamped] = deque(maxlen=_POSES_KEPT)
 
 
 class Senses:
@@ -44,43 +41,40 @@ class Senses:
     def __init__(self, node: Node, model: ArmModel) -> None:
         self._node, self._model = node, model
         self._lock = threading.Lock()
-        self._joints: JointState | None = None
-        self._cameras: dict[str, _Camera] = {}
-        node.create_subscription(JointState, "joint_states", self._on_joints, NEWEST)
+        self._cameras: list[str] = []
+        self._newest: dict[str, deque[Any]] = {}  # by topic
+        self._listen("joint_states", JointState, 1)
 
     def open_cameras(self, names: Sequence[str]) -> None:
         """Subscribe to the cameras `names`; a camera that is open already stays so."""
         for name in names:
             if name in self._cameras:
                 continue
-            self._cameras[name] = _Camera()
-            topic, listen = f"camera/{name}", self._node.create_subscription
-            listen(Image, f"{topic}/image_raw", partial(self._on_image, name), NEWEST)
-            listen(CameraInfo, f"{topic}/camera_info", partial(self._on_info, name), NEWEST)
-            # A pose that was said once, before anyone listened, and poses that come with the pictures: what
-            # one subscription cannot hear, and would warn of, the other hears.
-            for quality in (LATCHED, RELIABLE):
-                on_pose = partial(self._on_pose, name)
-                listen(PoseStamped, f"{topic}/pose", on_pose, quality, event_callbacks=_QUIET)
+            self._cameras.append(name)
+            for topic, (cls, kept) in _CAMERA_TOPICS.items():
+                # A pose that was said once, before anyone listened, and poses that come with the pictures:
+                # what one subscription cannot hear, and would warn of, the other hears.
+                qualities = (LATCHED, RELIABLE) if topic == "pose" else (NEWEST,)
+                self._listen(f"camera/{name}/{topic}", cls, kept, qualities)
 
     def forget(self) -> None:
         """Drop everything: the clock was set back, and stamps from before mean nothing now."""
         with self._lock:
-            self._joints = None
-            for name in self._cameras:
-                self._cameras[name] = _Camera()
+            for messages in self._newest.values():
+                messages.clear()
 
     def missing(self) -> list[str]:
         """Topics from which nothing has come."""
         with self._lock:
-            return self._missing()
+            return [topic for topic, messages in self._newest.items() if not messages]
 
     def feel(self) -> Observation:
         """The newest joint states alone. Raises ObservationError where they are missing or malformed."""
         with self._lock:
-            joints = self._joints
-        if joints is None:
+            messages = list(self._newest["joint_states"])
+        if not messages:
             raise ObservationError("nothing has come on joint_states")
+        joints = messages[0]
         position, velocity, width = conversions.from_joint_state(
             joints, self._model.joint_names, self._model.gripper_joints[0]
         )
@@ -92,42 +86,31 @@ class Senses:
             stamp_s=conversions.from_time(joints.header.stamp),
         )
 
-    def _missing(self) -> list[str]:
-        topics = [] if self._joints is not None else ["joint_states"]
-        for name, camera in self._cameras.items():
-            parts = {"image_raw": camera.image, "camera_info": camera.info, "pose": camera.poses or None}
-            topics += [f"camera/{name}/{part}" for part, value in parts.items() if value is None]
-        return topics
-
     def observe(self) -> Observation:
         """The newest of everything. Raises ObservationError where something is missing or malformed."""
         with self._lock:
-            missing = self._missing()
-            newest = {name: (c.image, c.info, list(c.poses)) for name, c in self._cameras.items()}
+            newest = {topic: list(messages) for topic, messages in self._newest.items()}
+        missing = [topic for topic, messages in newest.items() if not messages]
         if missing:
             raise ObservationError(f"nothing has come on {', '.join(missing)}")
-        frames = {
-            name: _frame(name, image, info, poses)
-            for name, (image, info, poses) in newest.items()
-            if image is not None and info is not None
-        }
+        frames = {}
+        for name in self._cameras:
+            (image,), (info,), poses = (newest[f"camera/{name}/{topic}"] for topic in _CAMERA_TOPICS)
+            frames[name] = _frame(name, image, info, poses)
         return replace(self.feel(), cameras=frames)
 
-    def _on_joints(self, message: JointState) -> None:
+    def _listen(self, topic: str, cls: type, kept: int, qualities: Sequence[QoSProfile] = (NEWEST,)) -> None:
+        messages: deque[Any] = deque(maxlen=kept)
         with self._lock:
-            self._joints = message
+            self._newest[topic] = messages
 
-    def _on_image(self, name: str, message: Image) -> None:
-        with self._lock:
-            self._cameras[name].image = message
+        def store(message: Any) -> None:
+            with self._lock:
+                messages.append(message)
 
-    def _on_info(self, name: str, message: CameraInfo) -> None:
-        with self._lock:
-            self._cameras[name].info = message
-
-    def _on_pose(self, name: str, message: PoseStamped) -> None:
-        with self._lock:
-            self._cameras[name].poses.append(message)
+        for quality in qualities:
+            events = _QUIET if len(qualities) > 1 else None
+            self._node.create_subscription(cls, topic, store, quality, event_callbacks=events)
 
 
 def _frame(name: str, image: Image, info: CameraInfo, poses: Sequence[PoseStamped]) -> CameraFrame:

@@ -51,21 +51,18 @@ class SimNode(Node):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_node", **kwargs)
         self._model = model = declare_arm(self)
-        declare(self, "task", "playground", "task that ~/reset starts; `embodied tasks` lists them")
-        declare(self, "split", "seen", "split that ~/reset samples from: seen, paraphrase or pair")
-        declare(self, "seed", 0, "seed of the episode that ~/reset starts")
+        for name, default, meaning in (
+            ("task", "playground", "task that ~/reset starts; `embodied tasks` lists them"),
+            ("split", "seen", "split that ~/reset samples from: seen, paraphrase or pair"),
+            ("seed", 0, "seed of the episode that ~/reset starts"),
+        ):
+            declare(self, name, default, meaning, read_only=False)
         rate = "simulated seconds in one second; 0 is as fast as the machine can"
-        self.rate = float(declare(self, "rate", 1.0, rate, read_only=True, low=0.0, high=100.0))
-        gui = bool(declare(self, "gui", False, "open PyBullet's window", read_only=True))
-        hertz = declare(
-            self, "camera_hz", 10.0, "pictures in a simulated second", read_only=True, low=0.1, high=60.0
-        )
-        cameras = declare(
-            self, "cameras", list(model.cameras), "cameras to publish: front, wrist", read_only=True
-        )
-        self._size_px = int(
-            declare(self, "picture_size_px", 224, "width and height of pictures", read_only=True)
-        )
+        self.rate = float(declare(self, "rate", 1.0, rate, low=0.0, high=100.0))
+        gui = bool(declare(self, "gui", False, "open PyBullet's window"))
+        hertz = declare(self, "camera_hz", 10.0, "pictures in a simulated second", low=0.1, high=60.0)
+        cameras = declare(self, "cameras", list(model.cameras), "cameras to publish: front, wrist")
+        self._size_px = int(declare(self, "picture_size_px", 224, "width and height of pictures"))
         unknown = [name for name in cameras if name not in scene.CAMERAS]
         if unknown:
             raise UnknownNameError("camera", unknown[0], scene.CAMERAS)
@@ -130,22 +127,18 @@ class SimNode(Node):
         self._joints_out.publish(conversions.to_joint_state(names, finger, *state, stamp_s=self.time_s))
 
     def _publish_pictures(self) -> None:
+        size_px = self._size_px
         for name, (image_out, info_out, pose_out) in self._cameras_out.items():
             # A picture that nobody takes is not rendered: that is most of what a simulated second costs.
             if not image_out.get_subscription_count():
                 continue
-            frame = self._world.render(name, self._size_px)
+            frame = self._world.render(name, size_px)
             frame_id, stamp_s = conversions.optical_frame(name), self.time_s
             pose_out.publish(conversions.to_pose(frame.world_from_camera, stamp_s=stamp_s))
-            info_out.publish(
-                conversions.to_camera_info(
-                    frame.intrinsics_px,
-                    width=self._size_px,
-                    height=self._size_px,
-                    stamp_s=stamp_s,
-                    frame_id=frame_id,
-                )
+            info = conversions.to_camera_info(
+                frame.intrinsics_px, width=size_px, height=size_px, stamp_s=stamp_s, frame_id=frame_id
             )
+            info_out.publish(info)
             image_out.publish(conversions.to_image(frame.rgb, stamp_s=stamp_s, frame_id=frame_id))
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
@@ -182,39 +175,31 @@ class SimNode(Node):
         self._reset_s = self.time_s
         return task, episode
 
-    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+    def _on_reset(self, *_: object) -> Trigger.Response:
         try:
             self._task, self._episode = self._start_episode()
         except EmbodiedError as error:
-            response.success, response.message = False, str(error)
-            return response
-        response.success = True
-        response.message = json.dumps(
-            {
-                "task": self._episode.task,
-                "split": self._episode.split,
-                "seed": int(self.get_parameter("seed").value),
-                "instruction": self._episode.instruction,
-                "objects": _as_json(self._world.objects()),
-            }
-        )
-        return response
+            return Trigger.Response(success=False, message=str(error))
+        scene = {
+            "task": self._episode.task,
+            "split": self._episode.split,
+            "seed": int(self.get_parameter("seed").value),
+            "instruction": self._episode.instruction,
+            "objects": _plain(self._world.objects()),
+        }
+        return Trigger.Response(success=True, message=json.dumps(scene))
 
-    def _on_score(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        state = SceneState(
-            objects=self._world.objects(), held=self._world.held(), touched=self._world.touched()
-        )
-        response.success = True
-        response.message = json.dumps(
-            {
-                "is_success": bool(self._task.success(self._episode, state)),
-                "score": float(self._task.score(self._episode, state)),
-                "held": state.held,
-                "touched": sorted(state.touched),
-                "objects": _as_json(state.objects),
-            }
-        )
-        return response
+    def _on_score(self, *_: object) -> Trigger.Response:
+        world = self._world
+        state = SceneState(objects=world.objects(), held=world.held(), touched=world.touched())
+        score = {
+            "is_success": bool(self._task.success(self._episode, state)),
+            "score": float(self._task.score(self._episode, state)),
+            "held": state.held,
+            "touched": sorted(state.touched),
+            "objects": _plain(state.objects),
+        }
+        return Trigger.Response(success=True, message=json.dumps(score))
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         return OK, f"simulating {self._episode.task}", {"time_s": f"{self.time_s:.1f}", "rate": self.rate}
@@ -225,13 +210,9 @@ class SimNode(Node):
         super().destroy_node()
 
 
-def _as_json(objects: Mapping[str, ObjectState]) -> dict[str, dict[str, object]]:
+def _plain(objects: Mapping[str, ObjectState]) -> dict[str, dict[str, object]]:
     return {
-        name: {
-            "kind": item.kind,
-            "colour": item.colour,
-            "position_m": [round(v, 4) for v in item.position_m.tolist()],
-        }
+        name: {"kind": item.kind, "colour": item.colour, "position_m": item.position_m.round(4).tolist()}
         for name, item in objects.items()
     }
 

@@ -8,19 +8,17 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
-import rclpy
 from rcl_interfaces.msg import Parameter, ParameterType
 from rcl_interfaces.srv import GetParameters, ListParameters, SetParameters
 from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.parameter import get_parameter_value, parameter_value_to_python
-from rclpy.signals import SignalHandlerOptions
 
 from embodied.errors import EmbodiedError, UnknownNameError
+from nodes.common import spin_until, temporary_node
 from nodes.ros2.interfaces import fill, get_interface, to_plain
 
 FOUND_WITHIN_S = 5.0
@@ -35,29 +33,9 @@ LABELS = (
 """What `param get` prints before the value, by the number of its ParameterType."""
 
 
-@contextmanager
-def temporary_node() -> Iterator[Node]:
-    """A hidden node for the time of one command."""
-    # Ctrl-C stays Python's: it ends waiting loops too.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        node = rclpy.create_node(f"_ros2cli_{os.getpid()}", enable_rosout=False)
-        try:
-            yield node
-        finally:
-            node.destroy_node()
-    finally:
-        rclpy.try_shutdown()
-
-
-def wait_until(node: Node, condition: Callable[[], bool], timeout_s: float | None = FOUND_WITHIN_S) -> bool:
-    """Spin until `condition` holds; returns whether it does."""
-    end = None if timeout_s is None else time.monotonic() + timeout_s
-    while not condition():
-        if end is not None and time.monotonic() > end:
-            return False
-        rclpy.spin_once(node, timeout_sec=0.05)
-    return True
+def hidden_node() -> AbstractContextManager[Node]:
+    """A node for the time of one command that the commands do not list."""
+    return temporary_node(f"_ros2cli_{os.getpid()}")
 
 
 def wait_for_graph(node: Node) -> None:
@@ -73,7 +51,7 @@ def wait_for_graph(node: Node) -> None:
         alone = len(present[0]) <= 1
         return time.monotonic() - changed_s > (ALONE_AFTER_S if alone else SETTLED_AFTER_S)
 
-    wait_until(node, settled)
+    spin_until(node, settled, FOUND_WITHIN_S)
 
 
 def node_names(node: Node, *, hidden: bool = False) -> list[str]:
@@ -91,7 +69,7 @@ def absolute(name: str) -> str:
 
 def list_nodes(_: argparse.Namespace) -> int:
     """Print the names of the nodes."""
-    with temporary_node() as node:
+    with hidden_node() as node:
         wait_for_graph(node)
         for name in node_names(node):
             print(name)
@@ -102,11 +80,11 @@ def call_service(options: argparse.Namespace) -> int:
     """Call a service, and print what is asked and what is answered."""
     cls = get_interface(options.service_type, "srv")
     request = fill(cls.Request(), options.values)
-    with temporary_node() as node:
+    with hidden_node() as node:
         client: Client = node.create_client(cls, options.service_name)
-        if not wait_until(node, client.service_is_ready, 1.0):
+        if not spin_until(node, client.service_is_ready, 1.0):
             print("waiting for service to become available...")
-            wait_until(node, client.service_is_ready, None)
+            spin_until(node, client.service_is_ready, None)
         print(f"requester: making request: {request!r}\n")
         print(f"response:\n{_answer(node, client, request)!r}\n")
     return 0
@@ -114,7 +92,7 @@ def call_service(options: argparse.Namespace) -> int:
 
 def list_parameters(options: argparse.Namespace) -> int:
     """Print the names of the parameters of one node, or of every node."""
-    with temporary_node() as node:
+    with hidden_node() as node:
         if options.node_name:
             print(*(f"  {name}" for name in _parameters(node, options.node_name)), sep="\n")
             return 0
@@ -126,7 +104,7 @@ def list_parameters(options: argparse.Namespace) -> int:
 
 def get_parameter(options: argparse.Namespace) -> int:
     """Print the value of a parameter."""
-    with temporary_node() as node:
+    with hidden_node() as node:
         _require(node, options)
         request = GetParameters.Request(names=[options.parameter_name])
         (value,) = _ask(node, options.node_name, "get_parameters", GetParameters, request).values
@@ -140,7 +118,7 @@ def get_parameter(options: argparse.Namespace) -> int:
 def set_parameter(options: argparse.Namespace) -> int:
     """Set a parameter; the node may refuse."""
     parameter = Parameter(name=options.parameter_name, value=get_parameter_value(options.value))
-    with temporary_node() as node:
+    with hidden_node() as node:
         _require(node, options)
         request = SetParameters.Request(parameters=[parameter])
         (result,) = _ask(node, options.node_name, "set_parameters", SetParameters, request).results
@@ -167,17 +145,17 @@ def _parameters(node: Node, name: str) -> list[str]:
 def _ask(node: Node, name: str, service: str, cls: Any, request: object) -> Any:
     """Ask the node `name` about its parameters. Raises UnknownNameError that lists the nodes."""
     full = absolute(name)
-    if not wait_until(node, lambda: full in node_names(node, hidden=True)):
+    if not spin_until(node, lambda: full in node_names(node, hidden=True), FOUND_WITHIN_S):
         raise UnknownNameError("node", full, node_names(node))
     client: Client = node.create_client(cls, f"{full}/{service}")
-    if not wait_until(node, client.service_is_ready):
+    if not spin_until(node, client.service_is_ready, FOUND_WITHIN_S):
         raise EmbodiedError(f"node {full} offers no {service} within {FOUND_WITHIN_S:g} s; try again")
     return _answer(node, client, request)
 
 
 def _answer(node: Node, client: Client, request: object) -> Any:
     future = client.call_async(request)
-    wait_until(node, future.done, None)
+    spin_until(node, future.done, None)
     if future.result() is None:
         raise RuntimeError(f"Exception while calling service: {future.exception()!r}")
     return future.result()

@@ -13,10 +13,10 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 
 from embodied.errors import EmbodiedError, UnknownNameError
-from nodes.ros2.graph import absolute, temporary_node, wait_for_graph, wait_until
+from nodes.common import RELIABLE, spin_until
+from nodes.ros2.graph import absolute, hidden_node, wait_for_graph
 from nodes.ros2.interfaces import fill, get_interface, to_yaml
 
-RELIABLE = QoSProfile(depth=10)
 KEEP_ALIVE_S = 0.1
 WINDOW = 10_000
 """As many messages, at most, count for their rate."""
@@ -24,7 +24,7 @@ WINDOW = 10_000
 
 def list_topics(options: argparse.Namespace) -> int:
     """Print the names of the topics, without the hidden ones, which have a part that begins with "_"."""
-    with temporary_node() as node:
+    with hidden_node() as node:
         wait_for_graph(node)
         for name, types in sorted(node.get_topic_names_and_types()):
             if "/_" not in name:
@@ -36,11 +36,11 @@ def pub(options: argparse.Namespace) -> int:
     """Publish: once, or at a rate until Ctrl-C."""
     cls = get_interface(options.message_type, "msg")
     message = fill(cls(), options.values)
-    with temporary_node() as node:
+    with hidden_node() as node:
         publisher = node.create_publisher(cls, options.topic_name, RELIABLE)
         while options.once and not publisher.get_subscription_count():
             print("Waiting for at least 1 matching subscription(s)...")
-            wait_until(node, lambda: publisher.get_subscription_count() > 0, 1.0)
+            spin_until(node, lambda: publisher.get_subscription_count() > 0, 1.0)
         print("publisher: beginning loop")
         count = 0
         while True:
@@ -68,11 +68,11 @@ def echo(options: argparse.Namespace) -> int:
         if not options.once or count == 1:
             print(to_yaml(message, full=options.full_length), end="---\n")
 
-    with temporary_node() as node:
+    with hidden_node() as node:
         given = get_interface(options.message_type, "msg") if options.message_type else None
         cls = given or _type_of(node, topic, patience_s=4.0)
         # What the publishers offer decides: a latched message reaches only who asks for what came before.
-        wait_until(node, lambda: node.count_publishers(topic) > 0, 1.0)
+        spin_until(node, lambda: node.count_publishers(topic) > 0, 1.0)
         offered = [info.qos_profile for info in node.get_publishers_info_by_topic(topic)]
         reliable = {qos.reliability for qos in offered} == {ReliabilityPolicy.RELIABLE}
         latched = {qos.durability for qos in offered} == {DurabilityPolicy.TRANSIENT_LOCAL}
@@ -82,7 +82,7 @@ def echo(options: argparse.Namespace) -> int:
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
         node.create_subscription(cls, topic, show, profile)
-        wait_until(node, lambda: options.once and count > 0, None)
+        spin_until(node, lambda: options.once and count > 0, None)
     return 0
 
 
@@ -90,14 +90,14 @@ def hz(options: argparse.Namespace) -> int:
     """Print the rate of a topic each second, until Ctrl-C."""
     topic = absolute(options.topic_name)
     arrivals_s: deque[float] = deque(maxlen=WINDOW + 1)
-    with temporary_node() as node:
+    with hidden_node() as node:
         cls = _type_of(node, topic, patience_s=None)
         node.create_subscription(
             cls, topic, lambda _: arrivals_s.append(time.monotonic()), qos_profile_sensor_data, raw=True
         )
         printed_s = 0.0
         while True:
-            wait_until(node, lambda: False, 1.0)
+            spin_until(node, lambda: False, 1.0)
             if len(arrivals_s) < 2 or arrivals_s[-1] == printed_s:
                 continue
             printed_s = arrivals_s[-1]
@@ -113,9 +113,9 @@ def _type_of(node: Node, topic: str, *, patience_s: float | None) -> Any:
     def types() -> list[str]:
         return dict(node.get_topic_names_and_types()).get(topic, [])
 
-    if not wait_until(node, lambda: bool(types()), 1.0):
+    if not spin_until(node, lambda: bool(types()), 1.0):
         print(f"WARNING: topic [{topic}] does not appear to be published yet")
-        if not wait_until(node, lambda: bool(types()), patience_s):
+        if not spin_until(node, lambda: bool(types()), patience_s):
             topics = dict(node.get_topic_names_and_types())
             raise UnknownNameError("topic (its type cannot be determined)", topic, topics)
     if len(types()) > 1:
