@@ -53,12 +53,12 @@ def test_it_does_what_it_is_told(env, policies: Policies):
 
 
 def test_it_follows_the_words_when_they_change(env, policies: Policies):
-    assert run(env, policies, "swapped", "put_in_bowl", 10) >= 8
+    assert run(env, policies, "swapped", "put_in_bowl", 8) >= 6
 
 
 @pytest.mark.parametrize("control", ["no_vision", "other_image", "no_language"])
 def test_without_picture_or_words_it_fails(env, policies: Policies, control: str):
-    assert run(env, policies, control, "put_in_bowl", 10) <= 2
+    assert run(env, policies, control, "put_in_bowl", 5) <= 1
 
 
 def test_a_thing_that_is_not_there_is_named_and_nothing_moves(env, policy: PalmePolicy):
@@ -83,7 +83,7 @@ def test_what_it_cannot_do_is_answered_plainly(env, policy: PalmePolicy, text: s
 
 @pytest.mark.parametrize("text", ["touch the bowl", "lift it", "put that on the other one"])
 def test_without_a_colour_nothing_is_guessed(env, policy: PalmePolicy, text: str):
-    for seed in range(SEED, SEED + 4):
+    for seed in range(SEED, SEED + 2):
         observation = look(env, seed)
         policy.reset(Instruction(text=text))
         decision = policy.decide(observation)

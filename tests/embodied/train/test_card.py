@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model card: its numbers are those of the files, and what is missing is named."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from embodied.errors import EmbodiedError
+from embodied.report import wilson
+from embodied.train.card import CardConfig, table, write
+from embodied.train.palme import PalmeTrainConfig
+
+
+def evaluation(policy: str = "palme") -> dict[str, object]:
+    rows = [
+        {"task": task, "split": split, "episodes": 20, "successes": count, "success": count / 20}
+        | {"ci95": list(wilson(count, 20)), "score_mean": 0.5, "steps_mean": 1.0}
+        | {"decision_ms": {"p50": 70.0, "p95": 94.0}}
+        for task, split, count in (("touch", "seen", 20), ("touch", "pair", 17), ("stack", "seen", 3))
+    ]
+    return {"policy": policy, "suite": "tabletop", "seed": 1_000_000, "results": rows}
+
+
+RUN = {
+    "config": asdict(PalmeTrainConfig(steps=1234)),
+    "versions": {"torch": "2.13.0", "transformers": "5.23.0"},
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> CardConfig:
+    (tmp_path / "run.json").write_text(json.dumps(RUN))
+    (tmp_path / "eval.json").write_text(json.dumps(evaluation()))
+    (tmp_path / "model").mkdir()
+    return CardConfig(
+        checkpoint=str(tmp_path / "model"),
+        run=[str(tmp_path / "run.json")],
+        results=[str(tmp_path / "eval.json")],
+    )
+
+
+def test_every_number_is_that_of_the_files(files: CardConfig) -> None:
+    text = write(files).read_text(encoding="utf-8")
+    assert "1,000,000" in text and "2.13.0" in text and "5.23.0" in text
+    assert "1234 steps of 8 pictures" in text
+    assert table(evaluation()).strip() in text
+    for success in ("100", "85", "15"):
+        assert success in table(evaluation())
+    assert "{" not in text, "no slot is left open"
+
+
+def test_what_is_missing_is_named(files: CardConfig, tmp_path: Path) -> None:
+    with pytest.raises(EmbodiedError, match="needs results="):
+        write(CardConfig(checkpoint=files.checkpoint, run=files.run))
+    with pytest.raises(EmbodiedError, match=r"none\.json"):
+        write(
+            CardConfig(checkpoint=files.checkpoint, run=[str(tmp_path / "none.json")], results=files.results)
+        )
+    assert not (tmp_path / "model" / "README.md").exists()
