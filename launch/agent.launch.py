@@ -114,21 +114,12 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         "output": "screen",
         "ros_arguments": ["--log-level", given("log_level")],
     }
-    policy = [text("policy"), text("checkpoint"), text("device")]
-    agent = Node(
-        executable="agent_node",
-        parameters=[use_sim_time, text("arm"), *policy, *params_file],
-        respawn=True,
-        respawn_delay=0.5,
-        **common,
-    )
-    gate = Node(
-        executable="gate_node",
-        parameters=[use_sim_time, text("arm"), {"latch_file": released_latch()}, *params_file],
-        respawn=True,
-        respawn_delay=0.5,
-        **common,
-    )
+    lasting = {"respawn": True, "respawn_delay": 0.5, **common}
+    arm, policy = text("arm"), [text("policy"), text("checkpoint"), text("device")]
+    parameters = [use_sim_time, arm, *policy, *params_file]
+    agent = Node(executable="agent_node", parameters=parameters, **lasting)
+    parameters = [use_sim_time, arm, {"latch_file": released_latch()}, *params_file]
+    gate = Node(executable="gate_node", parameters=parameters, **lasting)
     announcer = Node(executable="announce_node", parameters=[text("instruction")], **common)
     reactions = [OnProcessExit(on_exit=give_up_on_user_error)]
     if given("exit_on_done") == "true":

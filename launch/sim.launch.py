@@ -17,16 +17,11 @@ def generate_launch_description() -> LaunchDescription:
 
     actions = [
         DeclareLaunchArgument(
-            "task",
-            default_value="playground",
-            description="Scene on the table; `embodied tasks` lists them.",
+            "task", default_value="playground", description="Scene on the table; `embodied tasks` lists them."
         ),
         DeclareLaunchArgument("seed", default_value="0", description="Seed of the scene, 0 or more."),
         DeclareLaunchArgument(
-            "gui",
-            default_value="false",
-            description="Open PyBullet's window.",
-            choices=["true", "false"],
+            "gui", default_value="false", description="Open PyBullet's window.", choices=["true", "false"]
         ),
         DeclareLaunchArgument(
             "rate",
@@ -48,12 +43,9 @@ def start(context: LaunchContext) -> list[Node]:
     def given(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
+    types = {"arm": str, "task": str, "seed": int, "gui": bool, "rate": float}
     parameters = {
-        "arm": ParameterValue(LaunchConfiguration("arm"), value_type=str),
-        "task": ParameterValue(LaunchConfiguration("task"), value_type=str),
-        "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
-        "gui": ParameterValue(LaunchConfiguration("gui"), value_type=bool),
-        "rate": ParameterValue(LaunchConfiguration("rate"), value_type=float),
+        name: ParameterValue(LaunchConfiguration(name), value_type=cls) for name, cls in types.items()
     }
     params_file = [given("params_file")] if given("params_file") else []
     return [

@@ -52,9 +52,8 @@ class AgentNode(Node):
         model = declare_arm(self)
         policy = "policy that decides: a registered name, or module:Class in the current folder"
         self._policy_name = str(declare(self, "policy", "palme", policy))
-        self._checkpoint = str(
-            declare(self, "checkpoint", "", "checkpoint directory; empty is the shipped one")
-        )
+        checkpoint = "checkpoint directory; empty is the shipped one"
+        self._checkpoint = str(declare(self, "checkpoint", "", checkpoint))
         self._device = str(declare(self, "device", "", "where the policy computes; empty is its default"))
         options = "further options of the policy, a JSON object"
         self._options = str(declare(self, "policy_options", "{}", options))

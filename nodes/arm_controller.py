@@ -34,11 +34,7 @@ class ArmController:
         """
         if time_s.size == 0:
             raise UnsafeCommandError("a trajectory is empty")
-        if not (
-            np.isfinite(time_s).all()
-            and np.isfinite(position_rad).all()
-            and np.isfinite(velocity_rad_s).all()
-        ):
+        if not all(np.isfinite(values).all() for values in (time_s, position_rad, velocity_rad_s)):
             raise UnsafeCommandError("a trajectory holds a value that is not finite")
         if np.any(velocity_rad_s[-1] != 0.0):
             raise UnsafeCommandError("a trajectory does not end at rest")

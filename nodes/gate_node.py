@@ -198,10 +198,8 @@ class GateNode(Node):
         allowed = self._following_rad * self._scale.scale
         if not away.max() <= allowed:
             joint = self._model.joint_names[int(away.argmax())]
-            return (
-                f"the arm does not follow: {joint} is {away.max():.3f} rad off, at most {allowed:.3f}",
-                False,
-            )
+            text = f"the arm does not follow: {joint} is {away.max():.3f} rad off, at most {allowed:.3f}"
+            return text, False
         return None
 
     def _away(self, streamer: Streamer, measured: _Measured, now_s: float) -> Float:

@@ -48,9 +48,8 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
         conversation = Conversation(node, lambda line: print(line, flush=True))
         try:
             if not conversation.wait_for_agent(FOUND_WITHIN_S):
-                print(
-                    "no agent is running; start one with: ros2 launch embodied sim.launch.py", file=sys.stderr
-                )
+                start = "start one with: ros2 launch embodied sim.launch.py"
+                print(f"no agent is running; {start}", file=sys.stderr)
                 if stops(text):
                     conversation.halt()  # the gate may be there
                 return NOBODY
