@@ -139,6 +139,25 @@ def test_help_loads_nothing_heavy() -> None:
     assert "HEAVY []" in run_python(code)
 
 
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_is_that_of_the_manifest(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([flag]) == cli.OK
+    version = capsys.readouterr().out.strip()
+    assert f"<version>{version}</version>" in (ROOT / "package.xml").read_text()
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["tasks"], ["eval", "--help"]], ids=" ".join)
+def test_a_reader_that_goes_away_is_answered_with_silence(arguments: list[str]) -> None:
+    """As in `embodied tasks | head -1`."""
+    command = [sys.executable, "-m", "embodied.cli", *arguments]
+    child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert child.stdout is not None and child.stderr is not None
+    child.stdout.close()
+    errors = child.stderr.read()
+    child.wait()
+    assert "Traceback" not in errors and "BrokenPipe" not in errors, errors
+
+
 def test_a_command_that_cannot_be_read_hides_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -151,6 +151,20 @@ def test_what_lacks_the_contract_is_refused_with_what_it_lacks(name: str, words:
     assert "\n" not in str(caught.value) and mine(name) in str(caught.value)
 
 
+class Half:
+    needs: tuple[str, ...] = ()
+
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None: ...
+
+
+def test_a_function_of_an_installed_package_builds_a_policy_or_is_told() -> None:
+    POLICIES.register("built", Whole)
+    POLICIES.register("half", Half)
+    assert isinstance(make_policy("built", {"size": 2}), Whole)
+    with pytest.raises(EmbodiedError, match=r"policy 'half' lacks decide\(\)"):
+        make_policy("half")
+
+
 @pytest.mark.parametrize("name", ["os:system", "subprocess:run", "builtins:exec", "os:path", "builtins:dict"])
 def test_whatever_a_name_leads_to_nothing_but_a_policy_is_called(name: str) -> None:
     with pytest.raises(EmbodiedError, match="a policy has needs"):
