@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Save and load give the same model; anything else is refused with the reason."""
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from embodied.errors import CheckpointError
+from embodied.model import checkpoint
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme
 
@@ -23,7 +28,22 @@ REASONS = {
     "shape": "has shape",
     "no config": "no checkpoint",
     "path": "is missing",
+    "no digests": "is not an index of this project",
+    "unlisted": "lists shards without digests",
+    "no JSON": "is damaged",
+    "a list": "holds no JSON object",
+    "more parts": "does not fit its config: missing",
+    "no tensors": "is not a safetensors file",
+    "encoder": "does not describe a model: unknown encoder 'cnn'. .*Valid: ",
+    "language model": "names no known language model",
+    "no words": "does not describe a model: 'verbs'",
+    "no tokenizer": "no tokenizer at",
 }
+
+
+def change(path: Path, **values: Any) -> None:
+    """Replace values of a JSON file."""
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
 @pytest.fixture
@@ -72,8 +92,53 @@ def test_a_damaged_checkpoint_is_refused_with_the_reason(saved: Path, where: str
         data["metadata"]["sha256"]["../x.safetensors"] = "0"
         data["weight_map"]["x"] = "../x.safetensors"
         index.write_text(json.dumps(data))
-    with pytest.raises(CheckpointError, match=reason):
+    elif where == "no digests":
+        change(index, metadata={})
+    elif where == "unlisted":
+        change(index, weight_map={"x": "other.safetensors"})
+    elif where == "no JSON":
+        config.write_text("{")
+    elif where == "a list":
+        config.write_text("[]")
+    elif where == "more parts":
+        modalities = json.loads(config.read_text())["modalities"]
+        change(config, modalities=modalities | {"more": {"encoder": "mlp", "options": {"size": 3}}})
+    elif where == "no tensors":
+        shard.write_bytes(b"no tensors")
+        change(index, metadata={"sha256": {shard.name: hashlib.sha256(b"no tensors").hexdigest()}})
+    elif where == "encoder":
+        modalities = json.loads(config.read_text())["modalities"]
+        change(config, modalities=modalities | {"front": {"encoder": "cnn", "options": {}}})
+    elif where == "language model":
+        change(config, backbone={"model_type": "nonsense"})
+    elif where == "no words":
+        data = json.loads(config.read_text())
+        del data["verbs"]
+        config.write_text(json.dumps(data))
+    elif where == "no tokenizer":
+        shutil.rmtree(saved / "tokenizer")
+    with pytest.raises(CheckpointError, match=reason) as caught:
         Palme.from_pretrained(saved)
+    assert "\n" not in str(caught.value) or where == "no tokenizer", "the reason is one line"
+
+
+def test_large_weights_are_written_in_parts_and_read_as_one(
+    tiny: Palme, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tiny = tiny.bfloat16().float()
+    monkeypatch.setattr(checkpoint, "MAX_SHARD_BYTES", 20_000)
+    folder = tmp_path / "model"
+    tiny.save_pretrained(folder)
+    shards = sorted(folder.glob("*.safetensors"))
+    assert len(shards) > 3 and shards[0].name == f"model-00001-of-{len(shards):05d}.safetensors"
+    assert all(shard.stat().st_size < 30_000 or len(load_file(shard)) == 1 for shard in shards)
+    read = Palme.from_pretrained(folder).state_dict()
+    assert all(torch.equal(value, read[name]) for name, value in tiny.state_dict().items())
+    # Written again with fewer parts, none of the old ones is left.
+    monkeypatch.setattr(checkpoint, "MAX_SHARD_BYTES", 10**9)
+    tiny.save_pretrained(folder)
+    assert len(list(folder.glob("*.safetensors"))) == 1
+    Palme.from_pretrained(folder)
 
 
 def test_a_whole_causal_lm_loads_from_a_directory(tiny: Palme, tmp_path: Path):
