@@ -28,7 +28,7 @@ _HOMES = {
 }
 _PLACES = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_PLACES)  # noqa: PLE0605 - the names stand in one table
+__all__ = sorted(_PLACES)
 
 
 def __getattr__(name: str) -> Any:

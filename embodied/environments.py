@@ -6,11 +6,11 @@ strangers', whose import registers their ids. A task called put_in_bowl has the 
 """
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Any
 
-from embodied.errors import check_name
+from embodied.errors import EmbodiedError, check_name
 from embodied.registry import Registry
 
 NAMESPACE = "Embodied"
@@ -19,9 +19,18 @@ SPLITS = ("seen", "paraphrase", "pair")
 EVALUATION_SEED = 1_000_000
 """Seeds from here on are for evaluation only."""
 
-SUITES: Registry[tuple[str, ...]] = Registry("suite", group="embodied.suites")
+
+def _as_suite(name: str, found: Any) -> tuple[str, ...]:
+    if not isinstance(found, tuple | list) or not all(isinstance(each, str) for each in found):
+        raise EmbodiedError(f"suite {name!r} is a {type(found).__name__}; it must be a tuple of task names")
+    return tuple(found)
+
+
+SUITES: Registry[tuple[str, ...]] = Registry("suite", group="embodied.suites", build=_as_suite)
 """Named lists of tasks; environment modules register theirs."""
 DEFAULT_SUITE = "tabletop"
+TASK_SPLITS: dict[str, Callable[[], tuple[str, ...]]] = {}
+"""What tells the splits that a task has episodes of; a task that is not here has all."""
 
 
 def load_environments() -> None:

@@ -9,7 +9,6 @@ from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.registry import Registry
 from embodied.types import Decision, Instruction, Observation
 
-
 PRIVILEGED = "privileged"
 """What only a simulator has: `Observation.privileged`."""
 

@@ -79,21 +79,31 @@ class Registry(Generic[T]):
 
     def _scan(self) -> None:
         if self._package and not self._scanned:
-            self._scanned = True
-            folder = importlib.import_module(self._package)
-            for module in pkgutil.iter_modules(folder.__path__):
-                importlib.import_module(f"{self._package}.{module.name}")
+            self._scanned = True  # while it scans, its own modules may ask
+            try:
+                folder = importlib.import_module(self._package)
+                for module in pkgutil.iter_modules(folder.__path__):
+                    importlib.import_module(f"{self._package}.{module.name}")
+            except BaseException:
+                self._scanned = False  # a broken file must not leave half of the parts in silence
+                raise
 
 
 def instance_of(kind: type[Any]) -> Callable[[str, Any], Any]:
     """A `build` for parts that are objects of `kind`; an entry point may name the object or its class."""
 
     def build(name: str, found: Any) -> Any:
-        part = found() if isinstance(found, type) and issubclass(found, kind) else found
-        if not isinstance(part, kind):
-            got = part.__name__ if isinstance(part, type) else f"a {type(part).__name__}"
+        if isinstance(found, type) and issubclass(found, kind):
+            if lacks := sorted(getattr(found, "__abstractmethods__", ())):
+                raise EmbodiedError(f"{name!r} leads to {found.__name__}, which lacks {', '.join(lacks)}")
+            found = found()
+        if not isinstance(found, kind):
+            got = found.__name__ if isinstance(found, type) else f"a {type(found).__name__}"
             raise EmbodiedError(f"{name!r} leads to {got}, which is no {kind.__module__}.{kind.__name__}")
-        return part
+        own = getattr(found, "name", name)
+        if ":" not in name and own != name:
+            raise EmbodiedError(f"{name!r} leads to what calls itself {own!r}; one name must be enough")
+        return found
 
     return build
 

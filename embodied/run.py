@@ -15,7 +15,7 @@ import numpy as np
 from embodied.arm import Arm, Outcome
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
-from embodied.motion.skills import SKILLS, SkillCall
+from embodied.motion.skills import SkillCall
 from embodied.policy import Policy, cameras_of
 from embodied.types import Decision, Float, Instruction, Motion, Observation
 
@@ -25,7 +25,9 @@ MAX_STEPS = 300
 """How many decisions that are not the last of their command may follow each other."""
 _HOME_RAD = 0.05
 _CLOSED_M = 0.004
-"""Fingers that came this near to each other hold nothing."""
+"""Fingers that came this near to each other, or to the width that they were told, hold nothing."""
+_UNKNOWN_GRASP_M = 0.02
+"""Height at which what is held is put down where it is not known how it was taken: a block's."""
 
 Hook = Callable[[], None]
 
@@ -96,11 +98,12 @@ class Agent:
         if answer is not None:
             return Result(state="refused", text=answer)
         self._instruction = Instruction(text=door.plain(text), stamp_s=self.arm.now_s())
-        self.policy.reset(self._instruction, seed)
         result = Result(state="failed", text="nothing was tried")
         motions = 0
         for attempt in range(1, self.attempts + 1):
             hooks.check()
+            # A new attempt begins at the beginning; what is drawn goes on, or it would be drawn again.
+            self.policy.reset(self._instruction, seed if attempt == 1 else None)
             hooks.on_state("thinking", result.text if attempt > 1 else "looking", attempt)
             result = self._try(attempt, hooks)
             motions += result.motions
@@ -161,11 +164,9 @@ class Agent:
             outcome = self._move(way_home, observation, hooks)
             if outcome.over or not outcome.done:
                 return replace(_ended(outcome, "the way home"), over=outcome.over)
-            if way_home.skill == "place":
-                self._picked_m = None
             self.policy.reset(self._instruction)
             observation = self.arm.observe()
-        self._clear = observation
+        self._clear, self._picked_m = observation, None
         return observation
 
     def _way_home(self, observation: Observation) -> SkillCall | None:
@@ -175,7 +176,7 @@ class Agent:
             place = self._picked_m
             if place is None:  # it is not known from where: below the hand
                 x, y, _ = model.chain.forward(observation.joint_position_rad)[:3, 3]
-                place = np.array([x, y, 0.02])
+                place = np.array([x, y, _UNKNOWN_GRASP_M])
             lower, upper = model.reach_lower_m, model.reach_upper_m
             return SkillCall(skill="place", points_m=np.clip(place, lower, upper)[None])
         if np.abs(observation.joint_position_rad - model.home_rad).max() > _HOME_RAD:
@@ -186,17 +187,16 @@ class Agent:
         width = observation.gripper_width_m
         if self._told_m is not None:
             # Fingers that are wide open were opened by somebody else.
-            return self._told_m <= _CLOSED_M < width < self.arm.model.gripper_width_m - _CLOSED_M
+            return self._told_m + _CLOSED_M < width < self.arm.model.gripper_width_m - _CLOSED_M
         low, high = self.arm.model.held_width_m
         return low < width < high
 
     def _execute(self, decision: Decision, observation: Observation, hooks: Hooks) -> Outcome:
         motion = decision.motion
         assert motion is not None
-        outcome = self._move(motion, replace(observation, stamp_s=decision.observation_stamp_s), hooks)
-        if isinstance(motion, SkillCall) and SKILLS.get(motion.skill).holds:
-            self._picked_m = motion.points_m[0]
-        return outcome
+        # Before it moves: an interruption finds the thing in the hand.
+        self._picked_m = self._picked_m if motion.grasp_m is None else motion.grasp_m
+        return self._move(motion, replace(observation, stamp_s=decision.observation_stamp_s), hooks)
 
     def _move(self, motion: Motion, observation: Observation, hooks: Hooks) -> Outcome:
         told_m, self._told_m = self._told_m, None  # whatever interrupts it leaves the fingers anywhere
@@ -215,7 +215,10 @@ class Agent:
         if not isinstance(decision, Decision):
             kind = type(decision).__name__
             raise EmbodiedError(f"the policy answered with a {kind}; decide(observation) returns a Decision")
-        assert not (decision.refused and decision.motion is not None), "a refusal has no motion"
+        if decision.refused and decision.motion is not None:
+            raise EmbodiedError(
+                f"the policy refuses ({decision.text!r}) and moves; a refusal has motion=None"
+            )
         return replace(decision, timings_ms={**decision.timings_ms, "decide": took_ms})
 
     def _check(self, observation: Observation) -> None:
@@ -240,11 +243,10 @@ class Agent:
 
 
 def _result(decision: Decision, outcome: Outcome) -> Result:
-    motion = decision.motion
     if not outcome.done:
         return _ended(outcome, decision.text)
-    empty = outcome.narrowest_m < _CLOSED_M
-    if empty and isinstance(motion, SkillCall) and SKILLS.get(motion.skill).grasps:
+    grasps = decision.motion is not None and decision.motion.grasp_m is not None
+    if grasps and outcome.narrowest_m < _CLOSED_M:
         return Result(state="failed", text=f"the fingers closed on nothing: {decision.text}")
     return Result(state="done", text=decision.text)
 

@@ -7,7 +7,7 @@ z = 0. Camera poses are of the optical frame (z forward, x right, y down).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +60,9 @@ class JointTrajectory:
 class Motion(Protocol):
     """Something that an arm can do: a skill at pointed places, or a chunk of small steps."""
 
-    streamed: ClassVar[bool]
-    """Whether the next motion may arrive before this one ends."""
+    @property
+    def grasp_m(self) -> Float | None:
+        """(3,) where the fingers close on something; None where they do not, or where it is not known."""
 
     def plan(self, model: Any, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
         """The joint motion from rest at (N,) for an arm, an `embodied.arm.ArmModel`.

@@ -83,7 +83,10 @@ class PalmePolicy:
             # From pixels of the model's picture to those of the camera's.
             scale = np.array(frame.rgb.shape[1::-1]) / self.picture_size_px
             points = np.array([sight.point_px for sight in answer.sights]) * scale - 0.5
-            motion = answer.plan.ground(unproject(frame, points, POINTED_HEIGHT_M))
+            try:
+                motion = answer.plan.ground(unproject(frame, points, POINTED_HEIGHT_M))
+            except ValueError:  # a camera that looks level, or up
+                refusal = f"what I point at for {answer.plan.text()!r} is not on the table"
         return Decision(
             text=refusal or answer.plan.text(),
             motion=motion,
@@ -114,9 +117,10 @@ class PalmePolicy:
             ) from None
 
     def _state(self, observation: Observation) -> Tensor | None:
-        """Proprioception as the model reads it; None for an arm with another number of joints.
+        """Proprioception as the model reads it; None for an arm with other than the trained number of joints.
 
-        A missing sense is allowed: the sentence then has no such tokens.
+        A missing sense is allowed: the sentence then has no such tokens. An observation does not name its
+        arm, so that the angles of any arm with as many joints are read like those of the trained one.
         """
         state = prepare_state(observation.joint_position_rad, observation.gripper_width_m)
         return torch.from_numpy(state) if len(state) == self._engine.model.state_size else None

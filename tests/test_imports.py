@@ -182,7 +182,7 @@ def upstream(imports: dict[str, set[str]], module: str) -> set[str]:
     return seen
 
 
-HIGHER_ROOM = re.compile(r"(?<![\w.])(sim|policies|nodes)(?=[.:/]\w)")
+HIGHER_ROOM = re.compile(r"(?<![\w.])(sim|policies|nodes)(?=[.:/]\w)|^(sim|nodes)$")
 
 
 def test_the_library_names_no_room_above_it_not_even_as_text() -> None:
@@ -202,7 +202,7 @@ def test_nor_do_the_files_that_it_reads() -> None:
     assert [name_of(path) for path in read if HIGHER_ROOM.search(path.read_text(encoding="utf-8"))] == []
 
 
-@pytest.mark.parametrize("text", ["sim.tasks:TASKS", "see nodes/common.py", "policies.palme"])
+@pytest.mark.parametrize("text", ["sim.tasks:TASKS", "see nodes/common.py", "policies.palme", "sim"])
 def test_the_scan_for_higher_rooms_sees_them(text: str) -> None:
     assert HIGHER_ROOM.search(text)
     assert not HIGHER_ROOM.search("embodied.policies")

@@ -20,6 +20,7 @@ from embodied.environments import check_task, make_environment
 from embodied.episode import EnvironmentArm
 from embodied.errors import UnknownNameError
 from embodied.files import write_json
+from embodied.motion.actions import every_skill
 from embodied.report import console, percentile
 from embodied.run import Agent
 from embodied.types import Instruction
@@ -97,6 +98,7 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
         arm=options.arm,
         action_mode="skill",
         cameras=policy.cameras_of(decider),
+        skills=every_skill(),
         picture_size_px=options.picture_size_px,
     )
     fresh: list[Mapping[str, float]] = []

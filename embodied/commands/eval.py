@@ -17,12 +17,12 @@ from typing import Any
 from embodied import environments
 from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.config import ConfigError, option, parse
-from embodied.controls import Policies, check_splits
-from embodied.environments import DEFAULT_SUITE, SPLITS, suite_tasks
+from embodied.controls import CONTROLS, Policies, check_splits
+from embodied.environments import DEFAULT_SUITE, SPLITS, TASK_SPLITS, suite_tasks
 from embodied.episode import UNTIL, EpisodeResult, run_episode
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.files import write_json, write_text
-from embodied.motion.actions import ACTION_MODES
+from embodied.motion.actions import ACTION_MODES, every_skill
 from embodied.policy import POLICIES, cameras_of
 from embodied.processes import progress_bar, run_in_order
 from embodied.registry import Registry
@@ -76,7 +76,15 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
     # Last, for the module of a policy may take seconds to load.
     check_splits(options.policy, options.split)
     POLICIES.get(options.policy)
-    return [(task, split) for task in tasks for split in dict.fromkeys(options.split)]
+    pairs = [(task, split) for task in tasks for split in dict.fromkeys(options.split)]
+    has = {task: TASK_SPLITS[task]() if task in TASK_SPLITS else SPLITS for task in tasks}
+    left = [(task, split) for task, split in pairs if split in (*has[task], *CONTROLS)]
+    for task, split in pairs:
+        if (task, split) not in left:
+            print(f"task {task} has no split {split}: left out; it has {', '.join(has[task])}")
+    if not left:
+        raise ConfigError(f"nothing is left to run of split={','.join(options.split)}")
+    return left
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -214,7 +222,11 @@ class _Worker:
             if "torch" in sys.modules:  # the policy uses it
                 sys.modules["torch"].set_num_threads(self._threads)
             self._env = environments.make_environment(
-                task, arm=options.arm, action_mode=options.action_mode, cameras=cameras
+                task,
+                arm=options.arm,
+                action_mode=options.action_mode,
+                cameras=cameras,
+                skills=every_skill(),
             )
             self._task = task
         return run_episode(self._env, self._policies, task=task, split=split, seed=seed, until=options.until)

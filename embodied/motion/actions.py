@@ -24,6 +24,12 @@ ACTION_MODES = ("skill", "ee_delta", "joint")
 SKILL_LIST = ("touch", "pick", "pick_place", "push", "place", "home")
 """Skills of an environment that is made without a list of its own."""
 
+
+def every_skill() -> tuple[str, ...]:
+    """Those, and all others that are registered: what an evaluation lets a policy use."""
+    return tuple(dict.fromkeys((*SKILL_LIST, *sorted(SKILLS))))
+
+
 EE_DELTA_NAMES = ("dx_m", "dy_m", "dz_m", "rx_rad", "ry_rad", "rz_rad", "gripper")
 """Displacement of the tool centre point and its turn (a rotation vector), both in the world's frame; the
 fingers from -1 closed to 1 open."""
@@ -66,7 +72,7 @@ class SkillActions:
 class ActionChunk:
     """A short run of `ee_delta` actions. Raises ValueError for other shapes and for what is not finite."""
 
-    streamed: ClassVar[bool] = True
+    grasp_m: ClassVar[None] = None
 
     ee_delta: NDArray[np.float32]  # (T, 7), see EE_DELTA_NAMES
     rate_hz: float = CHUNK_RATE_HZ
@@ -85,6 +91,8 @@ class ActionChunk:
         width_m = gripper_width_m
         for row in np.asarray(self.ee_delta, dtype=np.float64):
             before, pose = pose, moved(pose, row[:3], row[3:6])
+            # As in the environment: what leads out of reach leads to its edge.
+            pose = pose.at(np.clip(pose.position_m, model.reach_lower_m, model.reach_upper_m))
             told_m = 0.5 * (float(row[6]) + 1.0) * model.gripper_width_m
             # Fingers move while the hand stands: gripper commands carry no time of their own.
             dwell_s = _STOPPED_S if abs(told_m - width_m) > 1e-3 else 0.0

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from embodied.arm import Outcome, arm_model
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.motion.actions import ActionChunk
-from embodied.motion.skills import SKILLS, SkillCall
+from embodied.motion.skills import SkillCall
 from embodied.run import MAX_STEPS, Agent, Hooks, Interrupted, Result
 from embodied.types import CameraFrame, Decision, Instruction, Motion, Observation
 
@@ -83,7 +83,7 @@ class FakeArm:
             self.width_m = min(outcome.narrowest_m, 0.08) if outcome.width_m == 0.0 else self.width_m
             return outcome
         self.position_rad = PANDA.home_rad
-        grasps, holds = SKILLS.get(motion.skill).grasps, SKILLS.get(motion.skill).holds
+        grasps, holds = motion.grasp_m is not None, motion.skill == "pick"
         self.width_m = self.grips if holds else 0.08
         told = 0.0 if holds else 0.08
         return Outcome(state="done", narrowest_m=self.grips if grasps else 0.08, width_m=told)

@@ -8,6 +8,7 @@ import sim
 from embodied.environments import environment_id
 from embodied.episode import EnvironmentArm
 from embodied.language.verbs import parse_plan
+from embodied.motion.skills import SkillCall
 from embodied.policy import make_policy
 from embodied.run import Agent
 from embodied.types import ObjectState
@@ -79,3 +80,30 @@ def test_what_the_wrapped_policy_refuses_is_refused() -> None:
     result = agent.do("dance with me then touch the green bowl")
     assert (result.state, arm.steps) == ("refused", 0)
     env.close()
+
+
+def test_a_step_that_fails_is_not_passed_over() -> None:
+    """The first block cannot be reached: the second step is not done in its place."""
+    far, near = block("red", 0.85, 0.0), block("blue", 0.5, 0.1)
+    plan = parse_plan("touch red block")
+    scene = Episode(task="touch", split="seen", objects=(far, near), instruction="", plan=plan)
+    env = gymnasium.make(environment_id("touch"), action_mode="skill", cameras=("front",))
+    arm = EnvironmentArm(env, ends_at_success=False)
+    arm.reset(0, {"episode": scene})
+    result = Agent(OneByOne(Unreachable()), arm).do("touch the red block then touch the blue block")
+    assert result.state == "failed"
+    assert env.unwrapped.scene_state().touched == frozenset()
+    env.close()
+
+
+class Unreachable:
+    """Touches a place for each colour; the red one is out of reach."""
+
+    needs = ()
+
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
+        self.x_m = 0.85 if "red" in instruction.text else 0.5
+
+    def decide(self, observation: Observation) -> Decision:
+        call = SkillCall(skill="touch", points_m=np.array([[self.x_m, 0.1, 0.045]]))
+        return Decision(text="touch", motion=call, observation_stamp_s=observation.stamp_s)

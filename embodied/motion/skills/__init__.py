@@ -65,9 +65,7 @@ class Skill(ABC):
     points: ClassVar[int]
     """How many places it takes."""
     grasps: ClassVar[bool] = False
-    """Whether the fingers close on something: it has failed where they close on nothing."""
-    holds: ClassVar[bool] = False
-    """Whether it ends with something in the hand."""
+    """Whether the fingers close on something at its first point: it failed where they close on nothing."""
 
     @abstractmethod
     def move(self, route: Route, points_m: Float) -> None:
@@ -107,8 +105,6 @@ class SkillCall:
     open or touch. Raises UnknownNameError for a skill that does not exist, ValueError for other points.
     """
 
-    streamed: ClassVar[bool] = False
-
     skill: str
     points_m: Float
 
@@ -118,6 +114,11 @@ class SkillCall:
             raise ValueError(f"{self.skill} takes points of shape {expected}, got {self.points_m.shape}")
         if not np.isfinite(self.points_m).all():
             raise ValueError(f"{self.skill} got a location that is not finite: {self.points_m.tolist()}")
+
+    @property
+    def grasp_m(self) -> Float | None:
+        """(3,) where the fingers close on something; None for a skill that takes nothing."""
+        return self.points_m[0] if SKILLS.get(self.skill).grasps else None
 
     def waypoints(self, model: ArmModel, start: HandPose, gripper_width_m: float) -> list[Waypoint]:
         """The way of the hand from `start` through the skill and home."""

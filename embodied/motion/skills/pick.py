@@ -12,7 +12,6 @@ class Pick(Skill):
     name = "pick"
     points = 1
     grasps = True
-    holds = True
 
     def move(self, route: Route, points_m: Float) -> None:
         route.begin(route.open_m)

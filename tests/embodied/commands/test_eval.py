@@ -136,7 +136,7 @@ def test_an_interrupted_run_reports_what_it_has_and_can_go_on(
     code, report = run(tmp_path, *arguments, "resume=true")
     assert code == 0
     assert report["results"][0]["episodes"] == 8
-    assert len(faked.policy.told) == 8 - done
+    assert len(set(faked.policy.told)) == 8 - done
 
 
 def test_a_journal_that_was_cut_off_in_the_middle_of_a_line_is_used(
