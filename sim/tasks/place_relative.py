@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""place_relative: one block beside another thing, as seen in the front camera's picture."""
+"""place_relative: one thing beside another thing, as seen in the front camera's picture."""
 
 import numpy as np
 
@@ -7,11 +7,10 @@ from embodied.language.verbs import Plan
 from embodied.language.verbs.place_relative import OFFSETS
 from embodied.types import ObjectState
 from sim.tasks.base import Episode, SceneState, Task, register
-from sim.tasks.scenes import apart, is_a_move, obstacles, start_and_goal
+from sim.tasks.scenes import apart, is_a_move, obstacles, on_table, start_and_goal
 
 ALONG_TOLERANCE_M = 0.045
 ACROSS_TOLERANCE_M = 0.045
-ON_TABLE_M = 0.03
 
 
 @register
@@ -38,7 +37,7 @@ class PlaceRelative(Task):
         across = float(np.linalg.norm(offset - along * direction))
         return (
             state.held is None
-            and float(target[2]) <= ON_TABLE_M
+            and on_table(plan, target)
             and abs(along - plan.reference.thing.beside_m) <= ALONG_TOLERANCE_M
             and across <= ACROSS_TOLERANCE_M
         )

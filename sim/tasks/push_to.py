@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""push_to: slide one block over the table onto a coloured zone."""
+"""push_to: slide one thing over the table onto a coloured zone."""
 
 import numpy as np
 
@@ -7,12 +7,11 @@ from embodied.language.verbs import Plan
 from embodied.things import THINGS
 from embodied.types import Float, ObjectState
 from sim.tasks.base import Episode, SceneState, Task, register
-from sim.tasks.scenes import distance_xy, is_a_move, obstacles, start_and_goal
+from sim.tasks.scenes import distance_xy, is_a_move, obstacles, on_table, start_and_goal
 
 ON_ZONE_M = 0.045
-ON_TABLE_M = 0.03
 _BEHIND_M, _BEYOND_M, _BESIDE_M = 0.09, 0.03, 0.05
-"""Room that the hand needs behind the block, past the goal, and beside the lane."""
+"""Room that the hand needs behind the target, past the goal, and beside the lane."""
 
 
 @register
@@ -31,11 +30,11 @@ class PushTo(Task):
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         target, zone = state.places_m(episode)
-        return float(target[2]) <= ON_TABLE_M and distance_xy(target, zone) <= ON_ZONE_M
+        return on_table(episode.plan, target) and distance_xy(target, zone) <= ON_ZONE_M
 
 
 def _beside_lane(start: Float, goal: Float, obstacle: ObjectState) -> bool:
-    """A push needs a free lane from behind the block to the goal, and room for the hand behind it."""
+    """A push needs a free lane from behind the target to the goal, and room for the hand behind it."""
     length = distance_xy(start, goal)
     along = (goal - start) / length
     offset = obstacle.position_m[:2] - start

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""put_in_bowl: one block into one bowl."""
+"""put_in_bowl: one thing into one bowl."""
 
 from sim.tasks.base import Episode, SceneState, Task, register
-from sim.tasks.scenes import distance_xy
+from sim.tasks.scenes import distance_xy, let_go_m
 
 INSIDE_M = 0.05
-MAX_HEIGHT_M = 0.05
 
 
 @register
 class PutInBowl(Task):
-    """Success: the target's centre is within INSIDE_M of the bowl's, low, and released."""
+    """Success: the target's centre is within INSIDE_M of the bowl's, as low as it is let go, and released."""
 
     name = "put_in_bowl"
     verb = "put_in_bowl"
@@ -18,5 +17,5 @@ class PutInBowl(Task):
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         target, bowl = state.places_m(episode)
-        inside = distance_xy(target, bowl) <= INSIDE_M and float(target[2]) <= MAX_HEIGHT_M
-        return state.held is None and inside
+        low = float(target[2] - bowl[2]) <= let_go_m(episode.plan, "in")
+        return state.held is None and low and distance_xy(target, bowl) <= INSIDE_M

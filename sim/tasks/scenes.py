@@ -17,6 +17,8 @@ WORKSPACE_M = ((0.36, 0.64), (-0.23, 0.23))
 CLEARANCE_M = 0.03
 MIN_MOVE_M = 0.08
 """Goals nearer than this to the start are not asked for."""
+ON_TABLE_M = 0.01
+"""What is no higher than this above where it stands on the table is on the table."""
 _GOAL_MARGIN_M = 0.03
 """Goals may lie this far outside of WORKSPACE_M."""
 
@@ -110,6 +112,19 @@ def obstacles(plan: Plan, objects: Sequence[ObjectState]) -> list[ObjectState]:
     """What stands in the way of a plan: whatever it does not name and is more than paint."""
     named = {str(noun) for noun in plan.nouns}
     return [o for o in objects if o.name not in named and THINGS.get(o.kind).collision]
+
+
+def on_table(plan: Plan, position_m: Float) -> bool:
+    """Whether the target of `plan`, at (3,), stands or lies on the table."""
+    assert plan.target is not None
+    return float(position_m[2]) <= plan.target.thing.origin_m + ON_TABLE_M
+
+
+def let_go_m(plan: Plan, preposition: str) -> float:
+    """How far above the reference's origin the target's is where a hand lets it go "in" or "on" it."""
+    assert plan.target is not None and plan.reference is not None
+    target, reference = plan.target.thing, plan.reference.thing
+    return target.origin_m - reference.origin_m + reference.holds[preposition]
 
 
 def apart(xy: Float, kind: str, other: ObjectState) -> bool:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""stack: one block on top of another."""
+"""stack: one thing on top of another."""
 
-from embodied.things.block import SIDE_M
 from sim.tasks.base import Episode, SceneState, Task, register
-from sim.tasks.scenes import distance_xy
+from sim.tasks.scenes import distance_xy, let_go_m
 
 MAX_OFFSET_M = 0.025
 HEIGHT_TOLERANCE_M = 0.01
@@ -11,7 +10,7 @@ HEIGHT_TOLERANCE_M = 0.01
 
 @register
 class Stack(Task):
-    """Success: the target rests one block's height above the reference, released."""
+    """Success: the target rests on top of the reference, released."""
 
     name = "stack"
     verb = "stack"
@@ -19,6 +18,6 @@ class Stack(Task):
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         target, base = state.places_m(episode)
-        height_error = abs(float(target[2] - base[2]) - SIDE_M)
+        height_error = abs(float(target[2] - base[2]) - let_go_m(episode.plan, "on"))
         on_top = distance_xy(target, base) <= MAX_OFFSET_M and height_error <= HEIGHT_TOLERANCE_M
         return state.held is None and on_top

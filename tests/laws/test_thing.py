@@ -48,9 +48,14 @@ def standing(kind: str, x: float, y: float, z: float = 0.0) -> ObjectState:
         ("touch", "touch red mug", ()),
         ("pick_up", "lift red mug", (standing("block", 0.6, 0.1, 0.02),)),
         ("place_relative", "place blue block left of red mug", (standing("block", 0.6, 0.1, 0.02),)),
+        ("place_relative", "place red mug in front of blue block", (standing("block", 0.45, -0.15, 0.02),)),
+        ("push_to", "push red mug to blue zone", (standing("zone", 0.55, -0.1),)),
+        ("put_in_bowl", "put red mug in blue bowl", (standing("bowl", 0.55, -0.1),)),
     ],
 )
-def test_a_mug_is_touched_taken_and_put_beside(task: str, plan: str, others: tuple[ObjectState, ...]) -> None:
+def test_every_verb_is_done_to_a_mug_or_beside_it(
+    task: str, plan: str, others: tuple[ObjectState, ...]
+) -> None:
     parsed = parse_plan(plan)
     assert parsed.text() == plan
     assert Noun("red", "mug") in parsed.nouns

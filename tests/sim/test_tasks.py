@@ -98,6 +98,20 @@ def test_only_the_goal_succeeds_and_the_score_grows_towards_it(name: str):
         assert name == "push_to" or not task.success(episode, held)
 
 
+@pytest.mark.parametrize(
+    ("name", "highest_m"),
+    [("place_relative", 0.03), ("push_to", 0.03), ("put_in_bowl", 0.05), ("stack", 0.07)],
+)
+def test_a_block_is_done_up_to_the_height_that_it_always_was(name: str, highest_m: float):
+    """Outcomes are compared in pairs with those of earlier versions; of a stack the base stands at 0.02."""
+    task = make_task(name)
+    episode = task.sample(np.random.default_rng(0))
+    goal = task.goal_m(episode, at_rest(episode)).copy()
+    for height_m, expected in ((highest_m, True), (highest_m + 1e-6, False)):
+        goal[2] = height_m - 1e-9 if expected and name == "stack" else height_m
+        assert task.success(episode, with_target_at(episode, goal)) == expected
+
+
 def test_unknown_names_list_the_valid_ones():
     with pytest.raises(UnknownNameError, match="Did you mean 'stack'"):
         make_task("stak")
@@ -183,6 +197,26 @@ def test_a_task_that_nobody_gave_words_says_so_and_one_line_mends_it(tmp_path: P
         assert task.splits == ("seen", "pair")
         with pytest.raises(EmbodiedError, match="no held-out templates"):
             task.sample(np.random.default_rng(0), "paraphrase")
+
+
+@pytest.mark.parametrize(
+    ("options", "splits"),
+    [
+        ({}, ("seen", "pair")),
+        ({"held_out_templates": ("prod {a}",)}, ("seen", "paraphrase", "pair")),
+        ({"colours": ("green",), "held_out_templates": ("prod {a}",)}, ("pair",)),
+        ({"colours": ("red",)}, ("seen",)),
+    ],
+)
+def test_a_task_has_the_splits_that_it_can_be_sampled_in(options: dict[str, object], splits: tuple[str, ...]):
+    task = type("InLine", (Bare,), {"templates": ("poke {a}",), "scene": {"zone": (1, 1)}, **options})()
+    assert sorted(task.splits) == sorted(splits)
+    for split in SPLITS:
+        if split in splits:
+            assert task.sample(np.random.default_rng(0), split).split == split
+        else:
+            with pytest.raises(EmbodiedError, match=r"names nothing|no held-out templates"):
+                task.sample(np.random.default_rng(0), split)
 
 
 @pytest.mark.parametrize(
