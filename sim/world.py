@@ -162,15 +162,21 @@ class World:
         client = self._client
         if not parts:
             return -1
-        if len(parts) == 1 and not any((*parts[0].position_m, *parts[0].turn_rad)):
-            return int(client.createCollisionShape(**self._geometry(parts[0].shape, collision=True)))
-        assert all(isinstance(part.shape, Box) for part in parts), "several parts must be boxes"
+        told = [self._geometry(part.shape, collision=True) for part in parts]
+        places = [list(part.position_m) for part in parts]
+        turns = [client.getQuaternionFromEuler(part.turn_rad) for part in parts]
+        if len(parts) == 1:
+            if any((*parts[0].position_m, *parts[0].turn_rad)):  # an offset of nothing makes a compound
+                told[0] |= {"collisionFramePosition": places[0], "collisionFrameOrientation": turns[0]}
+            return int(client.createCollisionShape(**told[0]))
         return int(
             client.createCollisionShapeArray(
-                shapeTypes=[client.GEOM_BOX] * len(parts),
-                halfExtents=[self._geometry(part.shape)["halfExtents"] for part in parts],
-                collisionFramePositions=[list(part.position_m) for part in parts],
-                collisionFrameOrientations=[client.getQuaternionFromEuler(part.turn_rad) for part in parts],
+                shapeTypes=[each["shapeType"] for each in told],
+                radii=[each.get("radius", 0.0) for each in told],
+                lengths=[each.get("height", 0.0) for each in told],
+                halfExtents=[each.get("halfExtents", [0.0] * 3) for each in told],
+                collisionFramePositions=places,
+                collisionFrameOrientations=turns,
             )
         )
 
@@ -256,10 +262,10 @@ class World:
         """Where every object is now, by name."""
         found = {}
         for name, (body, item, thing) in self._objects.items():
-            (x, y, z), turn = self._client.getBasePositionAndOrientation(body)
+            position, turn = self._client.getBasePositionAndOrientation(body)
             found[name] = replace(
                 item,
-                position_m=np.array([x, y, z if thing.mass_kg > 0.0 else 0.0]),
+                position_m=np.array(position),
                 orientation=np.array(turn),
                 joint_position=self._joints_of(body) if isinstance(thing.shape, Urdf) else {},
             )

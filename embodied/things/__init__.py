@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from embodied.errors import EmbodiedError
 from embodied.registry import Registry, instance_of
 
 Triple = tuple[float, float, float]
@@ -76,7 +77,8 @@ class Grasp:
 class Thing:
     """A kind of thing. Heights are above the table, or above whatever it stands on.
 
-    `collision` are convex parts; empty: it cannot be touched, only pointed at, as paint on the table.
+    `collision` are convex parts; empty: it cannot be touched, only pointed at, as paint on the table. A mesh
+    is the only part or none. Raises EmbodiedError where there are more.
     """
 
     name: str  # as words name it, "block"
@@ -99,6 +101,11 @@ class Thing:
 
     def __post_init__(self) -> None:
         assert not (self.grasp is not None and self.mass_kg <= 0.0), f"{self.name} is taken and has no mass"
+        if len(self.collision) > 1 and any(isinstance(part.shape, Mesh) for part in self.collision):
+            raise EmbodiedError(
+                f"{self.name}: several parts that collide may be boxes, cylinders and spheres; "
+                "a mesh must be the only one"
+            )
 
 
 THINGS: Registry[Thing] = Registry(
