@@ -45,8 +45,6 @@ to know by heart which ones go with a verb."""
 
 MOVED_SHARE = 0.15
 PAINTED_SHARE = 0.6
-VERBS = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
-"""The order in which models know the verbs of the suite."""
 
 
 @dataclass(kw_only=True)
@@ -58,6 +56,7 @@ class GroundingConfig:
     seed: int = option(0, "scene i is drawn from seed + i; below 1,000,000")
     size_px: int = option(160, "side of the stored pictures")
     workers: int = option(2, "processes that render")
+    arm: str = option(DEFAULT_ARM, "arm that is in the pictures, with the state that it has at home")
     tasks: list[str] = option(list(TABLETOP), "tasks whose scenes, things and words are shown")
 
 
@@ -113,13 +112,13 @@ def write(config: GroundingConfig) -> Path:
             f"training seeds must lie in [0, {EVALUATION_SEED}); got {config.seed} to "
             f"{config.seed + config.scenes}. Choose a smaller seed or fewer scenes."
         )
-    families = [make_task(name) for name in config.tasks]
+    families, model = [make_task(name) for name in config.tasks], arm_model(config.arm)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     shape = (config.scenes, config.size_px, config.size_px, 3)
     pictures = np.lib.format.open_memmap(out / "pictures.npy", mode="w+", dtype=np.uint8, shape=shape)
     seeds = range(config.seed, config.seed + config.scenes)
-    render = partial(_render_one, size_px=config.size_px, tasks=tuple(config.tasks))
+    render = partial(_render_one, arm=config.arm, size_px=config.size_px, tasks=tuple(config.tasks))
     with (
         progress_bar("rendering", config.scenes) as advance,
         (out / "scenes.jsonl").open("w", encoding="utf-8") as file,
@@ -129,27 +128,29 @@ def write(config: GroundingConfig) -> Path:
             file.write(json.dumps({"objects": made.objects, "commands": made.commands}) + "\n")
             advance(1)
     pictures.flush()
-    model = arm_model(DEFAULT_ARM)
+    from embodied.model.palme import TABLETOP_VERBS  # PyTorch, which those that render do without
+
     verbs = {task.verb for task in families}
     meta = {
         "seed": config.seed,
+        "arm": model.name,
         "state": prepare_state(model.home_rad, model.gripper_width_m).tolist(),
         "kinds": kinds_of(families),
         "colours": COLOURS,
         "other_colours": OTHER_COLOURS,
-        "verbs": [verb for verb in VERBS if verb in verbs] + sorted(verbs.difference(VERBS)),
+        "verbs": sorted(verbs, key=(*TABLETOP_VERBS, *sorted(verbs)).index),
     }
     (out / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
     return out
 
 
 @cache
-def _world() -> World:
-    return World(arm_model(DEFAULT_ARM))
+def _world(arm: str) -> World:
+    return World(arm_model(arm))
 
 
-def _render_one(seed: int, size_px: int, tasks: tuple[str, ...]) -> Scene:
-    return render_scene(_world(), seed, size_px, tasks)
+def _render_one(seed: int, arm: str, size_px: int, tasks: tuple[str, ...]) -> Scene:
+    return render_scene(_world(arm), seed, size_px, tasks)
 
 
 def _commands(

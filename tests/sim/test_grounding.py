@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embodied.arm import DEFAULT_ARM, arm_model
+from embodied.arm import ARMS, DEFAULT_ARM, arm_model
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.language.verbs import Noun, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
@@ -61,9 +61,27 @@ def test_the_data_say_which_words_they_hold(tmp_path: Path):
     assert {plan.verb for plan in plans} <= {"stack", "cannot"}
 
 
+def test_the_data_say_whose_state_they_hold_and_show_that_arm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shown = []
+    render = grounding.render_scene
+    monkeypatch.setattr(
+        grounding, "render_scene", lambda world, *rest: shown.append(world.model.name) or render(world, *rest)
+    )
+    for name in ARMS:
+        grounding.write(GroundingConfig(out=str(tmp_path), scenes=1, size_px=32, workers=1, arm=name))
+        meta = json.loads((tmp_path / "meta.json").read_text())
+        model = arm_model(name)
+        assert meta["arm"] == name
+        assert meta["state"] == pytest.approx([*model.home_rad, 10.0 * model.gripper_width_m])
+    assert shown == list(ARMS)
+
+
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
+        ({"arm": "pandda"}, UnknownNameError, "Did you mean 'panda'"),
         ({"seed": 999_999, "scenes": 2}, EmbodiedError, "training seeds"),
         ({"tasks": ["stak"]}, UnknownNameError, "Did you mean 'stack'"),
         ({"scenes": 0}, EmbodiedError, "scenes"),
