@@ -19,5 +19,5 @@ def prepare_picture(rgb: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
 
 
 def prepare_state(joint_position_rad: Float, gripper_width_m: float) -> NDArray[np.float32]:
-    """(8,) proprioception as a model reads it: seven joint angles and ten times the finger distance."""
+    """(N + 1,) proprioception as a model reads it: N angles in rad and ten times the finger distance in m."""
     return np.array([*joint_position_rad, 10.0 * gripper_width_m], dtype=np.float32)

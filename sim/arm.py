@@ -23,9 +23,7 @@ _TICK_STEPS = 24
 class SimArm:
     """The arm of `world`. Time passes only in `advance`; between motions the arm holds still."""
 
-    def __init__(
-        self, world: World, cameras: Sequence[str] = ("front", "wrist"), picture_size_px: int = 224
-    ) -> None:
+    def __init__(self, world: World, cameras: Sequence[str], picture_size_px: int = 224) -> None:
         self.world = world
         self.model = world.model
         self.cameras = tuple(cameras)

@@ -42,8 +42,9 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     `action_mode`: "ee_delta" (10 Hz; dx, dy, dz in m, a rotation vector rx, ry, rz in rad, and the gripper
     from -1 closed to 1 open), "joint" (10 Hz; N joint angles in rad and the width between the fingers in m)
     or "skill" (one step runs one of `skills`, a fixed list, to its end). The observation holds a picture per
-    camera, the `state` (N joint angles, N joint velocities, gripper width, tool centre point x, y, z, yaw)
-    and the instruction. The reward is 1.0 on success, which ends the episode, and 0.0 otherwise.
+    camera (by default all of the arm's), the `state` (N joint angles, N joint velocities, gripper width, tool
+    centre point x, y, z, yaw) and the instruction. The reward is 1.0 on success, which ends the episode, and
+    0.0 otherwise.
 
     `reset(options=...)` takes "split", "task" (another family), "episode" (an exact Episode) and "swap"
     (another command for the same scene; `info["original_success"]` then tells whether the first
@@ -59,7 +60,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         arm: str = DEFAULT_ARM,
         action_mode: str = "ee_delta",
         split: str = "seen",
-        cameras: Sequence[str] = ("front", "wrist"),
+        cameras: Sequence[str] | None = None,
         picture_size_px: int = 224,
         skills: Sequence[str] = SKILL_LIST,
         render_mode: str | None = None,
@@ -68,12 +69,13 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         check_name("action mode", action_mode, ACTION_MODES)
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
-        for camera in cameras:
-            check_name("camera", camera, CAMERAS)
         self.action_mode = action_mode
         self.render_mode = render_mode
         self.split = check_split(split)
         self.model = arm_model(arm)
+        cameras = self.model.cameras if cameras is None else cameras
+        for camera in cameras:
+            check_name("camera", camera, CAMERAS)
         self.skills = SkillActions(tuple(skills))
         self.task: Task = make_task(task)
         self._home_task = self.task

@@ -3,6 +3,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -22,6 +23,7 @@ from sim.env import MAX_STEPS, TabletopEnv
 from sim.tasks import TABLETOP, TASKS
 
 PANDA = arm_model("panda")
+PANDA_FILE = PANDA.urdf.with_suffix(".yaml")
 HOME = HandPose.from_matrix(PANDA.home_pose)
 Make = Callable[..., TabletopEnv]
 
@@ -68,6 +70,16 @@ def test_gymnasium_finds_nothing_wrong(make: Make, task: str, action_mode: str) 
         warnings.filterwarnings("ignore", message=".*symmetric and normalized space.*")
         check_env(env, skip_render_check=True)
     assert env.episode.task == task
+
+
+def test_an_environment_has_the_cameras_of_its_arm_unless_it_is_told(make: Make, tmp_path: Path) -> None:
+    file = tmp_path / "one_eyed.yaml"
+    text = PANDA_FILE.read_text().replace("cameras: [front, wrist]", "cameras: [front]")
+    file.write_text(text.replace("urdf: ", f"urdf: {PANDA_FILE.parent}/"))
+    for arm, cameras in (("panda", {"front", "wrist"}), (str(file), {"front"})):
+        env = make("touch", arm=arm, cameras=None)
+        seen, _ = env.reset(seed=0)
+        assert set(seen) == set(env.observation_space) == {*cameras, "state", "instruction"}
 
 
 @pytest.mark.parametrize("task", TABLETOP)
