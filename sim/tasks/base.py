@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 
-from embodied.environments import SPLITS, check_split, environment_id
+from embodied.environments import SPLITS, TASK_SPLITS, check_split, environment_id
 from embodied.errors import EmbodiedError
 from embodied.language.verbs import VERBS, Noun, Plan
 from embodied.language.vocabulary import COLOURS
@@ -256,6 +256,7 @@ def register(task: type[Task]) -> type[Task]:
 
 def register_environment(name: str) -> None:
     """Make the gymnasium environment of a task known. Does not load the task."""
+    TASK_SPLITS[name] = lambda: TASKS.get(name).splits
     if environment_id(name) not in gymnasium.registry:
         gymnasium.register(id=environment_id(name), entry_point="sim.env:TabletopEnv", kwargs={"task": name})
 
