@@ -30,6 +30,7 @@ from nodes.launch_support import USER_ERROR
 
 if TYPE_CHECKING:
     from embodied.arm import ArmModel
+    from embodied.safety import ClockScale
 
 # A profile keeps the last `depth` messages and, unless it says otherwise, is reliable and volatile.
 RELIABLE = QoSProfile(depth=10)
@@ -81,6 +82,13 @@ def declare_arm(node: Node) -> ArmModel:
 def now_s(node: Node) -> float:
     """Seconds on the clock of the graph, which stamps observations: ROS time."""
     return float(node.get_clock().now().nanoseconds) * 1e-9
+
+
+def clock_scale(node: Node) -> ClockScale:
+    """How fast the clock of `node` runs. One that is not simulated is never fast, but it may be set."""
+    from embodied.safety import ClockScale
+
+    return ClockScale() if node.get_parameter("use_sim_time").value else ClockScale(highest=1.0)
 
 
 def to_json(values: Mapping[str, object]) -> String:

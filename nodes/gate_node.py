@@ -6,8 +6,8 @@ with half of the wanted width; header.stamp = the observation that it was decide
 id for the motion; no points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least
 10 Hz, frame_id = id of the motion that the agent wants executed).
 
-Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces of at most 0.2 s that
-each end at rest, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
+Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces that each end at
+rest, of at most 0.2 s of steady time (more on a simulated clock that runs fast), and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
 {"state": idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1,
 "stopped": whether the emergency stop is latched, "blocked": why no motion can be accepted now, or ""}.
 
@@ -29,7 +29,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from embodied.errors import ObservationError, UnsafeCommandError
 from embodied.motion.path import TimedPath
-from embodied.safety import ActionGate, ArmState, ClockScale, Piece, Streamer, Watchdog, hold
+from embodied.safety import ActionGate, ArmState, Piece, Streamer, Watchdog, hold
 from embodied.types import Float
 from nodes import common, conversions
 from nodes.common import COMMAND, ERROR, LATCHED, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
@@ -40,6 +40,8 @@ _STALL_S = 0.06
 _STATUS_TICKS = 5
 _ARRIVED_RAD = 0.03
 _SETTLE_S = 1.0
+_FOLLOWING_RAD = 0.35
+"""However fast a simulated clock runs, the following tolerance grows to no more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class GateNode(Node):
         self._heartbeat = Watchdog(given.heartbeat_timeout_s)
         self._hearing = Watchdog(given.limits.max_state_age_s)
         self._gate = ActionGate(given.model, given.limits)
-        self._scale = ClockScale()
+        self._scale = common.clock_scale(self)
         self._measured: _Measured | None = None
         self._streamer: Streamer | None = None
         self._settling_since_s: float | None = None
@@ -195,7 +197,7 @@ class GateNode(Node):
             return f"joint_states have been silent for {self._hearing.silence_s(steady):.2f} s", True
         away = self._away(self._streamer, self._measured, now_s)
         # Messages to an arm with a fast clock come late by more of its seconds.
-        allowed = self._following_rad * self._scale.scale
+        allowed = max(self._following_rad, min(self._following_rad * self._scale.scale, _FOLLOWING_RAD))
         if not away.max() <= allowed:
             joint = self._model.joint_names[int(away.argmax())]
             text = f"the arm does not follow: {joint} is {away.max():.3f} rad off, at most {allowed:.3f}"

@@ -11,9 +11,8 @@ from rclpy.node import Node
 
 from embodied.arm import ArmModel, Outcome
 from embodied.errors import ObservationError
-from embodied.safety import ClockScale
 from embodied.types import Motion, Observation
-from nodes.common import now_s, steady_s
+from nodes.common import clock_scale, now_s, steady_s
 from nodes.gate_client import GateClient
 from nodes.senses import Senses
 
@@ -38,7 +37,7 @@ class RosArm:
         self.gate = GateClient(node, model.gripper_joints[0])
         self.check: Callable[[], None] = lambda: None
         """Called while it waits; raises where the instruction is no longer wanted."""
-        self._node, self._max_age_s, self._scale = node, max_age_s, ClockScale()
+        self._node, self._max_age_s, self._scale = node, max_age_s, clock_scale(node)
 
     def now_s(self) -> float:
         """Seconds on the clock that stamps observations."""
