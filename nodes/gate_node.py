@@ -6,8 +6,9 @@ with half of the wanted width; header.stamp = the observation that it was decide
 id for the motion; no points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least
 10 Hz, frame_id = id of the motion that the agent wants executed).
 
-Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces that each end at
-rest, of at most 0.2 s of steady time (more on a simulated clock that runs fast), and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
+Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces that each end at rest, of
+at most 0.2 s of steady time (longer by a simulated clock that runs fast), and `gate_status` (std_msgs/String,
+JSON, latched, 10 Hz):
 {"state": idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1,
 "stopped": whether the emergency stop is latched, "blocked": why no motion can be accepted now, or ""}.
 
@@ -283,13 +284,15 @@ class GateNode(Node):
     def _on_stop(self, *_: object) -> Trigger.Response:
         self._gate.stop()
         measured, heard = self._measured, not self._hearing.expired(steady_s())
-        if self._streamer is not None:
-            self._abort("emergency stop")
-        elif measured is not None and heard and self._moves(measured):
-            self._hold(measured.position_rad)  # whoever moves it
-        self._say("stopped", self._id, "emergency stop")
-        # The file comes last: the arm does not wait for a disk.
-        self._note(self._latch.stop())
+        try:
+            if self._streamer is not None:
+                self._abort("emergency stop")
+            elif measured is not None and heard and self._moves(measured):
+                self._hold(measured.position_rad)  # whoever moves it
+            self._say("stopped", self._id, "emergency stop")
+        finally:
+            # The file comes last, for the arm does not wait for a disk; but it comes.
+            self._note(self._latch.stop())
         if self._complaint:
             self._say("stopped", self._id, f"emergency stop; {self._complaint}")
         return self._answer("stopped; nothing moves until ~/resume")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from embodied.arm import arm_model
+from embodied.safety import Latch
 
 
 @pytest.fixture
@@ -73,3 +75,25 @@ def test_the_following_tolerance_grows_to_no_more_than_a_third_of_a_radian(
         monkeypatch.setattr(gate, "_away", lambda *_, away_rad=away_rad: np.full(7, away_rad))
         assert (gate._trouble(1.0, 60.0) is not None) is troubled
     gate._streamer = gate._measured = None
+
+
+@pytest.mark.parametrize("broken", ["_abort", "_say"])
+def test_a_stop_is_kept_whatever_else_fails(
+    make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str
+) -> None:
+    from nodes import gate_node
+
+    latch = Latch(tmp_path / "emergency_stop")
+    assert latch.release() == ""
+    gate = make(gate_node.GateNode, latch_file=str(latch.path))
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(gate, broken, fail)
+    gate._streamer = object() if broken == "_abort" else None
+    with pytest.raises(RuntimeError, match="broken"):
+        gate._on_stop()
+    gate._streamer = None
+    assert gate._gate.stopped
+    assert latch.read() == "emergency stop, latched before"
