@@ -34,7 +34,7 @@ class GateClient:
         self._lock = threading.Lock()
         self._status: dict[str, object] = {}
         self._heard_s = float("-inf")
-        self._motion_id = ""
+        self._motion_id, self._stops = "", 0
         # Ids of an agent that was started anew must differ from those that its predecessor gave.
         self._prefix, self._count = uuid.uuid4().hex[:8], 0
         self._proposed_out = node.create_publisher(JointTrajectoryMessage, "proposed_trajectory", RELIABLE)
@@ -64,25 +64,29 @@ class GateClient:
 
     def stop(self) -> None:
         """Tell the gate to stop whatever moves. Does not wait."""
-        self._motion_id = ""
         message = JointTrajectoryMessage()
         message.header.stamp = self._node.get_clock().now().to_msg()
-        self._proposed_out.publish(message)
+        with self._lock:
+            self._motion_id, self._stops = "", self._stops + 1
+            self._proposed_out.publish(message)
 
     def execute(self, trajectory: JointTrajectory, *, stamp_s: float, on_tick: Callable[[], None]) -> Outcome:
         """Propose and wait until the motion has ended. `stamp_s` is of what it was decided on.
 
         `on_tick` is called in between; where it raises, the arm is stopped and the error goes on.
         """
-        self._count += 1
+        self._count, stops = self._count + 1, self._stops
         motion_id = f"{self._prefix}-{self._count}"
         message = conversions.to_trajectory(
             trajectory, gripper_joint=self._gripper_joint, motion_id=motion_id, stamp_s=stamp_s
         )
         try:
             on_tick()  # what is no longer wanted is not even proposed
-            self._motion_id = motion_id
-            self._proposed_out.publish(message)
+            with self._lock:
+                if self._stops != stops:  # whoever stopped it may have come after the check
+                    return Outcome(state="aborted", reason="it was stopped before it began")
+                self._motion_id = motion_id
+                self._proposed_out.publish(message)
             return self._follow(motion_id, on_tick)
         except BaseException:
             self.stop()
