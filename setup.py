@@ -19,9 +19,7 @@ MAINTAINER = MANIFEST.find("maintainer")
 
 ROOMS = ("embodied", "sim", "policies", "nodes")
 DATA_SUFFIXES = ("json", "md", "obj", "safetensors", "txt", "urdf", "xml", "yaml")
-COMMANDS = sorted(
-    path.stem for path in (ROOT / "embodied" / "commands").glob("*.py") if path.stem != "__init__"
-)
+COMMANDS = sorted(path.stem for path in (ROOT / "embodied" / "commands").glob("*.py") if path.stem != "__init__")
 NODES = sorted(path.stem for path in (ROOT / "nodes").glob("*_node.py"))
 
 SCRIPTS = ["embodied = embodied.cli:main", *(f"{node} = nodes.{node}:main" for node in NODES)]

@@ -105,9 +105,7 @@ class Arm(Protocol):
     def observe(self) -> Observation:
         """Pictures and joint states taken at rest, after this call. Raises ObservationError."""
 
-    def execute(
-        self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None
-    ) -> Outcome:
+    def execute(self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         """Move, and wait until that has ended; `motion` was decided on `observation`.
 
         `on_tick` is called in between; where it raises, the arm is stopped and the error goes on. Raises
@@ -198,8 +196,7 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     links = [str(link.get("name")) for link in root.findall("link")]
     sliders = [str(joint.get("name")) for joint in root.findall("joint") if joint.get("type") == "prismatic"]
     values: dict[str, Any] = {
-        key: _numbers(path, key, content[key], size or len(chain.joint_names))
-        for key, size in _NUMBERS.items()
+        key: _numbers(path, key, content[key], size or len(chain.joint_names)) for key, size in _NUMBERS.items()
     }
     values |= {key: _names(path, key, content[key], size) for key, size in _NAMES.items()}
     values |= {key: str(content.get(key, path.stem)) for key in ("tip", "hand", "name")}
@@ -219,9 +216,7 @@ def _check(path: Path, model: ArmModel) -> None:
         raise EmbodiedError(f"{path}: gripper_width_m and max_acceleration_rad_s2 must be above 0")
     low, high = model.held_width_m
     if not 0.0 <= low < high <= model.gripper_width_m:
-        raise EmbodiedError(
-            f"{path}: held_width_m must be two widths from 0 to gripper_width_m, not {low}, {high}"
-        )
+        raise EmbodiedError(f"{path}: held_width_m must be two widths from 0 to gripper_width_m, not {low}, {high}")
     if ((model.home_rad < model.lower_rad) | (model.home_rad > model.upper_rad)).any():
         raise EmbodiedError(f"{path}: home_rad is beyond the joint limits of {model.urdf}")
     if not (

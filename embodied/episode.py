@@ -70,9 +70,7 @@ class EnvironmentArm:
         observation: Observation = self.env.unwrapped.observe()
         return observation
 
-    def execute(
-        self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None
-    ) -> Outcome:
+    def execute(self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         """Step through `motion`. Raises EmbodiedError for a motion that the action mode cannot take."""
         refused, over = "", False
         narrowest_m, width_m = np.inf, None

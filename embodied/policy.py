@@ -63,8 +63,7 @@ def make_policy(name: str, options: Mapping[str, object] | None = None) -> Polic
     needs = getattr(policy, "needs", None)
     if not isinstance(needs, tuple) or not all(isinstance(each, str) for each in needs):
         raise EmbodiedError(
-            f"policy {name!r} lacks needs: a tuple of the names of the cameras that it reads, as "
-            'needs = ("front",)'
+            f'policy {name!r} lacks needs: a tuple of the names of the cameras that it reads, as needs = ("front",)'
         )
     for method, count in (("reset", 2), ("decide", 1)):
         _check_call(name, policy, method, count)

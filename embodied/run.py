@@ -216,9 +216,7 @@ class Agent:
             kind = type(decision).__name__
             raise EmbodiedError(f"the policy answered with a {kind}; decide(observation) returns a Decision")
         if decision.refused and decision.motion is not None:
-            raise EmbodiedError(
-                f"the policy refuses ({decision.text!r}) and moves; a refusal has motion=None"
-            )
+            raise EmbodiedError(f"the policy refuses ({decision.text!r}) and moves; a refusal has motion=None")
         return replace(decision, timings_ms={**decision.timings_ms, "decide": took_ms})
 
     def _check(self, observation: Observation) -> None:

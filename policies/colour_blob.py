@@ -72,9 +72,7 @@ class ColourBlobPolicy:
         else:
             text = plan.text()
             motion = plan.ground(np.stack([seen[thing] for thing in plan.nouns]))
-        return Decision(
-            text=text, motion=motion, observation_stamp_s=observation.stamp_s, refused=motion is None
-        )
+        return Decision(text=text, motion=motion, observation_stamp_s=observation.stamp_s, refused=motion is None)
 
 
 def parse_words(text: str) -> Plan | None:

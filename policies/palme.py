@@ -34,9 +34,7 @@ class PalmePolicy:
     Raises CheckpointError for a checkpoint that is missing, damaged or foreign.
     """
 
-    def __init__(
-        self, checkpoint: str = "", device: str = "auto", sure: float = 0.1, no_vision: bool = False
-    ) -> None:
+    def __init__(self, checkpoint: str = "", device: str = "auto", sure: float = 0.1, no_vision: bool = False) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
         self._device = _device(device)
         self._engine = Engine(model.to(device=self._device, dtype=_dtype(self._device)))
@@ -72,9 +70,7 @@ class PalmePolicy:
         picture = torch.from_numpy(prepare_picture(frame.rgb, self.picture_size_px).copy())
         state = self._state(observation)
         prepared = time.perf_counter()
-        answer = self._engine.answer(
-            picture, state, self._instruction, plan=self._plan, no_vision=self._no_vision
-        )
+        answer = self._engine.answer(picture, state, self._instruction, plan=self._plan, no_vision=self._no_vision)
         timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
         refusal, motion = self._refusal(answer), None
@@ -112,8 +108,7 @@ class PalmePolicy:
             return observation.cameras[self._camera]
         except KeyError:
             raise EmbodiedError(
-                f"the policy reads camera {self._camera!r}; "
-                f"the observation has: {', '.join(observation.cameras)}"
+                f"the policy reads camera {self._camera!r}; the observation has: {', '.join(observation.cameras)}"
             ) from None
 
     def _state(self, observation: Observation) -> Tensor | None:

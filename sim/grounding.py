@@ -153,9 +153,7 @@ def _render_one(seed: int, arm: str, size_px: int, tasks: tuple[str, ...]) -> Sc
     return render_scene(_world(arm), seed, size_px, tasks)
 
 
-def _commands(
-    families: list[Task], nouns: list[Noun], rng: np.random.Generator
-) -> Iterator[tuple[str, Plan]]:
+def _commands(families: list[Task], nouns: list[Noun], rng: np.random.Generator) -> Iterator[tuple[str, Plan]]:
     for _ in range(COMMANDS_PER_SCENE):
         task = families[rng.integers(len(families))]
         choice = rng.random()
@@ -175,9 +173,7 @@ def _commands(
             yield task.say(plan, rng), plan
 
 
-def _paint(
-    objects: tuple[ObjectState, ...], rng: np.random.Generator
-) -> dict[str, tuple[float, float, float]]:
+def _paint(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
     """Colours without a name for one or two objects; none that comes near a held-out thing's."""
     painted: dict[str, tuple[float, float, float]] = {}
     for i in rng.permutation(len(objects))[: rng.integers(1, 3)]:

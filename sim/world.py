@@ -216,9 +216,7 @@ class World:
         self._width_m = gripper_width_m
         self._drive(position_rad, np.zeros(self.model.joints), gripper_width_m)
 
-    def step(
-        self, position_rad: Float, velocity_rad_s: Float, gripper_width_m: float, steps: int = 1
-    ) -> None:
+    def step(self, position_rad: Float, velocity_rad_s: Float, gripper_width_m: float, steps: int = 1) -> None:
         """Drive the arm towards `position_rad` (N,) at `velocity_rad_s` (N,) for `steps` of 1/240 s.
 
         Raises UnsafeCommandError for numbers that are not finite: PyBullet would take them and lose

@@ -392,9 +392,7 @@ def graph_facts() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def facts(ros: Any) -> dict[str, Any]:
-    code = (
-        "import sys; sys.path.insert(0, 'tests'); from test_docs import *; print(json.dumps(graph_facts()))"
-    )
+    code = "import sys; sys.path.insert(0, 'tests'); from test_docs import *; print(json.dumps(graph_facts()))"
     process = ros.start("-c", code)
     assert process.wait() == 0, process.text
     found: dict[str, Any] = json.loads(next(line for line in process.lines if line.startswith("{")))

@@ -54,12 +54,7 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def importers_of(modules: set[str]) -> set[str]:
-    return {
-        name_of(path)
-        for path in SOURCES
-        for module, _ in imports(path)
-        if module.partition(".")[0] in modules
-    }
+    return {name_of(path) for path in SOURCES for module, _ in imports(path) if module.partition(".")[0] in modules}
 
 
 def test_one_file_imports_pybullet() -> None:
@@ -210,9 +205,7 @@ def test_the_scan_for_higher_rooms_sees_them(text: str) -> None:
 
 def test_every_file_names_its_licence() -> None:
     first = "# SPDX-License-Identifier: Apache-2.0"
-    assert [
-        name_of(path) for path in CODE if (text := path.read_text()) and text.splitlines()[0] != first
-    ] == []
+    assert [name_of(path) for path in CODE if (text := path.read_text()) and text.splitlines()[0] != first] == []
 
 
 def test_launch_is_no_package() -> None:

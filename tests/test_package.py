@@ -27,9 +27,7 @@ def run_setup(*arguments: str, ros_distro: str = "") -> str:
     if ros_distro:
         environment["ROS_DISTRO"] = ros_distro
     command = [sys.executable, "-W", "ignore", "setup.py", "--quiet", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    ).stdout.strip()
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def egg_info(folder: Path, ros_distro: str = "") -> Path:
@@ -73,9 +71,7 @@ def manifest() -> Package:
 
 
 def test_manifest_is_valid_and_agrees_with_the_build_script(manifest: Package) -> None:
-    told = run_setup(
-        "--name", "--version", "--description", "--maintainer", "--maintainer-email", "--license"
-    )
+    told = run_setup("--name", "--version", "--description", "--maintainer", "--maintainer-email", "--license")
     [maintainer] = manifest.maintainers
     [licence] = manifest.licenses
     assert told.splitlines() == [
@@ -147,9 +143,7 @@ def test_every_direct_requirement_is_pinned(metadata: Path) -> None:
 
 def test_all_is_every_extra_but_the_tests(metadata: Path) -> None:
     found = extras(metadata)
-    expected = {
-        str(need) for extra, needs in found.items() if extra not in {"", "all", "test"} for need in needs
-    }
+    expected = {str(need) for extra, needs in found.items() if extra not in {"", "all", "test"} for need in needs}
     assert {str(need) for need in found["all"]} == expected
 
 
@@ -207,17 +201,13 @@ def test_readme_has_one_line_to_run_and_one_to_test() -> None:
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
-    shown = subprocess.run(
-        [ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, check=True
-    ).stdout
+    shown = subprocess.run([ROOT / ".ci" / "run", "--show"], capture_output=True, text=True, check=True).stdout
     assert shown.splitlines() == commands_under("Test")
 
 
 def test_readme_never_installs_the_other_package_of_this_name() -> None:
     # PyPI's `embodied` is somebody else's library.
-    texts = [
-        path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
-    ]
+    texts = [path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]]
     assert not [text for text in texts if re.search(r"pip3? install (-\S+ )*[\"']?embodied\b", text)]
 
 

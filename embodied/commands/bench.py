@@ -206,9 +206,7 @@ def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dic
     import torch
 
     try:
-        backbone: Any = attrgetter("engine.model.backbone")(
-            policy.make_policy(options.policy, options.options)
-        )
+        backbone: Any = attrgetter("engine.model.backbone")(policy.make_policy(options.policy, options.options))
     except AttributeError:
         raise ConfigError(
             f"part=decode needs a policy with a language model (palme), and {options.policy!r} has none; "

@@ -93,9 +93,7 @@ def collect(options: CollectOptions) -> int:
             except KeyboardInterrupt:
                 print("cut short: the same command with resume=true goes on from here")
                 return 1
-        print(
-            f"{options.out}: {writer.episodes} episodes; the oracle failed in {failures}, which are left out"
-        )
+        print(f"{options.out}: {writer.episodes} episodes; the oracle failed in {failures}, which are left out")
     return 0
 
 

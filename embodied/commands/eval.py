@@ -195,9 +195,7 @@ def run_jobs(options: EvalOptions, jobs: Sequence[Job]) -> Iterator[EpisodeResul
     count = min(options.workers or cores(), max(1, len(jobs) // (2 * EPISODES_PER_BATCH)))
     initial = (options, max(1, cores() // count))
     try:
-        yield from run_in_order(
-            jobs, _run_job, count, chunk=EPISODES_PER_BATCH, initialise=_start, initial=initial
-        )
+        yield from run_in_order(jobs, _run_job, count, chunk=EPISODES_PER_BATCH, initialise=_start, initial=initial)
     finally:
         if _worker is not None:  # there is none in this process where others did the work
             _worker.close()

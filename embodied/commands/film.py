@@ -79,13 +79,9 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     for task in tasks:
         pictures.clear()
         with closing(make_environment(task, **settings)) as env:
-            result = run_episode(
-                env, policies, task=task, split=options.split, seed=options.seed, recorder=shoot
-            )
+            result = run_episode(env, policies, task=task, split=options.split, seed=options.seed, recorder=shoot)
         if not pictures:
-            raise ConfigError(
-                f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}"
-            )
+            raise ConfigError(f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}")
         yield task, result.instruction, list(pictures), result.success
 
 
@@ -104,9 +100,7 @@ def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: i
         palette = Image.fromarray(np.hstack(few)).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
         small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
         film = io.BytesIO()
-        small[0].save(
-            film, "GIF", save_all=True, append_images=small[1:], duration=durations, loop=0, optimize=True
-        )
+        small[0].save(film, "GIF", save_all=True, append_images=small[1:], duration=durations, loop=0, optimize=True)
         if film.tell() <= max_mb * 1e6:
             with replacing(out) as part:
                 part.write_bytes(film.getvalue())

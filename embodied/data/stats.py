@@ -21,9 +21,7 @@ def episode_stats(values: NDArray[Any], *, video: bool) -> Stats:
         values, over = np.moveaxis(values[chosen], -1, 1) / 255.0, (0, 2, 3)  # (t, 3, H, W)
     else:
         values = values.reshape(len(values), -1).astype(np.float64)
-    found = {
-        name: getattr(values, name)(axis=over, keepdims=True)[0] for name in ("min", "max", "mean", "std")
-    }
+    found = {name: getattr(values, name)(axis=over, keepdims=True)[0] for name in ("min", "max", "mean", "std")}
     return found | {"count": np.array([len(values)])}
 
 

@@ -53,9 +53,7 @@ class VideoWriter:
     def _open(self, height: int, width: int) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._container = av.open(str(self._path), "w", format="mp4")
-        self._stream = self._container.add_stream(
-            self._encoder, rate=self._fps, options=ENCODERS[self._encoder]
-        )
+        self._stream = self._container.add_stream(self._encoder, rate=self._fps, options=ENCODERS[self._encoder])
         self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
 
     def close(self) -> None:

@@ -86,9 +86,7 @@ class DatasetWriter:
             "index": steps + self._frames,
             "task_index": np.full(length, task_index),
         }
-        stats = {
-            key: episode_stats(values, video=self._features[key].is_video) for key, values in columns.items()
-        }
+        stats = {key: episode_stats(values, video=self._features[key].is_video) for key, values in columns.items()}
         row = self._row(task, length, stats)
         row |= {EXTRA + name: value for name, value in (extra or {}).items()}
         for key in self._videos:
@@ -221,8 +219,7 @@ class DatasetWriter:
             for row in rows
         ]
         self.extras = [
-            {key.removeprefix(EXTRA): value for key, value in row.items() if key.startswith(EXTRA)}
-            for row in rows
+            {key.removeprefix(EXTRA): value for key, value in row.items() if key.startswith(EXTRA)} for row in rows
         ]
         self._committed_episodes, self._frames = info.total_episodes, info.total_frames
         if rows:

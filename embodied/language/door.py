@@ -86,9 +86,7 @@ def plain(text: str) -> str:
     nothing that cannot be seen."""
     text = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).casefold()
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    text = "".join(
-        " " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C"
-    )
+    text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
     return " ".join(text.split())
 
 

@@ -77,9 +77,7 @@ def load_weights(model: nn.Module, directory: Path) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`. Raises CheckpointError where there is none."""
     if not path.is_file():
-        raise CheckpointError(
-            f"no {path.name} in {path.parent}; a checkpoint directory has {CONFIG} and {INDEX}"
-        )
+        raise CheckpointError(f"no {path.name} in {path.parent}; a checkpoint directory has {CONFIG} and {INDEX}")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -100,9 +98,7 @@ def read_config(directory: Path) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint directory at {directory}")
     data = read_json(directory / CONFIG)
     if data.get("model_type") != MODEL_TYPE:
-        raise CheckpointError(
-            f"{directory} holds a checkpoint of type {data.get('model_type')!r}, not {MODEL_TYPE!r}"
-        )
+        raise CheckpointError(f"{directory} holds a checkpoint of type {data.get('model_type')!r}, not {MODEL_TYPE!r}")
     return data
 
 
@@ -117,8 +113,7 @@ def _check(model: nn.Module, state: dict[str, Tensor], directory: Path) -> None:
     for key, tensor in state.items():
         if tensor.shape != wanted[key].shape:
             raise CheckpointError(
-                f"{directory}: {key} has shape {tuple(tensor.shape)}, "
-                f"the config asks for {tuple(wanted[key].shape)}"
+                f"{directory}: {key} has shape {tuple(tensor.shape)}, the config asks for {tuple(wanted[key].shape)}"
             )
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"{directory}: {key} holds values that are not finite")

@@ -89,9 +89,7 @@ class ConvEncoder(Encoder):
 
     def forward(self, value: Tensor) -> Tensor:
         if value.shape[1:] != (self.size_px, self.size_px, 3):
-            raise ValueError(
-                f"pictures must be (B, {self.size_px}, {self.size_px}, 3), got {tuple(value.shape)}"
-            )
+            raise ValueError(f"pictures must be (B, {self.size_px}, {self.size_px}, 3), got {tuple(value.shape)}")
         weight = self.layers[0].weight
         assert isinstance(weight, Tensor)
         x = value.permute(0, 3, 1, 2).to(weight.dtype) / 127.5 - 1.0

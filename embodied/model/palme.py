@@ -212,9 +212,7 @@ class Palme(nn.Module):
             tokenizer = load_tokenizer(directory / TOKENIZER_FOLDER)
             model = cls(config, backbone, tokenizer)
         except (KeyError, TypeError, AttributeError, UnknownNameError) as error:
-            raise CheckpointError(
-                f"{directory / checkpoint.CONFIG} does not describe a model: {error}"
-            ) from error
+            raise CheckpointError(f"{directory / checkpoint.CONFIG} does not describe a model: {error}") from error
         checkpoint.load_weights(model, directory)
         return model.eval()
 

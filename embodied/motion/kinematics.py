@@ -167,9 +167,7 @@ class Chain:
 
 
 def _close(error: Float) -> bool:
-    return bool(
-        np.abs(error[:3]).max() < POSITION_TOLERANCE_M and np.abs(error[3:]).max() < ROTATION_TOLERANCE_RAD
-    )
+    return bool(np.abs(error[:3]).max() < POSITION_TOLERANCE_M and np.abs(error[3:]).max() < ROTATION_TOLERANCE_RAD)
 
 
 def _rotation_error(target: Float, present: Float) -> Float:
@@ -222,9 +220,7 @@ def _origin(joint: ElementTree.Element) -> Float:
 def _axis(joint: ElementTree.Element) -> Float:
     axis = _numbers(joint, _attribute(joint, "axis", "xyz"))
     if abs(float(np.linalg.norm(axis)) - 1.0) > 1e-3:
-        raise EmbodiedError(
-            f"the axis of the URDF joint {joint.get('name')!r} must have length 1, not {axis}"
-        )
+        raise EmbodiedError(f"the axis of the URDF joint {joint.get('name')!r} must have length 1, not {axis}")
     return axis
 
 

@@ -8,9 +8,7 @@ from embodied.types import Float, JointTrajectory
 _REST_RAD_S = 1e-3
 
 
-def hermite(
-    u: Float | float, h: Float | float, x0: Float, v0: Float, x1: Float, v1: Float
-) -> tuple[Float, Float]:
+def hermite(u: Float | float, h: Float | float, x0: Float, v0: Float, x1: Float, v1: Float) -> tuple[Float, Float]:
     """Positions and velocities of the cubic from (x0, v0) to (x1, v1), which takes `h` seconds, at the
     share `u` of that time. Shapes that numpy can broadcast: (T, N) with (T, 1), or (N,) with a number."""
     position = (
@@ -38,9 +36,7 @@ class TimedPath:
         self.time_s: Float = np.concatenate([[0.0], trajectory.time_s])
         self.position_rad: Float = np.concatenate([rest[None], trajectory.position_rad])
         self.velocity_rad_s: Float = np.concatenate([np.zeros((1, rest.size)), trajectory.velocity_rad_s])
-        self.gripper_width_m: Float = np.concatenate(
-            [trajectory.gripper_width_m[:1], trajectory.gripper_width_m]
-        )
+        self.gripper_width_m: Float = np.concatenate([trajectory.gripper_width_m[:1], trajectory.gripper_width_m])
 
     @property
     def duration_s(self) -> float:

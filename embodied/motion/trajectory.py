@@ -154,9 +154,7 @@ def _excess(model: ArmModel, q_start: Float, piece: _Piece) -> float:
     low, high = paths[1].peak_position_rad()
     # Slower points lie nearer to each other, and the curve swings less between them.
     swings = np.maximum(model.lower_rad - low, high - model.upper_rad).max() > _SWING_RAD
-    return max(
-        float(velocity.max()) / _WITHIN, float(np.sqrt(acceleration.max() / _WITHIN)), 1.2 if swings else 0.0
-    )
+    return max(float(velocity.max()) / _WITHIN, float(np.sqrt(acceleration.max() / _WITHIN)), 1.2 if swings else 0.0)
 
 
 def _way(start: HandPose, run: Sequence[Waypoint]) -> tuple[Float, Float, Float, Float] | None:
@@ -256,9 +254,7 @@ class _Spline:
         bend: Float = a * self._bend[i] + b * self._bend[i + 1]
         return bend
 
-    def _cell(
-        self, place: Float
-    ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Float, Float, Float]:
+    def _cell(self, place: Float) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.intp]], Float, Float, Float]:
         i = np.clip(np.searchsorted(self._length, place, side="right") - 1, 0, len(self._length) - 2)
         h = (self._length[i + 1] - self._length[i])[:, None]
         b = (place - self._length[i])[:, None] / h

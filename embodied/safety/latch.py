@@ -49,12 +49,12 @@ class Latch:
         complaint = self._write(STOPPED)
         if not complaint:
             return ""
-        # A full disk takes no new file, but it lets one go; and no file, or an empty one, means stopped.
-        with contextlib.suppress(OSError, ValueError):
-            self.path.unlink()
-        if not self.read():
-            with contextlib.suppress(OSError, ValueError):
-                os.truncate(self.path, 0)
+        # A full disk takes no new file, but it empties one or lets it go; and an empty one, or none, means
+        # stopped. Empty first: a launch makes a released file where there is none.
+        for spoil in (lambda path: os.truncate(path, 0), Path.unlink):
+            if not self.read():
+                with contextlib.suppress(OSError, ValueError):
+                    spoil(self.path)
         if self.read():
             return f"{complaint}; a gate that is started anew stays stopped all the same"
         return f"{complaint}: it still says {RELEASED}, and a GATE THAT IS STARTED ANEW WOULD NOT BE STOPPED"

@@ -108,9 +108,7 @@ class Thing:
             )
 
 
-THINGS: Registry[Thing] = Registry(
-    "kind of thing", group="embodied.things", package=__name__, build=instance_of(Thing)
-)
+THINGS: Registry[Thing] = Registry("kind of thing", group="embodied.things", package=__name__, build=instance_of(Thing))
 """Kinds of things by name."""
 
 

@@ -37,9 +37,7 @@ class Place(NamedTuple):
     offsets: Tensor  # (4, 2), in cells
 
 
-def naming_losses(
-    colour_logits: Tensor, kind_logits: Tensor, labels: Labels, *, empty: float
-) -> tuple[Tensor, Tensor]:
+def naming_losses(colour_logits: Tensor, kind_logits: Tensor, labels: Labels, *, empty: float) -> tuple[Tensor, Tensor]:
     """Cross-entropies of the colour and the kind that each cell is called: logits (B, T, ...), labels (B, T).
 
     A cell where there is nothing weighs `empty`, which is little, since they are many.
@@ -73,9 +71,7 @@ class GroundingData:
             self.state = torch.tensor(meta["state"])
             self.words = {key: tuple(meta[key]) for key in ("verbs", "kinds", "colours", "other_colours")}
         except KeyError as error:
-            raise EmbodiedError(
-                f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again"
-            ) from None
+            raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None
         self.colours, self.kinds = self.words["colours"], self.words["kinds"]
         if len(self.scenes) != len(self.pictures):
             raise EmbodiedError(

@@ -45,9 +45,7 @@ class PalmeTrainConfig:
     encoder: str = option("runs/vision/encoder.safetensors", "pretrained picture encoder")
     backbone: str = option("data/smollm2", "causal language model: a folder or a hub name")
     init: str = option("", "checkpoint to start from, instead of a language model and an encoder")
-    gguf_file: str = option(
-        "SmolLM2-135M-Instruct.Q4_1.gguf", "weights inside of the folder; empty for safetensors"
-    )
+    gguf_file: str = option("SmolLM2-135M-Instruct.Q4_1.gguf", "weights inside of the folder; empty for safetensors")
     layers: int = option(8, "layers of the language model to keep")
     out: str = option("runs/palme", "folder of the run")
     steps: int = option(1000, "optimiser steps")

@@ -176,8 +176,7 @@ def polite(sentence: str, rng: np.random.Generator) -> str:
 def bare(sentence: str) -> str:
     """A sentence without the politeness that `polite` may add: what a template must not share."""
     prefixes, suffixes = (
-        sorted({part for part in _common()[key] if part}, key=len, reverse=True)
-        for key in ("prefixes", "suffixes")
+        sorted({part for part in _common()[key] if part}, key=len, reverse=True) for key in ("prefixes", "suffixes")
     )
     before = ""
     while sentence != before:

@@ -103,9 +103,7 @@ class Task(ABC):
     def phrases(self) -> Phrases:
         """How people ask for it. Raises EmbodiedError where nobody has said so."""
         if self.templates:
-            return Phrases(
-                templates=self.templates, words=self.words, held_out_templates=self.held_out_templates
-            )
+            return Phrases(templates=self.templates, words=self.words, held_out_templates=self.held_out_templates)
         file = self.phrases_file or phrases.FOLDER / f"{self.name}.yaml"
         if not file.is_file():
             raise EmbodiedError(

@@ -24,9 +24,7 @@ _GOAL_MARGIN_M = 0.03
 
 HELD_OUT_THINGS = frozenset({Noun("purple", "block"), Noun("yellow", "bowl"), Noun("green", "zone")})
 """Colour-kind pairs that no training scene shows and no training sentence names."""
-HELD_OUT_COLOUR_PAIRS = frozenset(
-    (COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS)]) for i in range(len(COLOURS))
-)
+HELD_OUT_COLOUR_PAIRS = frozenset((COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS)]) for i in range(len(COLOURS)))
 """(target colour, reference colour) that no training sentence names together."""
 
 
@@ -76,9 +74,7 @@ def place_things(nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[Objec
         position = np.array([xy[0], xy[1], noun.thing.origin_m if movable else 0.0])
         yaw = float(rng.uniform(-np.pi / 4, np.pi / 4)) if movable else 0.0
         placed.append(
-            ObjectState(
-                name=name, kind=noun.kind, colour=noun.colour, position_m=position, orientation=upright(yaw)
-            )
+            ObjectState(name=name, kind=noun.kind, colour=noun.colour, position_m=position, orientation=upright(yaw))
         )
     return tuple(placed[i] for i in rng.permutation(len(placed)))
 

@@ -31,9 +31,7 @@ def read(*arguments: str) -> Options:
 
 
 def test_values_are_read_with_their_types() -> None:
-    options = read(
-        "flavour=rose: 5", "layers=1_000", "height_m=1", "iced=true", "guests=cy, di", "extra.nuts=2"
-    )
+    options = read("flavour=rose: 5", "layers=1_000", "height_m=1", "iced=true", "guests=cy, di", "extra.nuts=2")
     assert options.flavour == "rose: 5"
     assert options.layers == 1000
     assert options.height_m == 1.0 and isinstance(options.height_m, float)

@@ -22,9 +22,7 @@ from embodied.environments import (
 from embodied.errors import UnknownNameError
 
 
-@pytest.mark.parametrize(
-    ("task", "name"), [("touch", "Embodied/Touch-v0"), ("put_in_bowl", "Embodied/PutInBowl-v0")]
-)
+@pytest.mark.parametrize(("task", "name"), [("touch", "Embodied/Touch-v0"), ("put_in_bowl", "Embodied/PutInBowl-v0")])
 def test_a_task_has_one_id(task: str, name: str) -> None:
     assert environment_id(task) == name
 

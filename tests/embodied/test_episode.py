@@ -41,9 +41,7 @@ class FakePolicy:
         return replace(self.answer, observation_stamp_s=observation.stamp_s)
 
 
-def run(
-    env: FakeEnv, policy: FakePolicy, split: str = "seen", seed: int = 4, **options: Any
-) -> EpisodeResult:
+def run(env: FakeEnv, policy: FakePolicy, split: str = "seen", seed: int = 4, **options: Any) -> EpisodeResult:
     policies = Policies("fake", {})
     policies.plain = policy
     return run_episode(env, policies, task="pick_up", split=split, seed=seed, **options)

@@ -23,9 +23,7 @@ def test_unproject_inverts_project_on_its_plane():
     xy = rng.uniform([0.3, -0.2], [0.7, 0.2], (50, 2))
     for height in (0.0, 0.02, 0.1):
         points = np.column_stack([xy, np.full(50, height)])
-        np.testing.assert_allclose(
-            unproject(frame(DOWN), project(frame(DOWN), points), height), xy, atol=1e-9
-        )
+        np.testing.assert_allclose(unproject(frame(DOWN), project(frame(DOWN), points), height), xy, atol=1e-9)
 
 
 def test_a_pixel_that_looks_away_from_the_plane_is_refused():

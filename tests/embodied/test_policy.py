@@ -103,9 +103,7 @@ def test_our_own_policies_keep_the_contract(name: str) -> None:
         ("policies.random:RandomPolice", {}, r"unknown policy in policies.random.*'RandomPolicy'"),
     ],
 )
-def test_a_wrong_name_is_answered_with_the_right_ones(
-    name: str, options: dict[str, object], words: str
-) -> None:
+def test_a_wrong_name_is_answered_with_the_right_ones(name: str, options: dict[str, object], words: str) -> None:
     with pytest.raises(UnknownNameError, match=words):
         make_policy(name, options)
 

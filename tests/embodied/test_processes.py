@@ -149,9 +149,7 @@ def test_workers_end_with_a_parent_that_is_killed(number: signal.Signals, tmp_pa
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent's death is told by Linux")
 def test_a_worker_whose_parent_died_while_it_started_ends_at_once() -> None:
     for parent, goes_on in (("1", False), ("os.getppid()", True)):
-        code = (
-            f"import os; from embodied.processes import _start; _start(None, (), {parent}); print('went on')"
-        )
+        code = f"import os; from embodied.processes import _start; _start(None, (), {parent}); print('went on')"
         done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
         assert ("went on" in done.stdout) is goes_on, done.stderr
 

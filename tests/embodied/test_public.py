@@ -26,9 +26,7 @@ def test_there_are_few_of_them() -> None:
 
 
 def test_what_is_not_public_is_answered_with_what_is() -> None:
-    with pytest.raises(
-        AttributeError, match=r"module 'embodied' has no 'Robot'; public are: .*Agent, .*make_policy"
-    ):
+    with pytest.raises(AttributeError, match=r"module 'embodied' has no 'Robot'; public are: .*Agent, .*make_policy"):
         _ = embodied.Robot
     with pytest.raises(ImportError, match="Robot"):
         from embodied import Robot  # noqa: F401

@@ -89,9 +89,7 @@ def test_a_module_that_is_not_there_is_named_with_where_was_looked(target: str, 
     assert not isinstance(caught.value, UnknownNameError)
 
 
-@pytest.mark.parametrize(
-    "target", ["mine:", ":Cake", "./mine.py:Cake", ".mine:Cake", "mine.py:Cake", "a b:C"]
-)
+@pytest.mark.parametrize("target", ["mine:", ":Cake", "./mine.py:Cake", ".mine:Cake", "mine.py:Cake", "a b:C"])
 def test_what_leads_nowhere_is_answered_with_how_to_write_it(target: str, folder: Path) -> None:
     (folder / "mine.py").write_text("class Cake: pass\n")
     with pytest.raises(EmbodiedError, match="write module:name, as in my_module:MyClass"):
@@ -112,9 +110,7 @@ def installed(folder: Path, group: str, *lines: str) -> None:
     """A package whose metadata stand on the path, as after its installation."""
     metadata = folder / f"{group.replace('.', '_')}-1.0.dist-info"
     metadata.mkdir(exist_ok=True)
-    (metadata / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {group.replace('.', '_')}\nVersion: 1.0\n"
-    )
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {group.replace('.', '_')}\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]) + "\n")
 
 

@@ -73,9 +73,7 @@ def test_rows_stand_in_the_order_that_is_asked_for_and_count_their_own_episodes(
 
 
 def test_rows_are_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = summarise(
-        [result("a", "seen", 2, True), result("a", "pair", 2, False)], [("a", "seen"), ("a", "pair")]
-    )
+    rows = summarise([result("a", "seen", 2, True), result("a", "pair", 2, False)], [("a", "seen"), ("a", "pair")])
     print_table(rows, "how it went")
     text = capsys.readouterr().out
     assert "how it went" in text and "100.0 %" in text and "0.0 %" in text

@@ -67,9 +67,7 @@ class FakeArm:
             )
         )
 
-    def execute(
-        self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None
-    ) -> Outcome:
+    def execute(self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         on_tick()
         self.executed.append(motion)
         if not isinstance(motion, SkillCall):
@@ -123,9 +121,7 @@ def says(motion: Motion | None, text: str = "so be it", *, done: bool = True) ->
 REFUSAL = Decision(text="I see no bowl", motion=None, observation_stamp_s=0.0, refused=True)
 
 
-def agent_of(
-    arm: FakeArm, *decisions: Decision, judge: Callable[[], bool] | None = None
-) -> tuple[Agent, Script]:
+def agent_of(arm: FakeArm, *decisions: Decision, judge: Callable[[], bool] | None = None) -> tuple[Agent, Script]:
     policy = Script(*decisions)
     policy.arm = arm
     return Agent(policy, arm, judge=judge), policy
@@ -144,9 +140,7 @@ def test_a_command_is_told_decided_and_done() -> None:
         on_state=lambda state, text, attempt: states.append((state, text, attempt)),
         on_decision=decisions.append,
     )
-    assert agent.do("touch it", seed=7, hooks=hooks) == Result(
-        state="done", text="touch red block", motions=1
-    )
+    assert agent.do("touch it", seed=7, hooks=hooks) == Result(state="done", text="touch red block", motions=1)
     assert policy.told == [("touch it", 7)]
     assert arm.log == ["look", "decide", "touch"]
     assert states == [("thinking", "looking", 1), ("moving", "touch red block", 1)]
@@ -163,9 +157,7 @@ def test_a_policy_hears_the_same_words_however_they_are_written() -> None:
     assert policy.told == [("touch it", None)] * 4
 
 
-@pytest.mark.parametrize(
-    "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
-)
+@pytest.mark.parametrize("make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"])
 @pytest.mark.parametrize(
     "words", ["stop", "STOP!", "Please stop.", "no, stop", "don't move", "wait", "s t o p", "stopp!!"]
 )
@@ -177,9 +169,7 @@ def test_a_stop_stops_the_arm_and_asks_nobody(words: str, make: Callable[[], Fak
     assert policy.told == []
 
 
-@pytest.mark.parametrize(
-    "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
-)
+@pytest.mark.parametrize("make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"])
 @pytest.mark.parametrize(
     "words", ["what is on the table?", "WHERE IS IT", "is it red", "", " \n", "?!", "1234", "x" * 501]
 )
@@ -191,9 +181,7 @@ def test_a_question_and_what_is_no_command_never_move_it(words: str, make: Calla
     assert arm.log == [] and policy.told == []
 
 
-@pytest.mark.parametrize(
-    "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
-)
+@pytest.mark.parametrize("make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"])
 def test_a_refusal_moves_nothing(make: Callable[[], FakeArm]) -> None:
     """Away from home and with something in the hand too: the policy is asked, and that is all."""
     arm = make()
@@ -403,9 +391,7 @@ def test_a_judge_is_not_asked_about_what_failed() -> None:
         (Outcome(state="done", over=True), "done", 1),
     ],
 )
-def test_how_a_motion_ends_is_how_the_command_ends(
-    outcome: Outcome, state: str, tries: int, where: str
-) -> None:
+def test_how_a_motion_ends_is_how_the_command_ends(outcome: Outcome, state: str, tries: int, where: str) -> None:
     arm = FakeArm() if where == "policy" else FakeArm(AWAY)
     arm.outcomes = [outcome] * 9
     agent, _ = agent_of(arm, says(TOUCH))
@@ -475,9 +461,7 @@ SPOILT: list[tuple[str, Callable[[Observation], Observation], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    "make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"]
-)
+@pytest.mark.parametrize("make", [FakeArm, lambda: FakeArm(AWAY), away_and_holding], ids=["home", "away", "held"])
 @pytest.mark.parametrize(("spoil", "words"), [case[1:] for case in SPOILT], ids=[case[0] for case in SPOILT])
 def test_a_bad_observation_reaches_no_policy_and_moves_nothing(
     spoil: Callable[[Observation], Observation], words: str, make: Callable[[], FakeArm]
@@ -503,7 +487,5 @@ def test_a_camera_that_nobody_needs_may_be_old() -> None:
 def test_an_answer_that_is_no_decision_is_told_in_one_line(answer: object) -> None:
     agent, policy = agent_of(FakeArm(), says(TOUCH))
     policy.decide = lambda observation: answer  # type: ignore[method-assign, assignment, return-value]
-    with pytest.raises(
-        EmbodiedError, match=f"answered with a {type(answer).__name__}; .* returns a Decision"
-    ):
+    with pytest.raises(EmbodiedError, match=f"answered with a {type(answer).__name__}; .* returns a Decision"):
         agent.do("touch it")

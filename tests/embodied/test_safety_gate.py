@@ -31,9 +31,7 @@ def check(trajectory: JointTrajectory, arm: ArmState = AT_HOME, age_s: float = 0
     return gate().check(trajectory, arm=arm, proposal_age_s=age_s)
 
 
-def sway(
-    joint: int = 0, reach_rad: float = 0.3, duration_s: float = 2.0, points: int = 40
-) -> JointTrajectory:
+def sway(joint: int = 0, reach_rad: float = 0.3, duration_s: float = 2.0, points: int = 40) -> JointTrajectory:
     """From home and back: half a cosine out, half a cosine home."""
     time_s = np.arange(1, points + 1) * (duration_s / points)
     position = np.tile(HOME, (points, 1))
@@ -211,9 +209,7 @@ def motions(draw: st.DrawFn) -> JointTrajectory:
     for values in (position, velocity, width, time_s):
         if draw(st.integers(0, 5)) == 0:
             values.flat[draw(st.integers(0, values.size - 1))] = draw(numbers)
-    return replace(
-        motion, position_rad=position, velocity_rad_s=velocity, gripper_width_m=width, time_s=time_s
-    )
+    return replace(motion, position_rad=position, velocity_rad_s=velocity, gripper_width_m=width, time_s=time_s)
 
 
 @settings(max_examples=300, deadline=None)

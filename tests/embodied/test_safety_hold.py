@@ -25,9 +25,7 @@ def curve(piece: Piece, begin_rad: Float, speed_rad_s: Float) -> tuple[Float, Fl
     at = np.linspace(0.0, times[-1], 400)
     i = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
     h = (times[i + 1] - times[i])[:, None]
-    return hermite(
-        (at - times[i])[:, None] / h, h, position[i], velocity[i], position[i + 1], velocity[i + 1]
-    )
+    return hermite((at - times[i])[:, None] / h, h, position[i], velocity[i], position[i + 1], velocity[i + 1])
 
 
 @settings(max_examples=200, deadline=None)
@@ -48,9 +46,7 @@ def test_a_controller_accepts_it_and_comes_to_rest(speed: Float, away: Float, of
 
 @settings(max_examples=200, deadline=None)
 @given(speed=unit, away=unit, off_rad=st.sampled_from([0.0, 0.12, 0.6]))
-def test_from_where_the_arm_is_measured_it_brakes_within_the_limits(
-    speed: Float, away: Float, off_rad: float
-) -> None:
+def test_from_where_the_arm_is_measured_it_brakes_within_the_limits(speed: Float, away: Float, off_rad: float) -> None:
     velocity = speed * PANDA.max_velocity_rad_s
     piece = hold(PANDA, HOME, velocity, HOME + off_rad * away)
     position, passed = curve(piece, HOME, velocity)

@@ -55,9 +55,7 @@ def test_without_a_file_nothing_is_kept() -> None:
         (lambda path: (path.unlink(), path.symlink_to(path)), "cannot be read"),
     ],
 )
-def test_all_but_the_word_released_means_stopped(
-    latch: Latch, spoil: Callable[[Path], object], words: str
-) -> None:
+def test_all_but_the_word_released_means_stopped(latch: Latch, spoil: Callable[[Path], object], words: str) -> None:
     spoil(at(latch))
     assert words in latch.read()
 
@@ -87,9 +85,7 @@ def test_a_full_disk_keeps_no_stop_from_being_remembered(
     assert latch.read()
 
 
-def test_where_nothing_can_be_changed_the_danger_is_said(
-    latch: Latch, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_nothing_can_be_changed_the_danger_is_said(latch: Latch, monkeypatch: pytest.MonkeyPatch) -> None:
     spoil(monkeypatch, "replace")
     for owner, name in ((Path, "unlink"), (os, "truncate")):
         monkeypatch.setattr(owner, name, refuse)

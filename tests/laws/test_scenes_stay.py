@@ -141,7 +141,5 @@ def digest(name: str, split: str) -> str:
 
 def facts(episode: Episode) -> list[object]:
     # Between a yaw and its quaternion lies rounding.
-    objects = [
-        [o.name, o.kind, o.colour, o.position_m.tolist(), round(o.yaw_rad, 9)] for o in episode.objects
-    ]
+    objects = [[o.name, o.kind, o.colour, o.position_m.tolist(), round(o.yaw_rad, 9)] for o in episode.objects]
     return [episode.instruction, episode.plan.text(), objects]

@@ -53,15 +53,11 @@ def standing(kind: str, x: float, y: float, z: float = 0.0) -> ObjectState:
         ("put_in_bowl", "put red mug in blue bowl", (standing("bowl", 0.55, -0.1),)),
     ],
 )
-def test_every_verb_is_done_to_a_mug_or_beside_it(
-    task: str, plan: str, others: tuple[ObjectState, ...]
-) -> None:
+def test_every_verb_is_done_to_a_mug_or_beside_it(task: str, plan: str, others: tuple[ObjectState, ...]) -> None:
     parsed = parse_plan(plan)
     assert parsed.text() == plan
     assert Noun("red", "mug") in parsed.nouns
-    scene = Episode(
-        task=task, split="seen", objects=(mug(0.45, 0.05), *others), instruction=plan, plan=parsed
-    )
+    scene = Episode(task=task, split="seen", objects=(mug(0.45, 0.05), *others), instruction=plan, plan=parsed)
     env = gymnasium.make(sim.environment_id(task), action_mode="skill", cameras=())
     arm = EnvironmentArm(env)
     arm.reset(0, {"episode": scene})

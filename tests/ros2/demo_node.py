@@ -16,9 +16,7 @@ def main() -> None:
     node.declare_parameter("limits.speed", 0.5)
     node.declare_parameter("count", 3)
     node.declare_parameter("names", ["a", "b"])
-    latched = node.create_publisher(
-        String, "status", QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    )
+    latched = node.create_publisher(String, "status", QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
     latched.publish(String(data="ready"))
     joints = node.create_publisher(JointState, "joint_states", qos_profile_sensor_data)
     message = JointState(name=["a", "b"], position=[0.5, 1.5])

@@ -14,9 +14,7 @@ RATE_HZ = 30.0
 
 
 def publish(node):
-    picture = Image(
-        width=640, height=480, step=1920, encoding="rgb8", data=array.array("B", bytes(480 * 640 * 3))
-    )
+    picture = Image(width=640, height=480, step=1920, encoding="rgb8", data=array.array("B", bytes(480 * 640 * 3)))
     publisher = node.create_publisher(Image, "image_raw", qos_profile_sensor_data)
     while not publisher.get_subscription_count():
         time.sleep(0.02)

@@ -38,9 +38,7 @@ def test_long_arrays_are_cut_unless_asked_for():
     assert len(yaml.safe_load(to_yaml(message, full=True))["data"]) == 200
 
 
-@pytest.mark.parametrize(
-    "name", ["String", "std_msgs", "a/b/c/d", "std_msgs/srv/String", "../x/y", "std_msgs//"]
-)
+@pytest.mark.parametrize("name", ["String", "std_msgs", "a/b/c/d", "std_msgs/srv/String", "../x/y", "std_msgs//"])
 def test_what_is_no_type_is_refused(name):
     with pytest.raises(EmbodiedError, match=r"std_msgs/msg/String|Valid"):
         get_interface(name, "msg")

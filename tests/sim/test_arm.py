@@ -119,9 +119,7 @@ def test_a_glide_is_cut_where_the_joints_are_too_slow(arm: SimArm) -> None:
     assert np.allclose(arm.commanded_rad, near)
     assert arm.glide(far, 0.08, 24) is False
     moved = np.abs(arm.commanded_rad - near) / 0.1
-    assert (
-        moved <= PANDA.max_velocity_rad_s + 1e-9
-    ).all() and moved.max() > 0.9 * PANDA.max_velocity_rad_s.min()
+    assert (moved <= PANDA.max_velocity_rad_s + 1e-9).all() and moved.max() > 0.9 * PANDA.max_velocity_rad_s.min()
     for bad in (np.full(7, np.nan), np.full(7, np.inf)):
         with pytest.raises(UnsafeCommandError, match="not finite"):
             arm.glide(bad, 0.08, 24)

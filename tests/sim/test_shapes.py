@@ -93,16 +93,12 @@ def test_every_shape_stands_where_it_is_put_and_is_drawn_there(
     assert world.touched() == frozenset() and world.held() is None
 
 
-def test_a_shape_in_a_file_is_that_shape(
-    world: World, tmp_path: Path, things: Callable[[Thing], Thing]
-) -> None:
+def test_a_shape_in_a_file_is_that_shape(world: World, tmp_path: Path, things: Callable[[Thing], Thing]) -> None:
     """In the file it is ten times as large, and the scale makes it what the triangles are."""
     mesh = SHAPES["wedge"]
     assert isinstance(mesh, Mesh)
     lines = [f"v {x * 10} {y * 10} {z * 10}" for x, y, z in mesh.vertices_m]
-    corners = [
-        tuple(index + 1 for index in mesh.triangles[i : i + 3]) for i in range(0, len(mesh.triangles), 3)
-    ]
+    corners = [tuple(index + 1 for index in mesh.triangles[i : i + 3]) for i in range(0, len(mesh.triangles), 3)]
     (tmp_path / "wedge.obj").write_text("\n".join([*lines, *(f"f {a} {b} {c}" for a, b, c in corners), ""]))
     things(kind_of("wedge", mesh))
     things(kind_of("filed wedge", Mesh(file=tmp_path / "wedge.obj", scale=0.1)))
@@ -120,9 +116,7 @@ def test_what_has_no_mass_stays_and_what_has_no_body_is_passed_through(
 ) -> None:
     things(kind_of("post", Cylinder(radius_m=0.02, height_m=0.06), mass_kg=0.0, origin_m=0.03))
     ball = things(kind_of("ball", Sphere(radius_m=0.02), origin_m=0.02))
-    mark = Thing(
-        name="mark", shape=Box(size_m=(0.1, 0.1, 0.001)), radius_m=0.05, touch_height_m=0.01, flat=True
-    )
+    mark = Thing(name="mark", shape=Box(size_m=(0.1, 0.1, 0.001)), radius_m=0.05, touch_height_m=0.01, flat=True)
     things(mark)
     world.set_objects(
         [
@@ -185,9 +179,7 @@ def test_parts_collide_where_they_are_declared(
     things(replace(kind_of("rack", BOX, mass_kg=0.0), collision=tuple(parts)))
     things(kind_of("ball", Sphere(radius_m=0.01), origin_m=0.01))
     for (x, y), top_m in tops_m.items():
-        world.set_objects(
-            [thing("rack", "red", 0.5, 0.0), thing("ball", "blue", 0.5 + x, y, z=top_m + 0.011)]
-        )
+        world.set_objects([thing("rack", "red", 0.5, 0.0), thing("ball", "blue", 0.5 + x, y, z=top_m + 0.011)])
         hold(world, 0.1)
         assert world.objects()["blue ball"].position_m[2] == pytest.approx(top_m + 0.01, abs=2e-3), (x, y)
 

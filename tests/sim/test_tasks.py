@@ -63,9 +63,7 @@ def test_held_out_words_and_templates_never_meet_training(name: str):
 def test_equal_seeds_give_equal_episodes(name: str):
     for a, b in zip(episodes(name, "seen"), episodes(name, "seen"), strict=True):
         assert (a.instruction, a.plan) == (b.instruction, b.plan)
-        assert all(
-            np.array_equal(x.position_m, y.position_m) for x, y in zip(a.objects, b.objects, strict=True)
-        )
+        assert all(np.array_equal(x.position_m, y.position_m) for x, y in zip(a.objects, b.objects, strict=True))
 
 
 @pytest.mark.parametrize("name", TABLETOP)
@@ -245,9 +243,7 @@ def test_a_thing_without_words_is_called_by_its_name():
 
 
 def test_a_scene_that_cannot_be_is_an_error_and_no_endless_search():
-    crowded = type(
-        "Crowded", (Bare,), {"templates": ("poke {a}",), "scene": {"bowl": (7, 7), "zone": (7, 7)}}
-    )
+    crowded = type("Crowded", (Bare,), {"templates": ("poke {a}",), "scene": {"bowl": (7, 7), "zone": (7, 7)}})
     with pytest.raises(EmbodiedError, match="do not fit"):
         crowded().sample(np.random.default_rng(0))
 

@@ -30,9 +30,7 @@ def world() -> Iterator[World]:
 
 def thing(kind: str, colour: str, x: float, y: float, z: float = 0.02, yaw: float = 0.0) -> ObjectState:
     position, turn = np.array([x, y, z]), upright(yaw)
-    return ObjectState(
-        name=f"{colour} {kind}", kind=kind, colour=colour, position_m=position, orientation=turn
-    )
+    return ObjectState(name=f"{colour} {kind}", kind=kind, colour=colour, position_m=position, orientation=turn)
 
 
 def hold(world: World, seconds: float) -> None:
@@ -85,9 +83,7 @@ def test_colours_are_told_apart_by_their_nearest_rgb(world: World, kind: str) ->
     for colour in COLOURS:
         world.set_objects([thing(kind, colour, 0.5, 0.0)])
         frame = world.render("front", 128)
-        u, v = np.round(project(frame, np.array([[0.5, 0.0, 0.03 if kind == "block" else 0.012]]))[0]).astype(
-            int
-        )
+        u, v = np.round(project(frame, np.array([[0.5, 0.0, 0.03 if kind == "block" else 0.012]]))[0]).astype(int)
         seen = frame.rgb[v, u] / 255.0
         nearest = min(COLOURS, key=lambda name: float(np.abs(seen - scene.RGB[name]).sum()))
         assert nearest == colour

@@ -44,13 +44,9 @@ class Route:
 
     def add(self, pose: HandPose, *, speed_m_s: float = TRAVEL_SPEED_M_S, dwell_s: float = 0.0) -> None:
         """Go to `pose`, with the fingers at `width_m` from there on."""
-        self.stops.append(
-            Waypoint(pose=pose, gripper_width_m=self.width_m, speed_m_s=speed_m_s, dwell_s=dwell_s)
-        )
+        self.stops.append(Waypoint(pose=pose, gripper_width_m=self.width_m, speed_m_s=speed_m_s, dwell_s=dwell_s))
 
-    def visit(
-        self, point_m: Float, width_m: float, dwell_s: float, speed_m_s: float = APPROACH_SPEED_M_S
-    ) -> None:
+    def visit(self, point_m: Float, width_m: float, dwell_s: float, speed_m_s: float = APPROACH_SPEED_M_S) -> None:
         """Down on a place (3,) from above, set the fingers there, and up again."""
         self.add(above(point_m))
         self.width_m = width_m
@@ -85,9 +81,7 @@ def above(point_m: Float, yaw_rad: float = 0.0) -> HandPose:
     return HandPose.down(np.array([point_m[0], point_m[1], height]), yaw_rad)
 
 
-SKILLS: Registry[Skill] = Registry(
-    "skill", group="embodied.skills", package=__name__, build=instance_of(Skill)
-)
+SKILLS: Registry[Skill] = Registry("skill", group="embodied.skills", package=__name__, build=instance_of(Skill))
 """Skills by name."""
 
 
@@ -134,6 +128,4 @@ class SkillCall:
             x, y, z = self.points_m[int(outside.max(axis=1).argmax())]
             raise UnreachableError(f"({x:.3f}, {y:.3f}, {z:.3f}) m is outside of the reach of the hand")
         start = HandPose.from_matrix(model.chain.forward(position_rad))
-        return plan_motion(
-            model, position_rad, gripper_width_m, self.waypoints(model, start, gripper_width_m)
-        )
+        return plan_motion(model, position_rad, gripper_width_m, self.waypoints(model, start, gripper_width_m))

@@ -52,9 +52,7 @@ def test_recorded_actions_lead_where_the_recording_says(tmp_path: Path) -> None:
 
 def test_every_task_gets_its_episodes_with_training_seeds() -> None:
     jobs = plan_jobs(options("task=touch,stack", "episodes=3", "seed=7"))
-    assert [(job.task, job.seed) for job in jobs] == [
-        (task, seed) for task in ("touch", "stack") for seed in (7, 8, 9)
-    ]
+    assert [(job.task, job.seed) for job in jobs] == [(task, seed) for task in ("touch", "stack") for seed in (7, 8, 9)]
 
 
 def test_seeds_of_the_evaluation_are_refused() -> None:

@@ -90,9 +90,7 @@ def test_metadata_that_do_not_know_a_command_are_stale(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = doctor.entry_points(group="embodied.commands")
-    monkeypatch.setattr(
-        doctor, "entry_points", lambda group: [entry for entry in known if entry.name != "film"]
-    )
+    monkeypatch.setattr(doctor, "entry_points", lambda group: [entry for entry in known if entry.name != "film"])
     code, text = report(capsys, "simulate=false")
     assert code == 1
     assert "stale: film is not known" in text and "pip install --no-deps -e ." in text

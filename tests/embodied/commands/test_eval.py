@@ -161,9 +161,7 @@ def test_episodes_of_another_run_are_not_added_up(tmp_path: Path, faked: types.S
         run(tmp_path, "task=pick_up", "split=seen", "episodes=2", "resume=true", "options.temperature=2")
 
 
-def test_the_oracle_solves_real_episodes_in_two_processes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_oracle_solves_real_episodes_in_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole way: processes, gymnasium, physics. The result does not depend on the processes."""
     monkeypatch.setattr(evaluation, "EPISODES_PER_BATCH", 1)
     arguments = ["policy=oracle", "task=pick_up", "split=seen,swapped", "episodes=2", "seed=1000000"]

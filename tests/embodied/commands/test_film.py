@@ -13,9 +13,7 @@ from embodied.commands.film import main, write_gif
 from embodied.config import ConfigError
 
 
-def test_the_oracle_is_filmed_with_its_words_under_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_oracle_is_filmed_with_its_words_under_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "arm.gif"
     assert main(["policy=oracle", "task=pick_up", "size_px=120", f"out={out}"]) == 0
     assert "pick_up" in capsys.readouterr().out

@@ -90,7 +90,7 @@ def test_a_verb_takes_only_what_its_motion_can_be_done_to(name: str) -> None:
 
 def test_motions_start_at_the_target_and_end_by_the_reference() -> None:
     points = np.array([[0.4, -0.1], [0.55, 0.12]])
-    for plan in all_plans(VERBS.names(), THINGS.names(), ("red", "blue")):
+    for plan in PLANS:
         if plan.refused:
             continue
         call = plan.ground(points[: len(plan.nouns)])

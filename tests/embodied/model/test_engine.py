@@ -68,9 +68,7 @@ def test_words_that_leave_it_open_mean_what_is_in_view(tiny: Palme, monkeypatch:
 def test_two_colours_that_were_said_are_both_meant(tiny: Palme, monkeypatch: pytest.MonkeyPatch):
     """Told of an absent red block and a blue bowl, nobody means blue twice."""
     engine = Engine(tiny)
-    monkeypatch.setattr(
-        engine, "_presence", lambda named: {Noun("blue", kind): 1.0 for kind in TABLETOP_KINDS}
-    )
+    monkeypatch.setattr(engine, "_presence", lambda named: {Noun("blue", kind): 1.0 for kind in TABLETOP_KINDS})
     monkeypatch.setattr("embodied.model.engine.OMITTED_AFFORDANCE", 1e-12)
     for text in ("red and blue", "blue goes with red", "why is red not blue"):
         plan = engine.answer(PICTURE, torch.zeros(8), text).plan

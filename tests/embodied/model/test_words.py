@@ -39,9 +39,7 @@ COMMANDS = (
 
 
 def observation(arm: str = "panda") -> Observation:
-    frame = CameraFrame(
-        rgb=PICTURE.numpy(), intrinsics_px=np.eye(3), world_from_camera=np.eye(4), stamp_s=0.0
-    )
+    frame = CameraFrame(rgb=PICTURE.numpy(), intrinsics_px=np.eye(3), world_from_camera=np.eye(4), stamp_s=0.0)
     home = arm_model(arm).home_rad
     return Observation(
         cameras={"front": frame},
@@ -108,9 +106,7 @@ def test_a_word_that_is_not_installed_here_is_refused_in_a_line(
     data = json.loads(config.read_text())
     for words in ([*data[key][:-1], name], [*data[key], name]):
         config.write_text(json.dumps(data | {key: words}))
-        with pytest.raises(
-            CheckpointError, match=rf"speaks of the \w.* {name}, which is not installed"
-        ) as caught:
+        with pytest.raises(CheckpointError, match=rf"speaks of the \w.* {name}, which is not installed") as caught:
             Palme.from_pretrained(tmp_path / "model")
         message = str(caught.value)
         assert "\n" not in message and str(tmp_path / "model") in message

@@ -139,9 +139,7 @@ def test_small_steps_pass_every_stop_of_the_skill_and_end_at_home(model: ArmMode
 
 @pytest.mark.parametrize("name", ARMS.names())
 @pytest.mark.parametrize("skill", ["touch", "pick_place", "push", "lean"])
-def test_small_steps_in_the_environment_arrive_where_the_planned_motion_arrives(
-    name: str, skill: str
-) -> None:
+def test_small_steps_in_the_environment_arrive_where_the_planned_motion_arrives(name: str, skill: str) -> None:
     """The lowest place, the tilt there, and home: in physics as in the plan."""
     env = TabletopEnv("refuse", arm=name, action_mode="ee_delta", cameras=())
     bare = Episode(task="refuse", split="seen", objects=(), instruction="wait", plan=Plan(verb=CANNOT))
@@ -180,9 +178,7 @@ def chunks(draw: st.DrawFn) -> ActionChunk:
 
 @given(chunks(), st.sampled_from(ARMS.names()))
 @settings(max_examples=30, deadline=None)
-def test_a_planned_chunk_is_within_the_limits_and_ends_where_its_steps_lead(
-    chunk: ActionChunk, name: str
-) -> None:
+def test_a_planned_chunk_is_within_the_limits_and_ends_where_its_steps_lead(chunk: ActionChunk, name: str) -> None:
     model = arm_model(name)
     try:
         trajectory = chunk.plan(model, model.home_rad, 0.08)

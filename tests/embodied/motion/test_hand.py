@@ -82,9 +82,7 @@ def test_turns_about_one_axis_add_up_and_move_nothing(
     assert np.array_equal(both.position_m, pose.position_m)
     assert turn_between(both.orientation, pose.turned(axis, first + second).orientation) < 1e-6
     assert turn_between(pose.turned(axis, first).turned(axis, -first).orientation, pose.orientation) < 1e-6
-    assert turn_between(pose.orientation, pose.turned(axis, first).orientation) == pytest.approx(
-        abs(first), abs=1e-6
-    )
+    assert turn_between(pose.orientation, pose.turned(axis, first).orientation) == pytest.approx(abs(first), abs=1e-6)
 
 
 def test_a_turn_is_about_an_axis_of_the_world() -> None:
@@ -143,9 +141,7 @@ def test_a_motion_stops_at_tilted_poses_and_passes_them(name: str, tilt: str) ->
     still = np.flatnonzero(np.abs(trajectory.velocity_rad_s).max(axis=1) < 1e-9)
     for stop in stops:
         places = np.linalg.norm(poses[still, :3, 3] - stop.position_m, axis=1)
-        turns = np.array(
-            [turn_between(HandPose.from_matrix(p).orientation, stop.orientation) for p in poses[still]]
-        )
+        turns = np.array([turn_between(HandPose.from_matrix(p).orientation, stop.orientation) for p in poses[still]])
         assert ((places < 1e-3) & (turns < 5e-3)).any(), stop
     assert np.allclose(trajectory.position_rad[-1], model.home_rad, atol=1e-9)
     assert np.linalg.norm(poses[:, :3, 3] - passed.pose.position_m, axis=1).min() < 0.04

@@ -137,9 +137,7 @@ def test_a_sound_file_is_read(tmp_path: Path) -> None:
         ({"parent": "tip"}, "hang on each other in a circle"),
     ],
 )
-def test_a_file_with_a_fault_is_refused_with_the_reason(
-    change: dict[str, str], words: str, tmp_path: Path
-) -> None:
+def test_a_file_with_a_fault_is_refused_with_the_reason(change: dict[str, str], words: str, tmp_path: Path) -> None:
     with pytest.raises(EmbodiedError, match=words) as caught:
         Chain.from_urdf(urdf(tmp_path, change), "tip")
     assert "\n" not in str(caught.value)

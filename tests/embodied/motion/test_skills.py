@@ -70,9 +70,7 @@ def test_what_holds_keeps_its_fingers_closed_to_the_end(model: ArmModel, skill: 
 
 
 @pytest.mark.parametrize("skill", [name for name in OURS if name != "pick"])
-def test_what_was_held_is_held_on_or_let_go_but_never_squeezed_in_between(
-    model: ArmModel, skill: str
-) -> None:
+def test_what_was_held_is_held_on_or_let_go_but_never_squeezed_in_between(model: ArmModel, skill: str) -> None:
     """Whatever the fingers are told in between, no skill leaves them as wide as something that is held."""
     low, high = model.held_width_m
     for width_m in np.linspace(0.0, model.gripper_width_m, 9):

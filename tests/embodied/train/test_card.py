@@ -57,7 +57,5 @@ def test_what_is_missing_is_named(files: CardConfig, tmp_path: Path) -> None:
     with pytest.raises(EmbodiedError, match="needs results="):
         write(CardConfig(checkpoint=files.checkpoint, run=files.run))
     with pytest.raises(EmbodiedError, match=r"none\.json"):
-        write(
-            CardConfig(checkpoint=files.checkpoint, run=[str(tmp_path / "none.json")], results=files.results)
-        )
+        write(CardConfig(checkpoint=files.checkpoint, run=[str(tmp_path / "none.json")], results=files.results))
     assert not (tmp_path / "model" / "README.md").exists()

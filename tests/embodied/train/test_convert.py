@@ -31,9 +31,7 @@ def older(tiny: Palme, tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_command_in_the_refusal_converts_it(
-    older: Path, tiny: Palme, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_in_the_refusal_converts_it(older: Path, tiny: Palme, capsys: pytest.CaptureFixture[str]) -> None:
     weights = {path: path.read_bytes() for path in older.glob("*.safetensors")}
     with pytest.raises(CheckpointError, match=rf"has format 1, and this reads {FORMAT}") as caught:
         Palme.from_pretrained(older)
@@ -45,9 +43,7 @@ def test_the_command_in_the_refusal_converts_it(
     assert f"wrote {older / 'config.json'}" in capsys.readouterr().out
     converted = Palme.from_pretrained(older)
     assert converted.config == tiny.config
-    answers = [
-        Engine(model).answer(PICTURE, torch.zeros(8), "lift the red block") for model in (tiny, converted)
-    ]
+    answers = [Engine(model).answer(PICTURE, torch.zeros(8), "lift the red block") for model in (tiny, converted)]
     assert answers[0].plan == answers[1].plan
     assert {path: path.read_bytes() for path in weights} == weights, "weights stay as they are"
 
@@ -60,9 +56,7 @@ def test_what_is_converted_already_stays_as_it_is(older: Path) -> None:
     assert (older / "config.json").read_text() == before
 
 
-def test_a_newer_checkpoint_is_not_called_convertible(
-    older: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_newer_checkpoint_is_not_called_convertible(older: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads((older / "config.json").read_text())
     (older / "config.json").write_text(json.dumps(data | {"format": FORMAT + 1}))
     with pytest.raises(CheckpointError, match=rf"has format {FORMAT + 1}, and this reads {FORMAT}") as caught:

@@ -91,9 +91,7 @@ def test_labels_name_things_as_the_data_list_them(options: dict):
     labels = data.labels(0, 2, 2)
     named = labels.weight > 0
     assert named.any() and (labels.colour[named] == 0).all() and (labels.kind[named] == 0).all()
-    assert (labels.colour[~named] == len(data.colours)).all() and (
-        labels.kind[~named] == len(data.kinds)
-    ).all()
+    assert (labels.colour[~named] == len(data.colours)).all() and (labels.kind[~named] == len(data.kinds)).all()
     assert data.find(0, Noun("red", "block")) == (9.0, 20.0)
     assert data.find(0, Noun("blue", "block")) is None
     place = data.place(9.0, 20.0, 2, 2)
