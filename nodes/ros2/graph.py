@@ -57,9 +57,7 @@ def wait_for_graph(node: Node) -> None:
 def node_names(node: Node, *, hidden: bool = False) -> list[str]:
     """Full names of the nodes, sorted."""
     pairs = node.get_node_names_and_namespaces()
-    return sorted(
-        f"{space.rstrip('/')}/{name}" for name, space in pairs if hidden or not name.startswith("_")
-    )
+    return sorted(f"{space.rstrip('/')}/{name}" for name, space in pairs if hidden or not name.startswith("_"))
 
 
 def absolute(name: str) -> str:

@@ -73,9 +73,7 @@ def _convert(present: Any, type_name: str, value: Any) -> Any:
         _fill(present, value or {})
         return present
     if isinstance(present, list) and "/" in type_name:
-        package, _, name = (
-            type_name.removeprefix("sequence<").split(",")[0].split("[")[0].rstrip(">").partition("/")
-        )
+        package, _, name = type_name.removeprefix("sequence<").split(",")[0].split("[")[0].rstrip(">").partition("/")
         cls = get_interface(f"{package}/msg/{name}", "msg")
         items = [cls() for _ in value]
         for item, values in zip(items, value, strict=True):
@@ -98,9 +96,7 @@ def to_yaml(message: Any, *, full: bool = False) -> str:
 def to_plain(value: Any, *, limit: int | None = None) -> Any:
     """A message as dictionaries, lists, numbers and texts; longer ones are cut at `limit`."""
     if hasattr(value, "get_fields_and_field_types"):
-        return {
-            name: to_plain(getattr(value, name), limit=limit) for name in value.get_fields_and_field_types()
-        }
+        return {name: to_plain(getattr(value, name), limit=limit) for name in value.get_fields_and_field_types()}
     if isinstance(value, str):
         return value if limit is None or len(value) <= limit else value[:limit] + "..."
     if isinstance(value, (bytes, bytearray)):

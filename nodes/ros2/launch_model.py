@@ -98,8 +98,7 @@ class DeclareLaunchArgument:
         value = context.launch_configurations[self.name]
         if self.choices is not None and value not in self.choices:
             raise RuntimeError(
-                f'Argument "{self.name}" provided value "{value}" is not valid. '
-                f"Valid options are: {list(self.choices)}"
+                f'Argument "{self.name}" provided value "{value}" is not valid. Valid options are: {list(self.choices)}'
             )
 
 
@@ -347,9 +346,7 @@ def install() -> None:
     if isinstance(sys.modules.get("launch"), _Module):
         return
     if importlib.util.find_spec("launch_ros") is not None:
-        raise EmbodiedError(
-            "ROS's own `launch` is installed here: use the `ros2` command that comes with it."
-        )
+        raise EmbodiedError("ROS's own `launch` is installed here: use the `ros2` command that comes with it.")
     for name, classes in CONTENT.items():
         module = sys.modules[name] = _Module(name)
         module.__path__ = []  # a package, so that `import launch.actions` looks into sys.modules

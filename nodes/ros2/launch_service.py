@@ -260,9 +260,7 @@ class _Launch:
             except OSError as error:
                 _log("ERROR", process.name, f"exception occurred while executing process: {error}")
                 return
-            self._visit(
-                ProcessExited(action=node, process_name=process.name, returncode=code, pid=process.pid)
-            )
+            self._visit(ProcessExited(action=node, process_name=process.name, returncode=code, pid=process.pid))
             if not node.respawn:
                 return
             with contextlib.suppress(TimeoutError):

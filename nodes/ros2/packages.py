@@ -58,9 +58,7 @@ def executable(package: str, name: str) -> list[str]:
     except importlib.metadata.PackageNotFoundError:
         scripts = importlib.metadata.EntryPoints()
     folder = Path(sysconfig.get_path("scripts"))
-    found |= {
-        script.name: [str(folder / script.name)] for script in scripts if (folder / script.name).exists()
-    }
+    found |= {script.name: [str(folder / script.name)] for script in scripts if (folder / script.name).exists()}
     for prefix in reversed(prefixes()):
         files = (prefix / "lib" / package).glob("*")
         found |= {path.name: [str(path)] for path in files if path.is_file() and os.access(path, os.X_OK)}
