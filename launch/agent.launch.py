@@ -96,7 +96,7 @@ def transport() -> list[SetEnvironmentVariable]:
 def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     """The nodes, once the arguments are known."""
 
-    from nodes.launch_support import released_latch
+    from nodes.launch_support import latch_file
 
     def given(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
@@ -118,7 +118,7 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     arm, policy = text("arm"), [text("policy"), text("checkpoint"), text("device")]
     parameters = [use_sim_time, arm, *policy, *params_file]
     agent = Node(executable="agent_node", parameters=parameters, **lasting)
-    parameters = [use_sim_time, arm, {"latch_file": released_latch()}, *params_file]
+    parameters = [use_sim_time, arm, {"latch_file": latch_file(given("namespace"))}, *params_file]
     gate = Node(executable="gate_node", parameters=parameters, **lasting)
     announcer = Node(executable="announce_node", parameters=[text("instruction")], **common)
     reactions = [OnProcessExit(on_exit=give_up_on_user_error)]

@@ -10,10 +10,13 @@ import sys
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+from std_msgs.msg import String
 
-from nodes.common import declare, spin_until
+from nodes.common import LATCHED, declare, from_json, spin_until
 from nodes.conversation import SUCCEEDED, Conversation
 from nodes.dds import use_local_transport
+
+STOPPED = "the emergency stop is latched, and nothing moves until you call"
 
 
 def main() -> int:
@@ -25,8 +28,13 @@ def main() -> int:
         what = "what to tell the agent once it is ready; empty: nothing"
         instruction = str(declare(node, "instruction", "", what, read_only=False))
         conversation = Conversation(node, lambda line: print(line, flush=True))
+        gate: list[String] = []
+        node.create_subscription(String, "gate_status", gate.append, LATCHED)
         conversation.wait_until_ready(None)
-        spin_until(node, lambda: complete(node), None)
+        spin_until(node, lambda: complete(node) and bool(gate), None)
+        if from_json(gate[-1]).get("stopped"):
+            service = node.resolve_service_name("gate_node/resume")
+            print(f"STOPPED: {STOPPED} ros2 service call {service} std_srvs/srv/Trigger", flush=True)
         print(ready_text(node.get_namespace()), flush=True)
         if not instruction:
             return SUCCEEDED

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the launch files need of this package. No ROS is imported: ROS's `launch` runs without rclpy."""
 
-import atexit
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -33,34 +31,31 @@ def refuse_unknown(context: Any, valid: Iterable[str], launch_file: str) -> None
             raise UnknownNameError(f"argument of {name_of_file}", name, names)
 
 
-def released_latch() -> str:
-    """A new file for the gate of one launch that says that its emergency stop is released.
+def latch_file(namespace: str) -> str:
+    """The file that keeps the emergency stop of the graph in `namespace`; a new one says released.
 
-    A stop outlives a gate that is started anew, and ends with the launch. Raises EmbodiedError.
+    A stop outlives the gate and the launch: only `resume` lifts it. Raises EmbodiedError.
     """
     from embodied.safety.latch import Latch
 
-    path = _folder() / "emergency_stop"
-    if complaint := Latch(path).release():
+    names = [os.environ.get("ROS_DOMAIN_ID") or "0", *namespace.strip("/").split("/")]
+    path = _folder() / ".".join(["emergency_stop", *filter(None, names)])
+    if not os.path.lexists(path) and (complaint := Latch(path).release()):
         raise EmbodiedError(complaint)
     return str(path)
 
 
 def _folder() -> Path:
-    """A new folder that nobody else may write to, and that goes when this process ends."""
+    """The user's folder that nobody else may write to."""
     run = os.environ.get("XDG_RUNTIME_DIR", "")
     # Programs that tidy temporary files leave XDG_RUNTIME_DIR alone; it exists only for people who logged in.
     places = [Path(run) / "embodied"] if run else []
-    places.append(Path(tempfile.gettempdir()) / f"embodied-{os.getuid()}")
     reason = ""
-    for place in places:
+    for place in (*places, Path(tempfile.gettempdir()) / f"embodied-{os.getuid()}"):
         try:
-            folder = Path(tempfile.mkdtemp(prefix="launch-", dir=_private(place)))
+            return _private(place)
         except OSError as error:
             reason = str(error)
-        else:
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            return folder
     raise EmbodiedError(f"there is no place to keep the emergency stop in: {reason}")
 
 

@@ -4,9 +4,11 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -57,9 +59,7 @@ class Process:
                 if part in self.lines[seen - 1]:
                     return seen
             assert time.monotonic() < end, f"no {part!r} in:\n{self.text}"
-            assert self._child.poll() is None or self._reader.is_alive(), (
-                f"ended, no {part!r} in:\n{self.text}"
-            )
+            assert self._child.poll() is None or self._reader.is_alive(), f"ended, no {part!r} in:\n{self.text}"
             time.sleep(0.02)
 
     def wait(self, timeout_s: float = PATIENCE_S) -> int:
@@ -90,7 +90,9 @@ class Ros:
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         # 1..101 are the domains whose ports are below the ephemeral ones.
         self.env |= {"ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101)), "PYTHONPATH": str(ROOT)}
-        self.env["PYTHONUNBUFFERED"] = "1"
+        # No emergency stop of an earlier launch.
+        self._run_folder = tempfile.mkdtemp(prefix="embodied-test-")
+        self.env |= {"PYTHONUNBUFFERED": "1", "XDG_RUNTIME_DIR": self._run_folder}
         self._processes: list[Process] = []
 
     def start(self, *command: str, cwd: Path = ROOT) -> Process:
@@ -112,6 +114,7 @@ class Ros:
     def end(self) -> None:
         for process in reversed(self._processes):
             process.end()
+        shutil.rmtree(self._run_folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -80,6 +80,20 @@ def test_a_launch_with_an_instruction_ends_with_its_outcome(ros):
     assert "] refused: " in text
 
 
+def test_an_emergency_stop_outlives_its_launch_until_it_is_resumed(ros):
+    arguments = ("launch", "embodied", "sim.launch.py", "policy:=colour_blob", "namespace:=kept")
+    resume = "ros2 service call /kept/gate_node/resume std_srvs/srv/Trigger"
+    stopped = f"STOPPED: the emergency stop is latched, and nothing moves until you call {resume}"
+    for service, is_stopped in (("stop", False), ("resume", True), ("resume", False)):
+        launch = ros.ros2(*arguments)
+        launch.wait_for("The graph is ready.")
+        assert (stopped in launch.text) is is_stopped, launch.text
+        code, text = ros.run("service", "call", f"/kept/gate_node/{service}", "std_srvs/srv/Trigger")
+        assert code == 0, text
+        launch.send(signal.SIGINT)
+        assert launch.wait() == 0
+
+
 def test_what_cannot_run_ends_the_launch_and_lists_the_valid_names(ros):
     code, text = ros.run("launch", "embodied", "sim.launch.py", "policy:=colour_blob", "task:=stak")
     assert code == 1

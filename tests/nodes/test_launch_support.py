@@ -3,7 +3,6 @@
 
 import os
 import stat
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.safety import Latch
-from nodes.launch_support import refuse_unknown, released_latch
+from nodes.launch_support import latch_file, refuse_unknown
 
 
 @pytest.fixture(autouse=True)
@@ -27,41 +26,52 @@ def places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Path]
     return run, temporary
 
 
-def test_every_launch_has_a_released_stop_of_its_own_in_a_private_folder(places: tuple[Path, Path]) -> None:
-    first, second = Path(released_latch()), Path(released_latch())
-    assert first != second
-    for path in (first, second):
-        assert Latch(path).read() == ""
-        assert path.is_relative_to(places[0] / "embodied")
-        for folder in (path.parent, path.parent.parent):
-            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+def test_a_stop_outlives_the_launch_in_a_private_folder(places: tuple[Path, Path]) -> None:
+    path = Path(latch_file(""))
+    assert Latch(path).read() == ""
+    assert path.parent == places[0] / "embodied"
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert Latch(path).stop() == ""
+    assert Path(latch_file("")) == path
+    assert Latch(path).read() == "emergency stop, latched before"
+
+
+def test_what_was_spoilt_is_not_released(places: tuple[Path, Path]) -> None:
+    path = Path(latch_file(""))
+    path.write_text("")
+    latch_file("")
+    assert "says neither released nor stopped" in Latch(path).read()
+    path.unlink()
+    path.symlink_to(places[1] / "nowhere")
+    latch_file("")
+    assert "there is no" in Latch(path).read()
+
+
+def test_every_graph_has_a_stop_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [latch_file(namespace) for namespace in ("", "left", "/left/arm", "left_arm")]
+    assert latch_file("/left/") == paths[1]
+    monkeypatch.setenv("ROS_DOMAIN_ID", "7")
+    paths.append(latch_file(""))
+    assert len(set(paths)) == 5
 
 
 def test_without_a_runtime_folder_it_is_a_private_one_among_the_temporary(
     places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR")
-    path = Path(released_latch())
+    path = Path(latch_file(""))
     assert path.is_relative_to(places[1] / f"embodied-{os.getuid()}")
-    assert stat.S_IMODE(path.parent.parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
 def test_a_folder_that_others_may_write_to_is_not_used(places: tuple[Path, Path]) -> None:
     (places[0] / "embodied").mkdir()
     (places[0] / "embodied").chmod(0o777)
-    assert Path(released_latch()).is_relative_to(places[1])
+    assert Path(latch_file("")).is_relative_to(places[1])
     (places[1] / f"embodied-{os.getuid()}").rename(places[1] / "away")
     (places[1] / f"embodied-{os.getuid()}").symlink_to(places[1] / "away")
     with pytest.raises(EmbodiedError, match="is not a folder of yours alone"):
-        released_latch()
-
-
-def test_it_goes_with_the_launch(places: tuple[Path, Path]) -> None:
-    code = "from nodes.launch_support import released_latch; print(released_latch())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    path = Path(done.stdout.strip())
-    assert path.is_relative_to(places[0])
-    assert not path.parent.exists()
+        latch_file("")
 
 
 def test_a_typo_in_an_argument_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
