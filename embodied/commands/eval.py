@@ -220,11 +220,7 @@ class _Worker:
             if "torch" in sys.modules:  # the policy uses it
                 sys.modules["torch"].set_num_threads(self._threads)
             self._env = environments.make_environment(
-                task,
-                arm=options.arm,
-                action_mode=options.action_mode,
-                cameras=cameras,
-                skills=every_skill(),
+                task, arm=options.arm, action_mode=options.action_mode, cameras=cameras, skills=every_skill()
             )
             self._task = task
         return run_episode(self._env, self._policies, task=task, split=split, seed=seed, until=options.until)

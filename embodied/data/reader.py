@@ -90,9 +90,7 @@ class Dataset:
     def _pictures(self, row: Mapping[str, Any], key: str) -> NDArray[np.uint8]:
         assert self.info.video_path is not None
         path = self.root / self.info.video_path.format(
-            video_key=key,
-            chunk_index=row[f"videos/{key}/chunk_index"],
-            file_index=row[f"videos/{key}/file_index"],
+            video_key=key, chunk_index=row[f"videos/{key}/chunk_index"], file_index=row[f"videos/{key}/file_index"]
         )
         first = round(row[f"videos/{key}/from_timestamp"] * self.info.fps)
         return read_frames(path, first=first, count=row["length"], fps=self.info.fps)

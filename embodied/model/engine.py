@@ -233,10 +233,7 @@ class Engine:
         rows, columns = self.model.grid
         row, column = divmod(cell, columns)
         size = self.model.picture_size_px
-        return (
-            (column + 0.5 + float(offset[0])) * size / columns,
-            (row + 0.5 + float(offset[1])) * size / rows,
-        )
+        return ((column + 0.5 + float(offset[0])) * size / columns, (row + 0.5 + float(offset[1])) * size / rows)
 
 
 def _named(tokens: Reading) -> Tensor:

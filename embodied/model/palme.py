@@ -114,10 +114,7 @@ class Palme(nn.Module):
             }
         )
         self.grounding = Grounding(
-            backbone.dim,
-            encoders[config.picture].feature_dim,
-            colours=len(config.colours),
-            kinds=len(config.kinds),
+            backbone.dim, encoders[config.picture].feature_dim, colours=len(config.colours), kinds=len(config.kinds)
         )
         self.grounding.set_words(self._word_embeddings(config.colours), self._word_embeddings(config.kinds))
 

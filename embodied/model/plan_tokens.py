@@ -36,11 +36,7 @@ class PlanLanguage:
     """Every plan that can be made of some verbs, kinds of things and colours, in tokens of one tokenizer."""
 
     def __init__(
-        self,
-        tokenizer: PreTrainedTokenizerBase,
-        verbs: Sequence[str],
-        kinds: Sequence[str],
-        colours: Sequence[str],
+        self, tokenizer: PreTrainedTokenizerBase, verbs: Sequence[str], kinds: Sequence[str], colours: Sequence[str]
     ) -> None:
         self._words: dict[str, list[int]] = {}
         self._colours = frozenset(colours)

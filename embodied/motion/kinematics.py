@@ -115,14 +115,7 @@ class Chain:
         jacobian[3:] = axes
         return pose, jacobian
 
-    def inverse(
-        self,
-        target: Float,
-        q0_rad: Float,
-        *,
-        rest_rad: Float | None = None,
-        iterations: int = 60,
-    ) -> Float:
+    def inverse(self, target: Float, q0_rad: Float, *, rest_rad: Float | None = None, iterations: int = 60) -> Float:
         """Joint angles (N,) within the limits that bring the tool centre point to `target` (4, 4).
 
         Damped least squares from `q0_rad` (N,). `rest_rad` (N,) draws the redundant joint towards a

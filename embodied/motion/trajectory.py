@@ -90,12 +90,7 @@ def _joined(model: ArmModel, pieces: Sequence[_Piece]) -> JointTrajectory:
 
 
 def _move(
-    model: ArmModel,
-    q_start: Float,
-    start: HandPose,
-    width: float,
-    run: Sequence[Waypoint],
-    end_rad: Float | None,
+    model: ArmModel, q_start: Float, start: HandPose, width: float, run: Sequence[Waypoint], end_rad: Float | None
 ) -> _Piece | None:
     """One motion from rest to rest past all of `run` but its last; None where it has no length."""
     way = _way(start, run)
