@@ -124,6 +124,13 @@ def test_an_arm_of_ones_own_obeys(ros: Any, tmp_path: Path) -> None:
         assert obeys(ros, f"pick up the {noun}")["is_success"]
 
 
+def test_the_other_arm_that_is_shipped_obeys(ros: Any, tmp_path: Path) -> None:
+    arguments = ("arm:=ur5e", "policy:=colour_blob", "task:=pick_up", "seed:=0")
+    with graph(ros, tmp_path, *arguments):
+        [noun] = make_task("pick_up").sample(np.random.default_rng(0)).plan.nouns
+        assert obeys(ros, f"pick up the {noun}")["is_success"]
+
+
 def test_a_policy_of_ones_own_obeys(ros: Any, tmp_path: Path) -> None:
     [red] = [
         o for o in make_task("playground").sample(np.random.default_rng(0)).objects if o.name == "red block"
