@@ -56,15 +56,12 @@ class LaunchConfiguration:
     """The value of a launch argument, known only when the launch runs."""
 
     variable_name: str
-    _: KW_ONLY
-    default: str | None = None
 
     def perform(self, context: LaunchContext) -> str:
-        """The value; raises RuntimeError if the argument was never declared and has no default."""
-        value = context.launch_configurations.get(self.variable_name, self.default)
-        if value is None:
+        """The value; raises RuntimeError if the argument was never declared."""
+        if self.variable_name not in context.launch_configurations:
             raise RuntimeError(f"launch configuration '{self.variable_name}' does not exist")
-        return value
+        return context.launch_configurations[self.variable_name]
 
 
 Text = str | LaunchConfiguration | Iterable[str | LaunchConfiguration]
@@ -145,11 +142,10 @@ class OpaqueFunction:
 
     function: Callable[..., Sequence[Entity] | None]
     args: Iterable[Any] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     def visit(self, context: LaunchContext) -> Sequence[Entity] | None:
         """Call it with the context in front; it may return more entities."""
-        return self.function(context, *self.args, **self.kwargs)
+        return self.function(context, *self.args)
 
 
 @dataclass(eq=False)
@@ -203,7 +199,6 @@ class Node:
     name: Text | None = None
     namespace: Text = ""
     parameters: Sequence[str | Path | Mapping[str, object]] = ()
-    remappings: Iterable[tuple[Text, Text]] = ()
     arguments: Iterable[Text] = ()
     ros_arguments: Iterable[Text] = ()
     output: str = "log"
@@ -231,8 +226,7 @@ class Node:
                     self.command += ["-p", f"{key}:={text}"]
             else:
                 self.command += ["--params-file", str(group)]
-        own = [(perform(context, src), perform(context, dst)) for src, dst in self.remappings]
-        for src, dst in [*context.remappings, *own]:
+        for src, dst in context.remappings:
             self.command += ["-r", f"{src}:={dst}"]
         context.to_start.append(self)
 

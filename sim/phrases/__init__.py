@@ -16,9 +16,8 @@ A file of a task holds
 teach the language model to read what matters, and not to know a list by heart.
 """
 
-import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
@@ -90,10 +89,6 @@ class Phrases:
                 f"plan {plan.text()!r} fill"
             ) from None
 
-    def sentences(self) -> Iterator[str]:
-        """Every sentence that training may use, with the plan's slots open."""
-        return itertools.chain.from_iterable(fillings(template, self.words) for template in self.templates)
-
 
 @lru_cache
 def read(file: Path) -> Mapping[str, Any]:
@@ -141,24 +136,18 @@ def register_nouns(kind: str, nouns: tuple[str, ...], held_out: tuple[str, ...] 
     _NOUNS[kind] = (nouns, held_out)
 
 
-def nouns(kind: str) -> tuple[str, ...]:
-    """How people call a kind of thing; what stands there twice comes twice as often."""
-    return _nouns(kind)[0]
+def nouns(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """How people call a kind of thing, and how they do where training must not have seen the word.
 
-
-def held_out_nouns(kind: str) -> tuple[str, ...]:
-    """How people call it where training must not have seen the word."""
-    return _nouns(kind)[1]
-
-
-def _nouns(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    What stands there twice comes twice as often.
+    """
     entry = read(FOLDER / "things.yaml").get(kind)
     return (entry["nouns"], entry["held_out"]) if entry else _NOUNS.get(kind, ((kind,), ()))
 
 
 def noun_phrase(noun: Noun, rng: np.random.Generator, *, held_out: bool = False) -> str:
     """One way to name a thing; with `held_out`, half of the time by a word that training never saw."""
-    known, unseen = _nouns(noun.kind)
+    known, unseen = nouns(noun.kind)
     if held_out and rng.random() < 0.5:
         known = unseen or known
     common = _common()
@@ -173,38 +162,12 @@ def polite(sentence: str, rng: np.random.Generator) -> str:
     return sentence.capitalize() if rng.random() < 0.2 else sentence
 
 
-def bare(sentence: str) -> str:
-    """A sentence without the politeness that `polite` may add: what a template must not share."""
-    prefixes, suffixes = (
-        sorted({part for part in _common()[key] if part}, key=len, reverse=True) for key in ("prefixes", "suffixes")
-    )
-    before = ""
-    while sentence != before:
-        before = sentence
-        sentence = sentence.removeprefix(next(filter(sentence.startswith, prefixes), ""))
-        sentence = sentence.removesuffix(next(filter(sentence.endswith, suffixes), ""))
-    return sentence
-
-
 def fill(template: str, words: Words, rng: np.random.Generator) -> str:
     """`template` with a random word in every slot of `words`; other slots stay as they are."""
-    for slot in _slots(template, words):
-        template = template.replace(f"{{{slot}}}", pick(words[slot], rng), 1)
+    for slot in re.findall(r"{(\w+)}", template):
+        if slot in words:
+            template = template.replace(f"{{{slot}}}", pick(words[slot], rng), 1)
     return template
-
-
-def fillings(template: str, words: Words) -> Iterator[str]:
-    """Everything that `fill` can make of `template`."""
-    found = _slots(template, words)
-    for choice in itertools.product(*(dict.fromkeys(words[slot]) for slot in found)):
-        sentence = template
-        for slot, word in zip(found, choice, strict=True):
-            sentence = sentence.replace(f"{{{slot}}}", word, 1)
-        yield sentence
-
-
-def _slots(template: str, words: Words) -> list[str]:
-    return [slot for slot in re.findall(r"{(\w+)}", template) if slot in words]
 
 
 def pick(options: tuple[str, ...], rng: np.random.Generator) -> str:

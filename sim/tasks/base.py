@@ -7,7 +7,7 @@ that training never shows, or two colours that training never names together).
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -189,10 +189,6 @@ class Task(ABC):
     def say(self, plan: Plan, rng: np.random.Generator, *, held_out: bool = False) -> str:
         """The words of `plan`, by a training template or a held-out one."""
         return self.phrases.say(plan, rng, held_out=held_out)
-
-    def phrasings(self) -> Iterator[str]:
-        """Every sentence that training may use for the family, with the plan's slots open."""
-        return self.phrases.sentences()
 
     def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
         """The motion that solves the episode from `state`."""
