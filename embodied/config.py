@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of a command: a dataclass is the schema, `key=value` and YAML files fill it.
 
-OmegaConf does the typed merging and is imported only when there is something to merge, so that
-`--help` stays quick.
+OmegaConf does the typed merging and is imported only when there is something to merge, so that `--help` stays quick.
 """
 
 import dataclasses
@@ -58,11 +57,10 @@ def parse(schema: type[C], arguments: Sequence[str], *, command: str, example: s
 
 def describe(schema: type, *, command: str, example: str = "") -> str:
     """The help text: every key with its default and its meaning."""
-    lines = [f"{command}: {_first_line(schema)}", ""]
-    lines.append(f"usage: {command} [--config FILE.yaml] [key=value ...]")
-    rows = [(f"{field.name}={_shown_default(field)}", field.metadata["help"]) for field in _fields(schema)]
+    rows = [(f"{field.name}={_shown_default(field)}", field.metadata["help"]) for field in dataclasses.fields(schema)]
     width = min(max(len(assignment) for assignment, _ in rows), 34)
-    lines += ["", "keys, with their defaults:"]
+    lines = [f"{command}: {(schema.__doc__ or '').strip().splitlines()[0]}", ""]
+    lines += [f"usage: {command} [--config FILE.yaml] [key=value ...]", "", "keys, with their defaults:"]
     lines += [f"  {assignment:<{width}}  {meaning}" for assignment, meaning in rows]
     return "\n".join([*lines, "", f"example: {example}"] if example else lines)
 
@@ -140,14 +138,8 @@ def _type_words(wanted: Any) -> str:
     return " or ".join(words) or _TYPE_WORDS.get(wanted, str(wanted))
 
 
-def _fields(schema: type) -> tuple[dataclasses.Field[Any], ...]:
-    return dataclasses.fields(schema)
-
-
 def _shown_default(field: dataclasses.Field[Any]) -> str:
-    default = field.default
-    if field.default_factory is not dataclasses.MISSING:
-        default = field.default_factory()
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     if default is None or default == {} or default == []:
         return ""
     if isinstance(default, list):
@@ -155,7 +147,3 @@ def _shown_default(field: dataclasses.Field[Any]) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     return "(required)" if default == REQUIRED else str(default)
-
-
-def _first_line(schema: type) -> str:
-    return (schema.__doc__ or "").strip().splitlines()[0]

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a part is found by its name: our own parts and a stranger's in the same way.
 
-A name is looked up in what was registered in this process, in the modules of a folder (one file a part,
-found without a reinstall), and in the entry points of installed packages. "module:name" names a part that
-is nowhere registered, in a module of the current folder or of an installed package. Nothing is imported
-before it is asked for.
+A name is looked up in what was registered in this process, in the modules of a folder (one file a part, found without a
+reinstall), and in the entry points of installed packages. "module:name" names a part that is nowhere registered, in a
+module of the current folder or of an installed package. Nothing is imported before it is asked for.
 """
 
 import importlib

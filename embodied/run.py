@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop: observe, decide, execute, look again, until the decision says that it is done.
 
-The evaluator, the film, the collector and the graph's agent all run it; what differs is the arm. It states
-once when a command is tried again, when the arm comes home, and what never moves it: words that stop, a
-refusal, a question.
+The evaluator, the film, the collector and the graph's agent all run it; what differs is the arm. It states once when a
+command is tried again, when the arm comes home, and what never moves it: words that stop, a refusal, a question.
 """
 
 import time
@@ -122,7 +121,6 @@ class Agent:
         return self._ask(observation)
 
     def _try(self, attempt: int, hooks: Hooks) -> Result:
-        """One attempt."""
         text, motions = "", 0
         for step in range(MAX_STEPS):
             hooks.check()

@@ -93,16 +93,8 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
     decider = policy.make_policy(options.policy, options.options)
     load_s = time.perf_counter() - start
     threads = _set_threads(options.threads)
-    env = make_environment(
-        options.task,
-        arm=options.arm,
-        action_mode="skill",
-        cameras=policy.cameras_of(decider),
-        skills=every_skill(),
-        picture_size_px=options.picture_size_px,
-    )
-    fresh: list[Mapping[str, float]] = []
-    again: list[Mapping[str, float]] = []
+    env = _environment(options, action_mode="skill", cameras=policy.cameras_of(decider), skills=every_skill())
+    fresh, again = list[Mapping[str, float]](), list[Mapping[str, float]]()
     with closing(env):
         # The first scene warms up: kernels are chosen and memory is taken.
         for number in range(options.decisions + 1):
@@ -120,6 +112,10 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
         "fresh_ms": _by_stage(fresh),
         "cached_plan_ms": _by_stage(again),
     }
+
+
+def _environment(options: BenchOptions, **settings: Any) -> Any:
+    return make_environment(options.task, arm=options.arm, picture_size_px=options.picture_size_px, **settings)
 
 
 def _decide_twice(decider: policy.Policy, env: Any) -> Iterator[Mapping[str, float]]:
@@ -150,21 +146,13 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
     machine does meets both.
     """
     environments = {
-        name: make_environment(
-            options.task,
-            arm=options.arm,
-            action_mode="ee_delta",
-            cameras=("front",),
-            picture_size_px=options.picture_size_px,
-            stock_visuals=name == "stock",
-        )
+        name: _environment(options, action_mode="ee_delta", cameras=("front",), stock_visuals=name == "stock")
         for name in ("light", "stock")
     }
-    light, stock = environments.values()
     rounds = 5
     actions = np.random.default_rng(options.seed).uniform(-0.01, 0.01, (options.steps // rounds + 1, 7))
     spent = dict.fromkeys(environments, 0.0)
-    with closing(light), closing(stock):
+    with closing(environments["light"]), closing(environments["stock"]):
         for number in range(rounds):
             for name, env in environments.items():
                 env.reset(seed=options.seed + number)
@@ -172,14 +160,10 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
                 for action in actions:
                     env.step(action.astype(np.float32))
                 spent[name] += time.perf_counter() - start
-    rates = {name: rounds * len(actions) / seconds for name, seconds in spent.items()}
-    return {
-        "picture_size_px": options.picture_size_px,
-        "steps": rounds * len(actions),
-        "light_steps_per_s": rates["light"],
-        "stock_steps_per_s": rates["stock"],
-        "ratio": rates["light"] / rates["stock"],
-    }
+    steps = rounds * len(actions)
+    rates = {f"{name}_steps_per_s": steps / seconds for name, seconds in spent.items()}
+    ratio = rates["light_steps_per_s"] / rates["stock_steps_per_s"]
+    return {"picture_size_px": options.picture_size_px, "steps": steps, **rates, "ratio": ratio}
 
 
 def measure_bandwidth(options: BenchOptions) -> dict[str, float]:
@@ -219,8 +203,7 @@ def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dic
     with torch.inference_mode():
         words = backbone.embedding(torch.arange(prefix)).unsqueeze(0).to(read[0].dtype)
         best_s = min(_decode(backbone, words, tokens) for _ in range(3))
-    rate = tokens / best_s
-    bound = bandwidth["read_gb_per_s"] * 1e9 / weight_bytes
+    rate, bound = tokens / best_s, bandwidth["read_gb_per_s"] * 1e9 / weight_bytes
     return {
         "threads": threads,
         "weights_mb": weight_bytes / 1e6,
@@ -241,12 +224,8 @@ def _decode(backbone: Any, words: Any, tokens: int) -> float:
     backbone(words, mask=mask, position_ids=torch.arange(length).unsqueeze(0), cache=cache)
     start = time.perf_counter()
     for number in range(length, length + tokens):
-        backbone(
-            words[:, :1],
-            mask=torch.ones(1, 1, 1, number + 1, dtype=torch.bool),
-            position_ids=torch.tensor([[number]]),
-            cache=cache,
-        )
+        mask = torch.ones(1, 1, 1, number + 1, dtype=torch.bool)
+        backbone(words[:, :1], mask=mask, position_ids=torch.tensor([[number]]), cache=cache)
     return time.perf_counter() - start
 
 

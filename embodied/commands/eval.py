@@ -144,8 +144,8 @@ class Run:
         }
         asked = {"suite": options.suite, "policy": options.policy, "seed": options.seed}
         write_json(self.out, {**asked, "protocol": protocol, "versions": versions(), "results": rows})
-        title = f"{options.policy}, {options.action_mode} mode, seeds from {options.seed}"
-        title += "" if whole else " (cut short)"
+        cut = "" if whole else " (cut short)"
+        title = f"{options.policy}, {options.action_mode} mode, seeds from {options.seed}{cut}"
         print_table(rows, title)
         print(f"wrote {self.out} and {self.journal}")
         try:
@@ -158,15 +158,9 @@ class Run:
 
     def _identity(self) -> dict[str, Any]:
         """What two runs must share for their episodes to be added up."""
-        return {
-            "policy": self.options.policy,
-            "options": dict(self.options.options),
-            "arm": self.options.arm,
-            "until": self.options.until,
-            "action_mode": self.options.action_mode,
-            "execution": "ros graph" if self.options.ros else "physics",
-            "first_seed": self.options.seed,
-        }
+        given = {name: getattr(self.options, name) for name in ("policy", "options", "arm", "until", "action_mode")}
+        execution = "ros graph" if self.options.ros else "physics"
+        return {**given, "execution": execution, "first_seed": self.options.seed}
 
     def _read_journal(self) -> list[EpisodeResult]:
         lines = list(_whole_lines(self.journal))

@@ -32,11 +32,12 @@ def choose_encoder() -> str:
 
 
 class VideoWriter:
-    """One video file of (H, W, 3) uint8 pictures at a constant rate; there is none before the first."""
+    """One video file of (H, W, 3) uint8 pictures at a constant rate; until it is closed, its name ends in .part."""
 
     def __init__(self, path: Path, *, fps: int, encoder: str) -> None:
         self.frames = 0
-        self._path, self._fps, self._encoder = path, fps, encoder
+        self._path, self._part = path, path.with_name(path.name + ".part")
+        self._fps, self._encoder = fps, encoder
         self._container: Any = None
         self._stream: Any = None
 
@@ -52,16 +53,17 @@ class VideoWriter:
 
     def _open(self, height: int, width: int) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._container = av.open(str(self._path), "w", format="mp4")
+        self._container = av.open(str(self._part), "w", format="mp4")
         self._stream = self._container.add_stream(self._encoder, rate=self._fps, options=ENCODERS[self._encoder])
         self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file; there is none where there were no pictures."""
         if self._container is not None:
             self._container.mux(self._stream.encode(None))
             self._container.close()
             self._container = None
+            self._part.replace(self._path)
 
 
 def read_frames(path: Path, *, first: int, count: int, fps: int) -> NDArray[np.uint8]:

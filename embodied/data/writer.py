@@ -43,8 +43,7 @@ class DatasetWriter:
         episodes_per_file: int = 50,
         resume: bool = False,
     ) -> None:
-        self.root, self.fps = root, fps
-        self._robot_type = robot_type
+        self.root, self.fps, self._robot_type = root, fps, robot_type
         self._features = {**features, **layout.DEFAULT_FEATURES}
         self._videos = [key for key, feature in features.items() if feature.is_video]
         self._encoder = choose_encoder() if self._videos else ""
@@ -87,8 +86,7 @@ class DatasetWriter:
             "task_index": np.full(length, task_index),
         }
         stats = {key: episode_stats(values, video=self._features[key].is_video) for key, values in columns.items()}
-        row = self._row(task, length, stats)
-        row |= {EXTRA + name: value for name, value in (extra or {}).items()}
+        row = self._row(task, length, stats) | {EXTRA + name: value for name, value in (extra or {}).items()}
         for key in self._videos:
             self._writers[key].write(columns.pop(key))
         self._columns.append(columns)
@@ -136,16 +134,14 @@ class DatasetWriter:
         self._rows: list[dict[str, Any]] = []
         self._columns: list[dict[str, NDArray[Any]]] = []
         self._writers = {
-            key: VideoWriter(_part(self._path(layout.VIDEO, key)), fps=self.fps, encoder=self._encoder)
-            for key in self._videos
+            key: VideoWriter(self._path(layout.VIDEO, key), fps=self.fps, encoder=self._encoder) for key in self._videos
         }
 
     def _commit(self) -> None:
         if not self._rows:
             return
-        for key, writer in self._writers.items():
+        for writer in self._writers.values():
             writer.close()
-            _part(self._path(layout.VIDEO, key)).replace(self._path(layout.VIDEO, key))
         self._writers = {}
         _write_parquet(self._path(layout.DATA), self._table())
         _write_parquet(self._path(layout.EPISODES), pa.Table.from_pylist(self._rows))
@@ -237,11 +233,6 @@ def _task_table(tasks: Mapping[str, int]) -> pa.Table:
     ]
     pandas = {"index_columns": ["task"], "column_indexes": [], "columns": columns, "pandas_version": "2.0.0"}
     return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
-
-
-def _part(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(path.name + ".part")
 
 
 def _write_parquet(path: Path, table: pa.Table) -> None:

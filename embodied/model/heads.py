@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pointing, grounded in words.
 
-What comes out of the language model at a picture token is read as words ("red", "block"); what comes
-out at a noun of the plan is read as words too. Both readings live among the language model's own
-word embeddings, and a noun points at the picture token that carries the same words. The pointer sees
-coarse position through the language model alone; inside the chosen cell a small regressor adds the
-offset to the object's centre.
+What comes out of the language model at a picture token is read as words ("red", "block"); what comes out at a noun of
+the plan is read as words too. Both readings live among the language model's own word embeddings, and a noun points at
+the picture token that carries the same words. The pointer sees coarse position through the language model alone; inside
+the chosen cell a small regressor adds the offset to the object's centre.
 """
 
 from typing import NamedTuple

@@ -41,10 +41,9 @@ class Chain:
         Raises EmbodiedError where the file is no URDF, has no such link, or a joint between is neither
         revolute nor fixed or holds no sound numbers.
         """
-        joints = {_child(joint): joint for joint in read_urdf(path).findall("joint")}
+        joints = {_attribute(joint, "child", "link"): joint for joint in read_urdf(path).findall("joint")}
         if tip not in joints:
-            known = ", ".join(sorted(joints))
-            raise EmbodiedError(f"{path} has no link {tip!r} behind a joint; it has {known}")
+            raise EmbodiedError(f"{path} has no link {tip!r} behind a joint; it has {', '.join(sorted(joints))}")
         row: list[ElementTree.Element] = []
         link = tip
         while link in joints:
@@ -52,15 +51,14 @@ class Chain:
                 raise EmbodiedError(f"{path}: the links behind {tip!r} hang on each other in a circle")
             row.append(joints[link])
             link = _attribute(joints[link], "parent", "link")
-        names, fixed, axes, limits = [], [], [], []
-        pending = np.eye(4)
+        names, fixed, axes, limits, pending = [], [], [], [], np.eye(4)
         for joint in reversed(row):
             pending = pending @ _origin(joint)
             if joint.get("type") == "fixed":
                 continue
             if joint.get("type") != "revolute":
-                what = f"joint {joint.get('name')!r} is {joint.get('type')}"
-                raise EmbodiedError(f"{path}: {what}, neither revolute nor fixed")
+                what = f"joint {joint.get('name')!r} is {joint.get('type')}, neither revolute nor fixed"
+                raise EmbodiedError(f"{path}: {what}")
             names.append(str(joint.get("name")))
             fixed.append(pending)
             axes.append(_axis(joint))
@@ -85,8 +83,7 @@ class Chain:
 
     def positions(self, q_rad: Float) -> Float:
         """Places (T, 3) of the tool centre point along a motion `q_rad` (T, N)."""
-        assert q_rad.ndim == 2, q_rad.shape
-        assert q_rad.shape[1] == len(self.joint_names), q_rad.shape
+        assert q_rad.ndim == 2 and q_rad.shape[1] == len(self.joint_names), q_rad.shape
         poses = np.broadcast_to(np.eye(4), (len(q_rad), 4, 4))
         for fixed, axis, angles in zip(self.fixed, self.axes, q_rad.T, strict=True):
             poses = poses @ fixed @ _turns(np.broadcast_to(axis, (len(q_rad), 3)), angles)
@@ -130,7 +127,7 @@ class Chain:
             pose, jacobian = self._frames(q)
             error[:3] = target[:3, 3] - pose[:3, 3]
             error[3:] = _rotation_error(target[:3, :3], pose[:3, :3])
-            if _close(error):
+            if np.abs(error[:3]).max() < POSITION_TOLERANCE_M and np.abs(error[3:]).max() < ROTATION_TOLERANCE_RAD:
                 return q
             # Far targets in short steps: the linear model holds only near.
             length = float(np.linalg.norm(error))
@@ -153,14 +150,9 @@ class Chain:
             q = np.clip(q + step, self.lower_rad, self.upper_rad)
         x, y, z = target[:3, 3]
         raise UnreachableError(
-            f"the arm cannot reach ({x:.3f}, {y:.3f}, {z:.3f}) m with this hand direction:"
-            f" {np.linalg.norm(error[:3]) * 1000:.1f} mm and"
-            f" {np.degrees(np.linalg.norm(error[3:])):.1f} degrees remain"
+            f"the arm cannot reach ({x:.3f}, {y:.3f}, {z:.3f}) m with this hand direction: "
+            f"{np.linalg.norm(error[:3]) * 1e3:.1f} mm and {np.degrees(np.linalg.norm(error[3:])):.1f} degrees remain"
         )
-
-
-def _close(error: Float) -> bool:
-    return bool(np.abs(error[:3]).max() < POSITION_TOLERANCE_M and np.abs(error[3:]).max() < ROTATION_TOLERANCE_RAD)
 
 
 def _rotation_error(target: Float, present: Float) -> Float:
@@ -218,8 +210,7 @@ def _axis(joint: ElementTree.Element) -> Float:
 
 
 def _limits(joint: ElementTree.Element) -> Float:
-    keys = ("lower", "upper", "velocity")
-    limits = _numbers(joint, " ".join(_attribute(joint, "limit", key) for key in keys))
+    limits = _numbers(joint, " ".join(_attribute(joint, "limit", key) for key in ("lower", "upper", "velocity")))
     if not (limits[0] < limits[1] and limits[2] > 0.0):
         raise EmbodiedError(f"the URDF joint {joint.get('name')!r} has limits that leave it no way: {limits}")
     return limits
@@ -242,7 +233,3 @@ def _attribute(joint: ElementTree.Element, tag: str, key: str) -> str:
     if value is None:
         raise EmbodiedError(f"the URDF joint {joint.get('name')!r} lacks <{tag} {key}=...>")
     return value
-
-
-def _child(joint: ElementTree.Element) -> str:
-    return _attribute(joint, "child", "link")

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From waypoints of the hand to a timed joint motion within the limits of the arm.
 
-Straight lines with rounded corners are sampled, solved by inverse kinematics, joined by a cubic
-spline over the length of the way, and then driven as fast as velocity and acceleration limits allow.
-Each motion is checked as the gate checks it, by the exact extremes of its curve, and takes longer where
-it would be refused.
+Straight lines with rounded corners are sampled, solved by inverse kinematics, joined by a cubic spline over the length
+of the way, and then driven as fast as velocity and acceleration limits allow. Each motion is checked as the gate checks
+it, by the exact extremes of its curve, and takes longer where it would be refused.
 """
 
 import itertools

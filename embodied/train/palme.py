@@ -81,11 +81,8 @@ def build(config: PalmeTrainConfig, words: Mapping[str, Any]) -> Palme:
     encoder = load_file(config.encoder) if Path(config.encoder).is_file() else None
     if encoder is None:
         raise CheckpointError(f"no encoder at {config.encoder}; make it with: embodied train recipe=vision")
-    modalities = {
-        "front": ModalityConfig("conv", {"size_px": 160}),
-        "state": ModalityConfig("mlp", {"size": STATE_SIZE}),
-    }
-    model = Palme(PalmeConfig(modalities=modalities, **words), backbone, tokenizer)
+    front, state = ModalityConfig("conv", {"size_px": 160}), ModalityConfig("mlp", {"size": STATE_SIZE})
+    model = Palme(PalmeConfig(modalities={"front": front, "state": state}, **words), backbone, tokenizer)
     model.encoders["front"].load_state_dict(encoder)
     return model
 
@@ -152,9 +149,7 @@ def make_batch(
     prefix = rows * columns + 1
     vocabulary = {token: i for i, token in enumerate(language.vocabulary)}
     indices = rng.choice(len(data), config.pictures, replace=False)
-    words: list[Tensor] = []
-    branches: list[Tensor] = []
-    predict, nouns, named, places = [], [], [], []
+    words, branches, predict, nouns, named, places = [], [], [], [], [], []
     for row, index in enumerate(indices):
         ids: list[int] = []
         branch = [PREFIX] * prefix
@@ -204,9 +199,8 @@ def losses(model: Palme, language: PlanLanguage, batch: Batch) -> dict[str, Tens
     picture = model.projectors["front"](batch.features)
     state = model.projectors["state"](model.encoders["state"](batch.state))
     embeddings = torch.cat([picture.float(), state.float(), backbone.embedding(batch.ids)], dim=1)
-    hidden = backbone(
-        embeddings, mask=allowed(batch.branch, batch.reading), position_ids=positions(batch.branch)
-    ).float()
+    mask = allowed(batch.branch, batch.reading)
+    hidden = backbone(embeddings, mask=mask, position_ids=positions(batch.branch)).float()
     count = picture.shape[1]
     token_hidden = hidden[:, :count]
 
