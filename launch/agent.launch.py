@@ -5,13 +5,7 @@
 """
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    OpaqueFunction,
-    RegisterEventHandler,
-    SetEnvironmentVariable,
-    Shutdown,
-)
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable, Shutdown
 from launch.event_handlers import OnProcessExit
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
@@ -42,6 +36,9 @@ def generate_launch_description() -> LaunchDescription:
                 "device",
                 default_value="",
                 description="Where the policy computes, as cpu or cuda; empty: the policy's own choice.",
+            ),
+            DeclareLaunchArgument(
+                "policy_options", default_value="{}", description="Further options of the policy, a JSON object."
             ),
             DeclareLaunchArgument(
                 "instruction",
@@ -115,7 +112,8 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         "ros_arguments": ["--log-level", given("log_level")],
     }
     lasting = {"respawn": True, "respawn_delay": 0.5, **common}
-    arm, policy = text("arm"), [text("policy"), text("checkpoint"), text("device")]
+    arm = text("arm")
+    policy = [text(name) for name in ("policy", "checkpoint", "device", "policy_options")]
     parameters = [use_sim_time, arm, *policy, *params_file]
     agent = Node(executable="agent_node", parameters=parameters, **lasting)
     parameters = [use_sim_time, arm, {"latch_file": latch_file(given("namespace"))}, *params_file]

@@ -38,11 +38,13 @@ _READY_WITHIN_S = 180.0
 _ANSWER_WITHIN_S = 10.0
 _EPISODE_WITHIN_S = 120.0
 _SETTLE_S = 0.3
-_LAUNCH_OPTIONS = ("checkpoint", "device")
 
 
 class GraphSession:
     """A graph to run episodes in, while the `with` block lasts."""
+
+    until = "done"
+    """What ends an episode: the policy's own word, for in a graph no simulator tells the agent of a success."""
 
     def __init__(self, options: EvalOptions) -> None:
         wrong = [split for split in options.split if split not in VALID_SPLITS]
@@ -53,12 +55,11 @@ class GraphSession:
             )
         if options.action_mode != "skill":
             raise ConfigError(f"ros=true runs action_mode=skill, not {options.action_mode}")
-        unknown = [name for name in options.options if name not in _LAUNCH_OPTIONS]
-        if unknown:
-            raise ConfigError(
-                f"ros=true passes on only {', '.join(_LAUNCH_OPTIONS)}, not {', '.join(unknown)}"
-            )
-        self._options = options
+        rest = dict(options.options)
+        own = {name: str(rest.pop(name, "")) for name in ("checkpoint", "device")}
+        self._rate, self._out, self._device = options.rate, Path(options.out), own["device"]
+        self._wanted = {"policy": options.policy, "arm": options.arm, "checkpoint": own["checkpoint"]}
+        self._wanted["policy_options"] = json.dumps(rest, sort_keys=True)
         self._launch: subprocess.Popen[bytes] | None = None
         self._said: list[str] = []
 
@@ -126,15 +127,15 @@ class GraphSession:
 
     def _check_graph(self) -> None:
         """Raises EmbodiedError when the running agent has another policy or arm than those to evaluate."""
-        wanted = {"policy": self._options.policy, "arm": self._options.arm}
         self._get.wait_for_service(_ANSWER_WITHIN_S)
-        answer = self._call(self._get, GetParameters.Request(names=list(wanted)))
-        for (name, value), found in zip(wanted.items(), answer.values, strict=False):
+        answer = self._call(self._get, GetParameters.Request(names=list(self._wanted)))
+        for (name, value), found in zip(self._wanted.items(), answer.values, strict=False):
             running = found.string_value
+            if name == "policy_options":  # however they were written
+                running = json.dumps(json.loads(running), sort_keys=True)
             if running != value:
                 raise EmbodiedError(
-                    f"the graph that is running has {name} {running!r}, not {value!r}: end it, "
-                    f"or evaluate {name}={running}"
+                    f"the graph that is running has {name} {running!r}, not {value!r}: end it, or evaluate what runs"
                 )
 
     def _start(self) -> None:
@@ -142,9 +143,9 @@ class GraphSession:
             ros2 = [shutil.which("ros2") or "ros2"]
         else:
             ros2 = [sys.executable, "-m", "nodes.ros2.main"]
-        arguments = [f"{name}:={getattr(self._options, name)}" for name in ("policy", "arm", "rate")]
-        arguments += [f"{name}:={value}" for name, value in self._options.options.items()]
-        self._log = Path(self._options.out).with_suffix(".graph.log")
+        given = {**self._wanted, "device": self._device, "rate": self._rate}
+        arguments = [f"{name}:={value}" for name, value in given.items()]
+        self._log = self._out.with_suffix(".graph.log")
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._launch = subprocess.Popen(
