@@ -24,13 +24,9 @@ def generate_launch_description() -> LaunchDescription:
             "gui", default_value="false", description="Open PyBullet's window.", choices=["true", "false"]
         ),
         DeclareLaunchArgument(
-            "rate",
-            default_value="1.0",
-            description="Simulated seconds in one second; 0 is as fast as the machine can.",
+            "rate", default_value="1.0", description="Simulated seconds in one second; 0 is as fast as the machine can."
         ),
-        IncludeLaunchDescription(
-            PythonLaunchDescriptionSource(str(Path(__file__).with_name("agent.launch.py")))
-        ),
+        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(Path(__file__).with_name("agent.launch.py")))),
         OpaqueFunction(function=start),
     ]
     valid = [argument.name for argument in LaunchDescription(actions).get_launch_arguments()]
@@ -44,9 +40,7 @@ def start(context: LaunchContext) -> list[Node]:
         return LaunchConfiguration(name).perform(context)
 
     types = {"arm": str, "task": str, "seed": int, "gui": bool, "rate": float}
-    parameters = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=cls) for name, cls in types.items()
-    }
+    parameters = {name: ParameterValue(LaunchConfiguration(name), value_type=cls) for name, cls in types.items()}
     params_file = [given("params_file")] if given("params_file") else []
     return [
         Node(

@@ -158,9 +158,7 @@ class AgentNode(Node):
             what = f"{type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
             raise EmbodiedError(f"policy {self._policy_name!r} does not load: {what}") from error
         if PRIVILEGED in policy.needs:
-            raise EmbodiedError(
-                f"policy {self._policy_name!r} reads the simulator's truth, which no ROS topic carries"
-            )
+            raise EmbodiedError(f"policy {self._policy_name!r} reads the simulator's truth, which no ROS topic carries")
         return policy
 
     def _next(self) -> _Command | None:
@@ -204,9 +202,7 @@ class AgentNode(Node):
     def _say_loading(self) -> None:
         self._say("loading", f"loading policy {self._policy_name}")
 
-    def _say(
-        self, state: str, text: str, command: _Command | None = None, attempt: int | None = None
-    ) -> None:
+    def _say(self, state: str, text: str, command: _Command | None = None, attempt: int | None = None) -> None:
         with self._lock:
             if command is not None and command.id != self._status["id"]:
                 self._status |= {"instruction": command.text, "id": command.id, "attempt": 1}

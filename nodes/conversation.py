@@ -63,9 +63,7 @@ class Conversation:
 
     def wait_until_ready(self, timeout_s: float | None) -> bool:
         """Wait until an agent has loaded its policy."""
-        return self._wait(
-            lambda: self._listens() and self.status is not None and self.status.ready, timeout_s
-        )
+        return self._wait(lambda: self._listens() and self.status is not None and self.status.ready, timeout_s)
 
     def say(self, text: str, timeout_s: float | None = None) -> int:
         """Send `text` and follow it; returns the exit code. The agent must be there."""

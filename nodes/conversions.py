@@ -60,23 +60,18 @@ def from_image(message: Image) -> NDArray[np.uint8]:
     """The picture (H, W, 3) in rgb. Raises ObservationError for what is not a whole 8-bit picture."""
     pixel = _PIXEL_BYTES.get(message.encoding)
     if pixel is None:
-        raise ObservationError(
-            f"the picture's encoding is {message.encoding!r}; I read {', '.join(sorted(_CHANNELS))}"
-        )
+        raise ObservationError(f"the picture's encoding is {message.encoding!r}; I read {', '.join(sorted(_CHANNELS))}")
     height, width, step = message.height, message.width, message.step
     if not (height and width and step >= width * pixel and len(message.data) == height * step):
         raise ObservationError(
-            f"the picture is not whole: {width} x {height} {message.encoding}, step {step},"
-            f" {len(message.data)} bytes"
+            f"the picture is not whole: {width} x {height} {message.encoding}, step {step}, {len(message.data)} bytes"
         )
     rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)
     pixels = rows[:, : width * pixel].reshape(height, width, pixel)
     return np.ascontiguousarray(pixels[:, :, list(_CHANNELS[message.encoding])])
 
 
-def to_camera_info(
-    intrinsics_px: Float, *, width: int, height: int, stamp_s: float, frame_id: str
-) -> CameraInfo:
+def to_camera_info(intrinsics_px: Float, *, width: int, height: int, stamp_s: float, frame_id: str) -> CameraInfo:
     """A pinhole camera without distortion."""
     message = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
     message.header = _header(stamp_s, frame_id)
@@ -136,9 +131,7 @@ def to_joint_state(
     )
 
 
-def from_joint_state(
-    message: JointState, joint_names: Sequence[str], gripper_joint: str
-) -> tuple[Float, Float, float]:
+def from_joint_state(message: JointState, joint_names: Sequence[str], gripper_joint: str) -> tuple[Float, Float, float]:
     """Positions (N,), velocities (N,) and gripper width of the named joints, in any order of the message.
 
     A message without velocities counts as at rest. Raises ObservationError for missing joints, joints
@@ -177,9 +170,7 @@ def to_trajectory(
     )
 
 
-def from_trajectory(
-    message: JointTrajectoryMessage, joint_names: Sequence[str], gripper_joint: str
-) -> JointTrajectory:
+def from_trajectory(message: JointTrajectoryMessage, joint_names: Sequence[str], gripper_joint: str) -> JointTrajectory:
     """The proposal with its columns in the order of `joint_names`. Numbers are not judged here.
 
     Raises UnsafeCommandError where a joint is missing, unknown or named twice, or a point lacks a

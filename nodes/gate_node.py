@@ -99,9 +99,7 @@ class GateNode(Node):
     def _on_joint_states(self, message: JointState) -> None:
         model = self._model
         try:
-            position, velocity, _ = conversions.from_joint_state(
-                message, model.joint_names, model.gripper_joints[0]
-            )
+            position, velocity, _ = conversions.from_joint_state(message, model.joint_names, model.gripper_joints[0])
         except ObservationError as error:
             # Nothing is fed: after its timeout this counts as silence.
             self.get_logger().warning(str(error), throttle_duration_sec=1.0)

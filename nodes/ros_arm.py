@@ -70,9 +70,7 @@ class RosArm:
 
         return self._until(look, end_s)
 
-    def execute(
-        self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None
-    ) -> Outcome:
+    def execute(self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         """Plan from where the arm was seen, and let the gate move it. Raises UnreachableError."""
         if self.gate.stopped:
             return _STOPPED

@@ -86,9 +86,7 @@ class SimNode(Node):
             )
             for name in cameras
         }
-        self.create_subscription(
-            JointTrajectory, "arm_controller/joint_trajectory", self._on_trajectory, COMMAND
-        )
+        self.create_subscription(JointTrajectory, "arm_controller/joint_trajectory", self._on_trajectory, COMMAND)
         self.create_subscription(Float64MultiArray, "gripper_controller/commands", self._on_gripper, COMMAND)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(Trigger, "~/score", self._on_score)
@@ -157,8 +155,7 @@ class SimNode(Node):
         widest = self._model.gripper_width_m
         if len(values) != 1 or not 0.0 <= values[0] <= widest:
             self.get_logger().warning(
-                f"refused: a gripper command is one width of 0 to {widest} m, not {values}",
-                throttle_duration_sec=1.0,
+                f"refused: a gripper command is one width of 0 to {widest} m, not {values}", throttle_duration_sec=1.0
             )
             return
         self._width_m = float(values[0])

@@ -7,14 +7,4 @@ from embodied.safety.hold import hold
 from embodied.safety.latch import Latch
 from embodied.safety.streamer import Piece, Streamer
 
-__all__ = [
-    "ActionGate",
-    "ArmState",
-    "ClockScale",
-    "GateLimits",
-    "Latch",
-    "Piece",
-    "Streamer",
-    "Watchdog",
-    "hold",
-]
+__all__ = ["ActionGate", "ArmState", "ClockScale", "GateLimits", "Latch", "Piece", "Streamer", "Watchdog", "hold"]

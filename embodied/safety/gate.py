@@ -76,12 +76,7 @@ class ActionGate:
         self._stopped = False
 
     def check(
-        self,
-        trajectory: JointTrajectory,
-        *,
-        arm: ArmState,
-        proposal_age_s: float,
-        clock_scale: float = 1.0,
+        self, trajectory: JointTrajectory, *, arm: ArmState, proposal_age_s: float, clock_scale: float = 1.0
     ) -> JointTrajectory:
         """The motion that may be executed. Raises UnsafeCommandError that says what is wrong.
 
@@ -148,9 +143,7 @@ class ActionGate:
         lower, upper = self.model.lower_rad, self.model.upper_rad
         position, width = trajectory.position_rad, trajectory.gripper_width_m
         beyond = np.maximum(lower - position, position - upper).max(axis=0)
-        self._refuse_above(
-            "position", beyond, np.full(beyond.shape, self.limits.overshoot_rad), "rad beyond its limit"
-        )
+        self._refuse_above("position", beyond, np.full(beyond.shape, self.limits.overshoot_rad), "rad beyond its limit")
         widest = self.model.gripper_width_m
         excess = float(np.maximum(-width, width - widest).max())
         if excess > self.limits.overshoot_width_m:
@@ -158,21 +151,15 @@ class ActionGate:
                 f"a gripper width is {excess * 1000:.1f} mm outside of 0 to {widest * 1000:.1f} mm"
             )
         return replace(
-            trajectory,
-            position_rad=np.clip(position, lower, upper),
-            gripper_width_m=np.clip(width, 0.0, widest),
+            trajectory, position_rad=np.clip(position, lower, upper), gripper_width_m=np.clip(width, 0.0, widest)
         )
 
     def _check_start(self, path: TimedPath, arm: ArmState) -> None:
         limits, joints = self.limits, self.model.joints
         away = np.abs(path.position_rad[0] - arm.position_rad)
-        self._refuse_above(
-            "start", away, np.full(joints, limits.start_tolerance_rad), "rad from where the arm is"
-        )
+        self._refuse_above("start", away, np.full(joints, limits.start_tolerance_rad), "rad from where the arm is")
         speed = np.abs(arm.velocity_rad_s)
-        self._refuse_above(
-            "start", speed, np.full(joints, limits.start_speed_rad_s), "rad/s: the arm still moves"
-        )
+        self._refuse_above("start", speed, np.full(joints, limits.start_speed_rad_s), "rad/s: the arm still moves")
         end = np.abs(path.velocity_rad_s[-1])
         self._refuse_above("end", end, np.full(joints, 1e-3), "rad/s: a motion ends at rest")
 
@@ -183,9 +170,7 @@ class ActionGate:
         self._refuse_above("position", beyond, np.full(beyond.shape, slack), "rad beyond its limit")
         speed = path.peak_velocity_rad_s()
         self._refuse_above("velocity", speed, model.max_velocity_rad_s, "rad/s")
-        self._refuse_above(
-            "acceleration", path.peak_acceleration_rad_s2(), model.max_acceleration_rad_s2, "rad/s^2"
-        )
+        self._refuse_above("acceleration", path.peak_acceleration_rad_s2(), model.max_acceleration_rad_s2, "rad/s^2")
 
     def _check_workspace(self, path: TimedPath) -> None:
         lower, upper = self._lower_m, self._upper_m
@@ -205,6 +190,5 @@ class ActionGate:
         if not within.all():
             worst = int(np.where(within, -np.inf, values / allowed).argmax())
             raise UnsafeCommandError(
-                f"{what} of {self.model.joint_names[worst]}: {values[worst]:.4f} {unit},"
-                f" at most {allowed[worst]:.4f}"
+                f"{what} of {self.model.joint_names[worst]}: {values[worst]:.4f} {unit}, at most {allowed[worst]:.4f}"
             )
