@@ -2,8 +2,7 @@
 """The simulated tabletop. Importing this registers its environments with gymnasium."""
 
 from embodied.environments import DEFAULT_SUITE, SUITES, environment_id
-from sim.tasks import TABLETOP, TASKS
-from sim.tasks.base import register_environment
+from sim.tasks import TABLETOP, TASKS, register_environment
 
 __all__ = ["TABLETOP", "environment_id"]
 

@@ -49,10 +49,7 @@ class SimArm:
         return self.world.time_s
 
     def execute(
-        self,
-        motion: Motion,
-        observation: Observation | None = None,
-        on_tick: Callable[[], None] = lambda: None,
+        self, motion: Motion, observation: Observation | None = None, on_tick: Callable[[], None] = lambda: None
     ) -> Outcome:
         """Plan `motion` from where the arm is, run it to its end and let things settle.
 
@@ -85,12 +82,7 @@ class SimArm:
 
         Raises UnsafeCommandError for numbers that are not finite or times that do not increase.
         """
-        numbers = (
-            trajectory.time_s,
-            trajectory.position_rad,
-            trajectory.velocity_rad_s,
-            trajectory.gripper_width_m,
-        )
+        numbers = (trajectory.time_s, trajectory.position_rad, trajectory.velocity_rad_s, trajectory.gripper_width_m)
         if not all(np.isfinite(values).all() for values in numbers):
             raise UnsafeCommandError("a trajectory holds a number that is not finite")
         if not len(trajectory.time_s) or np.diff(trajectory.time_s, prepend=0.0).min() <= 0.0:

@@ -12,15 +12,7 @@ from gymnasium import spaces
 from embodied.arm import DEFAULT_ARM, ArmModel, arm_model
 from embodied.environments import check_split
 from embodied.errors import EmbodiedError, UnreachableError, check_name
-from embodied.motion.actions import (
-    ACTION_MODES,
-    MAX_STEP_M,
-    MAX_TURN_RAD,
-    SKILL_LIST,
-    SkillActions,
-    finite,
-    moved,
-)
+from embodied.motion.actions import ACTION_MODES, MAX_STEP_M, MAX_TURN_RAD, SKILL_LIST, SkillActions, finite, moved
 from embodied.motion.hand import HandPose
 from embodied.types import Float, Motion, ObjectState, Observation
 from sim.arm import SETTLE_STEPS, SimArm
@@ -196,19 +188,14 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     def _observation(self) -> dict[str, Any]:
         seen = self.arm.observe()
         hand = HandPose.from_matrix(self.model.chain.forward(seen.joint_position_rad))
-        state = [
-            *seen.joint_position_rad,
-            *seen.joint_velocity_rad_s,
-            seen.gripper_width_m,
-            *hand.position_m,
-            hand.yaw_rad,
-        ]
+        place = [seen.gripper_width_m, *hand.position_m, hand.yaw_rad]
+        state = np.concatenate([seen.joint_position_rad, seen.joint_velocity_rad_s, place])
         # Copies: callers keep and change what they got, and a refused step shows the same frame again.
         pictures = {name: frame.rgb.copy() for name, frame in seen.cameras.items()}
         bound = _state_bound(self.model)
         return {
             **pictures,
-            "state": np.clip(np.array(state), -bound, bound).astype(np.float32),
+            "state": np.clip(state, -bound, bound).astype(np.float32),
             "instruction": self.episode.instruction,
         }
 

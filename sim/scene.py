@@ -63,14 +63,8 @@ def _wrist_mount() -> Float:
 
 
 CAMERAS: Mapping[str, Camera] = {
-    "front": Camera(
-        field_of_view_rad=float(np.radians(36.0)),
-        mount=look_at((1.29, 0.0, 0.84), (0.54, 0.0, 0.0)),
-    ),
+    "front": Camera(field_of_view_rad=float(np.radians(36.0)), mount=look_at((1.29, 0.0, 0.84), (0.54, 0.0, 0.0))),
     "wrist": Camera(field_of_view_rad=float(np.radians(72.0)), mount=_wrist_mount(), on_hand=True),
     # For people: the whole arm and the table. No policy reads it.
-    "side": Camera(
-        field_of_view_rad=float(np.radians(40.0)),
-        mount=look_at((1.45, -0.95, 0.85), (0.36, 0.0, 0.22)),
-    ),
+    "side": Camera(field_of_view_rad=float(np.radians(40.0)), mount=look_at((1.45, -0.95, 0.85), (0.36, 0.0, 0.22))),
 }

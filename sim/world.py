@@ -339,12 +339,8 @@ class World:
         rgba = np.asarray(shot[2], dtype=np.uint8).reshape(size_px, size_px, 4)
         rgb = rgba[:, :, :3].copy()
         rgb[np.reshape(shot[3], (size_px, size_px)) >= 1.0] = _TABLE_PIXEL  # nothing is drawn there
-        return CameraFrame(
-            rgb=rgb,
-            intrinsics_px=camera.intrinsics_px(size_px),
-            world_from_camera=pose,
-            stamp_s=self.time_s,
-        )
+        intrinsics = camera.intrinsics_px(size_px)
+        return CameraFrame(rgb=rgb, intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=self.time_s)
 
     def _hand_pose(self) -> Float:
         state = self._client.getLinkState(self._arm, self._hand, computeForwardKinematics=True)

@@ -25,11 +25,7 @@ FOUND_WITHIN_S = 5.0
 SETTLED_AFTER_S = 0.6
 ALONE_AFTER_S = 3.0
 _KINDS = ("Boolean", "Integer", "Double", "String")
-LABELS = (
-    "",
-    *(f"{kind} value is:" for kind in _KINDS),
-    *(f"{kind} values are:" for kind in ("Byte", *_KINDS)),
-)
+LABELS = ("", *(f"{kind} value is:" for kind in _KINDS), *(f"{kind} values are:" for kind in ("Byte", *_KINDS)))
 """What `param get` prints before the value, by the number of its ParameterType."""
 
 
@@ -48,8 +44,7 @@ def wait_for_graph(node: Node) -> None:
         present = (node_names(node, hidden=True), node.get_topic_names_and_types())
         if present != seen:
             seen, changed_s = present, time.monotonic()
-        alone = len(present[0]) <= 1
-        return time.monotonic() - changed_s > (ALONE_AFTER_S if alone else SETTLED_AFTER_S)
+        return time.monotonic() - changed_s > (SETTLED_AFTER_S if len(present[0]) > 1 else ALONE_AFTER_S)
 
     spin_until(node, settled, FOUND_WITHIN_S)
 
@@ -131,13 +126,11 @@ def set_parameter(options: argparse.Namespace) -> int:
 def _require(node: Node, options: argparse.Namespace) -> None:
     valid = _parameters(node, options.node_name)
     if options.parameter_name not in valid:
-        name = absolute(options.node_name)
-        raise UnknownNameError(f"parameter of {name}", options.parameter_name, valid)
+        raise UnknownNameError(f"parameter of {absolute(options.node_name)}", options.parameter_name, valid)
 
 
 def _parameters(node: Node, name: str) -> list[str]:
-    request = ListParameters.Request()
-    return sorted(_ask(node, name, "list_parameters", ListParameters, request).result.names)
+    return sorted(_ask(node, name, "list_parameters", ListParameters, ListParameters.Request()).result.names)
 
 
 def _ask(node: Node, name: str, service: str, cls: Any, request: object) -> Any:

@@ -1,10 +1,264 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks, one file a family: a verb, a scene, a success predicate; `sim.phrases` holds how people say it.
+"""Tasks, one file a family: a verb, a scene, words, a success predicate, a partial score and an oracle.
 
-To add one, write a file here with a class like those beside it; nothing else changes. Outside of this
-folder, decorate the class with `register`, or name it in an entry point of the group `embodied.tasks`.
+`sim.phrases` holds how people say it. To add one, write a file here with a class like those beside it; nothing
+else changes. Outside of this folder, decorate the class with `register`, or name it in an entry point of the
+group `embodied.tasks`.
+
+Splits: `seen`, `paraphrase` (held-out templates and nouns) and `pair` (held-out attribute pairs: things
+that training never shows, or two colours that training never names together).
 """
 
-from sim.tasks.base import TABLETOP, TASKS, Episode, SceneState, Task, make_task, register
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
 
-__all__ = ["TABLETOP", "TASKS", "Episode", "SceneState", "Task", "make_task", "register"]
+import gymnasium
+import numpy as np
+
+from embodied.environments import SPLITS, TASK_SPLITS, check_split, environment_id
+from embodied.errors import EmbodiedError
+from embodied.language.verbs import VERBS, Noun, Plan
+from embodied.language.vocabulary import COLOURS
+from embodied.motion.skills import SkillCall
+from embodied.registry import Registry
+from embodied.types import Float, ObjectState
+from sim import phrases
+from sim.phrases import Phrases, Words
+from sim.tasks.scenes import pair_is_held_out, place_things, with_distractors
+
+TABLETOP = ("touch", "pick_up", "put_in_bowl", "stack", "place_relative", "push_to")
+"""The suite: the families that are trained and measured."""
+
+_TRIES = 1000
+_ROLES = {"target": 0, "reference": -1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Episode:
+    """One sampled problem: a scene, the words of the command, and what they mean."""
+
+    task: str
+    split: str
+    objects: tuple[ObjectState, ...]
+    instruction: str
+    plan: Plan
+    meant: tuple[str, ...] = ()
+    """Names of the objects that the plan's nouns mean; by default those that are called like the nouns."""
+
+    def __post_init__(self) -> None:
+        names = tuple(str(noun) for noun in self.plan.nouns)
+        meant = self.meant or names
+        # An object is called by its noun, with a number where there are several of a kind and colour.
+        if len(meant) != len(names) or not all(map(str.startswith, meant, names)):
+            raise ValueError(f"{self.plan.text()!r} cannot mean {', '.join(meant)}")
+        object.__setattr__(self, "meant", meant)
+
+    def name_of(self, role: str) -> str:
+        """The name of the object that the command means by its "target" or "reference"."""
+        return self.meant[_ROLES[role]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneState:
+    """Privileged state of the table."""
+
+    objects: Mapping[str, ObjectState]
+    held: str | None  # name of the object between closed fingers, clear of the table
+    touched: frozenset[str]
+    """Objects that the hand touched since the episode began: contact with the hand or the fingers,
+    or the tool centre point inside the footprint of a flat thing below z = 0.03."""
+
+    def of(self, episode: Episode, role: str) -> ObjectState:
+        """The object that the command means by its "target" or "reference"."""
+        return self.objects[episode.name_of(role)]
+
+    def places_m(self, episode: Episode) -> list[Float]:
+        """Where each object that the command means is, (3,) each."""
+        return [self.objects[name].position_m for name in episode.meant]
+
+
+class Task(ABC):
+    """A family of commands: a subclass names its verb and its things, and says what success is.
+
+    Kinds and colours are listed, and never all that are registered: a new thing changes no old scene.
+    """
+
+    name: ClassVar[str]
+    verb: ClassVar[str]
+    target_kinds: ClassVar[tuple[str, ...]] = ("block",)
+    reference_kinds: ClassVar[tuple[str, ...]] = ()
+    scene: ClassVar[Mapping[str, tuple[int, int]]] = {"block": (2, 4), "bowl": (1, 2), "zone": (0, 2)}
+    """The fewest and the most things of each kind on the table."""
+    colours: ClassVar[tuple[str, ...]] = COLOURS
+
+    templates: ClassVar[tuple[str, ...]] = ()
+    """Sentences as in `sim.phrases`; without any they are read from `phrases_file`."""
+    words: ClassVar[Words] = {}
+    held_out_templates: ClassVar[tuple[str, ...]] = ()
+    phrases_file: ClassVar[Path | None] = None
+    """YAML; by default the file of `sim/phrases` that is called like the task."""
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        """How people ask for it. Raises EmbodiedError where nobody has said so."""
+        if self.templates:
+            return Phrases(templates=self.templates, words=self.words, held_out_templates=self.held_out_templates)
+        file = self.phrases_file or phrases.FOLDER / f"{self.name}.yaml"
+        if not file.is_file():
+            raise EmbodiedError(
+                f"task {self.name!r} has no words: give its class `templates = (...)` with sentences such as "
+                f"'put {{a}} in {{b}}', or write them into {file}"
+            )
+        return Phrases.read(file)
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that it has episodes of."""
+        held_out = {pair_is_held_out(plan) for plan in self.plans_for(self.nouns())}
+        has = {"seen": False in held_out, "pair": True in held_out}
+        has["paraphrase"] = has["seen"] and bool(self.phrases.held_out_templates)
+        return tuple(split for split in SPLITS if has[split])
+
+    def nouns(self) -> list[Noun]:
+        """Everything that its commands may name."""
+        kinds = dict.fromkeys((*self.target_kinds, *self.reference_kinds))
+        return [Noun(colour, kind) for kind in kinds for colour in self.colours]
+
+    def plans_for(self, nouns: list[Noun]) -> list[Plan]:
+        """Every plan of the family over `nouns`."""
+        return [
+            plan
+            for plan in VERBS.get(self.verb).plans(nouns)
+            if (plan.target is None or plan.target.kind in self.target_kinds)
+            and (plan.reference is None or plan.reference.kind in self.reference_kinds)
+        ]
+
+    def sample(self, rng: np.random.Generator, split: str = "seen") -> Episode:
+        """A random episode of `split`. Raises UnknownNameError, or EmbodiedError for one that it has not."""
+        check_split(split)
+        for _ in range(_TRIES):
+            plan = self.sample_plan(rng, split)
+            objects = self.sample_scene(plan, rng)
+            if objects is not None:
+                text = self.say(plan, rng, held_out=split == "paraphrase")
+                return Episode(task=self.name, split=split, objects=objects, instruction=text, plan=plan)
+        raise EmbodiedError(f"the things of task {self.name!r} do not fit on the table; let there be fewer")
+
+    def sample_plan(self, rng: np.random.Generator, split: str) -> Plan:
+        """A plan of the family whose attribute pair belongs to `split`."""
+        plans = [p for p in self.plans_for(self.nouns()) if pair_is_held_out(p) == (split == "pair")]
+        if not plans:
+            raise EmbodiedError(f"task {self.name!r} names nothing that the split {split!r} may name")
+        return plans[rng.integers(len(plans))]
+
+    def sample_scene(self, plan: Plan, rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
+        """Objects for `plan`, apart from each other; None if they do not fit."""
+        nouns = with_distractors(plan, self.scene, self.colours, rng)
+        objects = None if nouns is None else place_things(nouns, rng)
+        return None if objects is None or not self.goal_is_free(plan, objects) else objects
+
+    def goal_is_free(self, plan: Plan, objects: tuple[ObjectState, ...]) -> bool:
+        """Whether nothing stands in the way of `plan`, and it asks for something that is not so already."""
+        return True
+
+    def sample_swapped(self, rng: np.random.Generator) -> tuple[Episode, Episode]:
+        """An episode, and the same scene under another command of the family (the `swapped` control)."""
+        for _ in range(_TRIES):
+            episode = self.sample(rng)
+            swapped = self.swap(episode, rng)
+            if swapped is not None:
+                return episode, swapped
+        raise EmbodiedError(f"no scene of task {self.name!r} allows a second command")
+
+    def swap(self, episode: Episode, rng: np.random.Generator) -> Episode | None:
+        """Another command of the family for the same scene, with another target where there is one.
+
+        None where the scene allows no other command.
+        """
+        counts = Counter(Noun(o.colour, o.kind) for o in episode.objects)
+        # Words alone do not tell two things of one name apart.
+        plans = self.plans_for([noun for noun, count in counts.items() if count == 1])
+        others = [p for p in plans if p != episode.plan and self.goal_is_free(p, episode.objects)]
+        fresh = [p for p in others if p.target != episode.plan.target] or others
+        if not fresh:
+            return None
+        plan = fresh[rng.integers(len(fresh))]
+        return replace(episode, plan=plan, meant=(), instruction=self.say(plan, rng))
+
+    def say(self, plan: Plan, rng: np.random.Generator, *, held_out: bool = False) -> str:
+        """The words of `plan`, by a training template or a held-out one."""
+        return self.phrases.say(plan, rng, held_out=held_out)
+
+    def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
+        """The motion that solves the episode from `state`."""
+        return episode.plan.ground(np.reshape(state.places_m(episode), (-1, 3))[:, :2])
+
+    @abstractmethod
+    def success(self, episode: Episode, state: SceneState) -> bool:
+        """Whether the command is fulfilled."""
+
+    def score(self, episode: Episode, state: SceneState) -> float:
+        """Partial credit in [0, 1]: how much of the way to its goal the target has gone."""
+        if self.success(episode, state):
+            return 1.0
+        if not episode.meant:
+            return 0.0
+        goal = self.goal_m(episode, state)
+        before = float(np.linalg.norm(start_of(episode).position_m - goal))
+        now = float(np.linalg.norm(state.of(episode, "target").position_m - goal))
+        return 0.9 * float(np.clip(1.0 - now / max(before, 1e-6), 0.0, 1.0))
+
+    def goal_m(self, episode: Episode, state: SceneState) -> Float:
+        """(3,) where the target's centre should end."""
+        goal: Float = self.oracle(episode, state).points_m[-1]
+        return goal
+
+
+def start_of(episode: Episode) -> ObjectState:
+    """The target as it stood when the episode began."""
+    return next(o for o in episode.objects if o.name == episode.name_of("target"))
+
+
+def _as_task(label: str, found: Any) -> Task:
+    """The task of a class or an object that a registration leads to, known by its own name from now on."""
+    kind = found if isinstance(found, type) else type(found)
+    if not issubclass(kind, Task):
+        raise EmbodiedError(f"task {label!r} is {kind.__name__}, which is not made from sim.tasks.Task")
+    lacks = [name for name in ("name", "verb") if not isinstance(getattr(kind, name, None), str)]
+    lacks += sorted(getattr(kind, "__abstractmethods__", ()))
+    if lacks:
+        raise EmbodiedError(f"task {label!r} lacks {', '.join(lacks)}: see sim/tasks/touch.py for an example")
+    if not kind.name.isidentifier():
+        raise EmbodiedError(f"task {kind.name!r} must be called by a name such as put_in_bowl")
+    if ":" not in label and label != kind.name:
+        raise EmbodiedError(f"task {label!r} calls itself {kind.name!r}; one name must be enough")
+    return kind() if isinstance(found, type) else found
+
+
+TASKS: Registry[Task] = Registry("task", group="embodied.tasks", package="sim.tasks", build=_as_task)
+"""Tasks by name."""
+
+
+def register(task: type[Task]) -> type[Task]:
+    """Class decorator: make a task known by its name, and with it the environment Embodied/<Task>-v0."""
+    made = _as_task(getattr(task, "name", task.__name__), task)
+    TASKS.register(made.name, made)
+    register_environment(made.name)
+    return task
+
+
+def register_environment(name: str) -> None:
+    """Make the gymnasium environment of a task known. Does not load the task."""
+    TASK_SPLITS[name] = lambda: TASKS.get(name).splits
+    if environment_id(name) not in gymnasium.registry:
+        gymnasium.register(id=environment_id(name), entry_point="sim.env:TabletopEnv", kwargs={"task": name})
+
+
+def make_task(name: str) -> Task:
+    """The task called `name`. Raises UnknownNameError that lists the valid names."""
+    return TASKS.get(name)

@@ -4,7 +4,7 @@
 import numpy as np
 
 from embodied.types import Float
-from sim.tasks.base import Episode, SceneState, Task, register, start_of
+from sim.tasks import Episode, SceneState, Task, register, start_of
 
 LIFTED_M = 0.08
 

@@ -6,7 +6,7 @@ import numpy as np
 from embodied.language.verbs import Plan
 from embodied.language.verbs.place_relative import OFFSETS
 from embodied.types import ObjectState
-from sim.tasks.base import Episode, SceneState, Task, register
+from sim.tasks import Episode, SceneState, Task, register
 from sim.tasks.scenes import apart, is_a_move, obstacles, on_table, start_and_goal
 
 ALONG_TOLERANCE_M = 0.045

@@ -4,15 +4,12 @@
 import numpy as np
 
 from embodied.language.verbs import Noun, Plan
-from sim.tasks.base import Episode, SceneState, Task, register
+from sim.tasks import Episode, SceneState, Task, register
 from sim.tasks.scenes import place_things
 
 NOUNS = (
-    Noun("red", "block"),
-    Noun("blue", "block"),
-    Noun("yellow", "block"),
-    Noun("green", "bowl"),
-    Noun("white", "bowl"),
+    *(Noun(colour, "block") for colour in ("red", "blue", "yellow")),
+    *(Noun(colour, "bowl") for colour in ("green", "white")),
     Noun("purple", "zone"),
 )
 

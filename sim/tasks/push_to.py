@@ -6,7 +6,7 @@ import numpy as np
 from embodied.language.verbs import Plan
 from embodied.things import THINGS
 from embodied.types import Float, ObjectState
-from sim.tasks.base import Episode, SceneState, Task, register
+from sim.tasks import Episode, SceneState, Task, register
 from sim.tasks.scenes import distance_xy, is_a_move, obstacles, on_table, start_and_goal
 
 ON_ZONE_M = 0.045

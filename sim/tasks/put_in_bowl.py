@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """put_in_bowl: one thing into one bowl."""
 
-from sim.tasks.base import Episode, SceneState, Task, register
+from sim.tasks import Episode, SceneState, Task, register
 from sim.tasks.scenes import distance_xy, let_go_m
 
 INSIDE_M = 0.05

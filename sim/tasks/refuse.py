@@ -11,7 +11,7 @@ from embodied.language.verbs import ABSENT, CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.motion.skills import SkillCall
 from sim.phrases import FOLDER, noun_phrase, pick, polite, read
-from sim.tasks.base import TABLETOP, Episode, SceneState, Task, make_task, register
+from sim.tasks import TABLETOP, Episode, SceneState, Task, make_task, register
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
 
 IMPOSSIBLE_SHARE = 0.5
@@ -55,12 +55,7 @@ class Refuse(Task):
 
 
 def elsewhere_plan(
-    task: Task,
-    present: Sequence[Noun],
-    colours: Sequence[str],
-    rng: np.random.Generator,
-    *,
-    held_out: bool = False,
+    task: Task, present: Sequence[Noun], colours: Sequence[str], rng: np.random.Generator, *, held_out: bool = False
 ) -> tuple[Plan, Noun] | None:
     """A plan of `task` in which one thing, of one of `colours`, is not on the table; and that thing.
 
@@ -87,11 +82,7 @@ def elsewhere_plan(
 
 
 def impossible_command(
-    present: Sequence[Noun],
-    rng: np.random.Generator,
-    kinds: Collection[str] = (),
-    *,
-    held_out: bool = False,
+    present: Sequence[Noun], rng: np.random.Generator, kinds: Collection[str] = (), *, held_out: bool = False
 ) -> str:
     """A command that the arm cannot carry out, whatever is on the table; `kinds` are things that it knows.
 

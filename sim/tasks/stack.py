@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """stack: one thing on top of another."""
 
-from sim.tasks.base import Episode, SceneState, Task, register
+from sim.tasks import Episode, SceneState, Task, register
 from sim.tasks.scenes import distance_xy, let_go_m
 
 MAX_OFFSET_M = 0.025

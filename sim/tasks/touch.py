@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """touch: bring the finger tips to one thing and to nothing else."""
 
-from sim.tasks.base import Episode, SceneState, Task, register
+from sim.tasks import Episode, SceneState, Task, register
 
 
 @register

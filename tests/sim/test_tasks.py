@@ -14,8 +14,8 @@ from embodied.environments import SPLITS, environment_id
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.language.verbs import ABSENT, Noun, Plan
 from embodied.things import THINGS
-from sim import catalogue, phrases
-from sim.tasks import TABLETOP, TASKS, Episode, SceneState, Task, base, make_task
+from sim import catalogue, phrases, tasks
+from sim.tasks import TABLETOP, TASKS, Episode, SceneState, Task, make_task
 from sim.tasks.scenes import CLEARANCE_M, HELD_OUT_THINGS, pair_is_held_out, place_things
 
 KINDS = ("block", "bowl", "zone")
@@ -287,7 +287,7 @@ def test_a_scene_that_cannot_be_is_an_error_and_no_endless_search():
 )
 def test_what_is_no_task_is_refused_with_what_it_lacks(found: object, message: str):
     with pytest.raises(EmbodiedError, match=message):
-        base._as_task("some", found)
+        tasks._as_task("some", found)
 
 
 def at_rest(episode: Episode) -> SceneState:
