@@ -151,9 +151,8 @@ def _as_model(name: str, found: Any) -> ArmModel:
     if isinstance(found, str | Path):
         found = load_arm(found)
     if not isinstance(found, ArmModel):
-        raise EmbodiedError(
-            f"arm {name!r} is a {type(found).__name__}; it must be an ArmModel or the path of its YAML file"
-        )
+        kind = type(found).__name__
+        raise EmbodiedError(f"arm {name!r} is a {kind}; it must be an ArmModel or the path of its YAML file")
     return found
 
 
@@ -219,11 +218,9 @@ def _check(path: Path, model: ArmModel) -> None:
         raise EmbodiedError(f"{path}: held_width_m must be two widths from 0 to gripper_width_m, not {low}, {high}")
     if ((model.home_rad < model.lower_rad) | (model.home_rad > model.upper_rad)).any():
         raise EmbodiedError(f"{path}: home_rad is beyond the joint limits of {model.urdf}")
-    if not (
-        (model.reach_lower_m < model.reach_upper_m).all()
-        and (model.workspace_lower_m <= model.reach_lower_m).all()
-        and (model.reach_upper_m <= model.workspace_upper_m).all()
-    ):
+    lower, upper = model.reach_lower_m, model.reach_upper_m
+    within = (model.workspace_lower_m <= lower) & (upper <= model.workspace_upper_m)
+    if not ((lower < upper) & within).all():
         raise EmbodiedError(f"{path}: reach_lower_m to reach_upper_m must be a box within the workspace")
 
 

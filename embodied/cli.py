@@ -12,6 +12,7 @@ from pathlib import Path
 from embodied.config import ConfigError
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.registry import Registry
+from embodied.versions import installed
 
 Main = Callable[[Sequence[str]], int]
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -39,17 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(usage())
             return OK if words else USAGE
         if words[0] in ("-V", "--version"):
-            print(_version())
+            print(installed("embodied") or "not installed (running from a source tree)")
             return OK
         if ":" in words[0]:
             raise UnknownNameError("command", words[0], COMMANDS)
         return COMMANDS.get(words[0])(words[1:])
     except ModuleNotFoundError as error:
-        print(
-            f"embodied: `embodied {words[0]}` needs the module {error.name!r}, which is not installed; "
-            "`embodied doctor` says what to type",
-            file=sys.stderr,
-        )
+        needs = f"`embodied {words[0]}` needs the module {error.name!r}, which is not installed"
+        print(f"embodied: {needs}; `embodied doctor` says what to type", file=sys.stderr)
         return FAILED
     except EmbodiedError as error:
         print(f"embodied: {error}", file=sys.stderr)
@@ -82,15 +80,6 @@ def _file_of(module: str) -> Path:
     if not rest and spec is not None and spec.origin is not None:
         files.append(Path(spec.origin))
     return next((file for file in files if file.is_file()), Path(module))
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("embodied")
-    except PackageNotFoundError:
-        return "not installed (running from a source tree)"
 
 
 if __name__ == "__main__":

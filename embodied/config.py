@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.errors import EmbodiedError, check_name
 
 REQUIRED: Any = "???"
 """Default of an option that the user must give; OmegaConf's own mark for a missing value."""
@@ -101,8 +101,7 @@ def _assign(config: Any, schema: type, source: str, key: str, value: Any) -> Any
 
     name, _, rest = key.partition(".")
     hints = typing.get_type_hints(schema)
-    if name not in hints:
-        raise UnknownNameError("key", name, hints)
+    check_name("key", name, hints)
     wanted = hints[name]
     try:
         if rest:

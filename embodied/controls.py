@@ -15,7 +15,7 @@ from functools import cached_property
 
 from embodied.config import ConfigError
 from embodied.environments import SPLITS
-from embodied.errors import UnknownNameError
+from embodied.errors import UnknownNameError, check_name
 from embodied.policy import Policy, check_options, make_policy
 from embodied.types import Decision, Instruction, Observation
 
@@ -66,16 +66,14 @@ def check_splits(policy: str, splits: Sequence[str]) -> None:
     """Raises UnknownNameError for a split that does not exist, ConfigError where `policy` cannot run it."""
     valid = (*SPLITS, *CONTROLS)
     for split in splits:
-        if split not in valid:
-            raise UnknownNameError("split", split, valid)
+        check_name("split", split, valid)
     if "no_vision" in splits:
         try:
             check_options(policy, {"no_vision": True})
         except UnknownNameError:
-            raise ConfigError(
-                f"split=no_vision acts inside of a model, and policy {policy!r} has no option no_vision; "
-                f"valid for it: {', '.join(split for split in valid if split != 'no_vision')}"
-            ) from None
+            others = ", ".join(split for split in valid if split != "no_vision")
+            what = f"split=no_vision acts inside of a model, and policy {policy!r} has no option no_vision"
+            raise ConfigError(f"{what}; valid for it: {others}") from None
 
 
 class Policies:

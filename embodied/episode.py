@@ -72,8 +72,7 @@ class EnvironmentArm:
 
     def execute(self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         """Step through `motion`. Raises EmbodiedError for a motion that the action mode cannot take."""
-        refused, over = "", False
-        narrowest_m, width_m = np.inf, None
+        refused, over, narrowest_m, width_m = "", False, np.inf, None
         for action in self._actions(motion, observation):
             on_tick()
             before = self._seen
@@ -128,12 +127,8 @@ def run_episode(
     options = {"split": split if split in SPLITS else "seen"} | ({"swap": True} if split == "swapped" else {})
     arm.reset(seed, options)
     decisions: list[Decision] = []
-    agent = Agent(
-        policies.of(split, lambda: other[0]),
-        arm,
-        attempts=ATTEMPTS,
-        judge=(lambda: bool(arm.info["is_success"])) if until == "success" else None,
-    )
+    judge = (lambda: bool(arm.info["is_success"])) if until == "success" else None
+    agent = Agent(policies.of(split, lambda: other[0]), arm, attempts=ATTEMPTS, judge=judge)
     instruction = env.unwrapped.episode.instruction
     result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decisions.append))
     return EpisodeResult(

@@ -37,8 +37,7 @@ def unproject(frame: CameraFrame, pixels: Float, height_m: float) -> Float:
 def quaternion(rotation: Float) -> Float:
     """Unit quaternion (4,) of a rotation (3, 3)."""
     # The largest of the four squared components keeps the division far from zero.
-    m = rotation
-    trace = float(np.trace(m))
+    m, trace = rotation, float(np.trace(rotation))
     squares = np.array([*(1 + 2 * np.diag(m) - trace), 1 + trace])
     rows = (
         (squares[0], m[0, 1] + m[1, 0], m[0, 2] + m[2, 0], m[2, 1] - m[1, 2]),

@@ -52,8 +52,7 @@ def make_policy(name: str, options: Mapping[str, object] | None = None) -> Polic
     Raises UnknownNameError that lists the valid names, of policies or of options; EmbodiedError for a class
     without the contract and for an option that is missing.
     """
-    build = POLICIES.get(name)
-    options = options or {}
+    build, options = POLICIES.get(name), options or {}
     check_options(name, options)
     try:
         inspect.signature(build).bind(**options)
@@ -62,9 +61,8 @@ def make_policy(name: str, options: Mapping[str, object] | None = None) -> Polic
     policy = build(**options)
     needs = getattr(policy, "needs", None)
     if not isinstance(needs, tuple) or not all(isinstance(each, str) for each in needs):
-        raise EmbodiedError(
-            f'policy {name!r} lacks needs: a tuple of the names of the cameras that it reads, as needs = ("front",)'
-        )
+        wanted = 'a tuple of the names of the cameras that it reads, as needs = ("front",)'
+        raise EmbodiedError(f"policy {name!r} lacks needs: {wanted}")
     for method, count in (("reset", 2), ("decide", 1)):
         _check_call(name, policy, method, count)
     return policy

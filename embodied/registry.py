@@ -131,9 +131,8 @@ def load(target: str, what: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise  # the module is there, and what it imports is not
-        raise EmbodiedError(
-            f"{what} {target!r}: there is no module {error.name!r}, in {here} or among the installed packages"
-        ) from None
+        where = f"in {here} or among the installed packages"
+        raise EmbodiedError(f"{what} {target!r}: there is no module {error.name!r}, {where}") from None
     if not hasattr(module, attribute):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise UnknownNameError(f"{what} in {module_name}", attribute, classes)

@@ -79,9 +79,7 @@ class Agent:
     ) -> None:
         assert max_observation_age_s > 0 and attempts > 0, (max_observation_age_s, attempts)
         self.policy, self.arm = policy, arm
-        self.max_observation_age_s = max_observation_age_s
-        self.attempts = attempts
-        self._judge = judge
+        self.max_observation_age_s, self.attempts, self._judge = max_observation_age_s, attempts, judge
         self._instruction = Instruction(text="")
         self._told_m: float | None = None  # the width that the fingers were told last
         self._picked_m: Float | None = None  # where what is held was taken
@@ -175,8 +173,7 @@ class Agent:
             if place is None:  # it is not known from where: below the hand
                 x, y, _ = model.chain.forward(observation.joint_position_rad)[:3, 3]
                 place = np.array([x, y, _UNKNOWN_GRASP_M])
-            lower, upper = model.reach_lower_m, model.reach_upper_m
-            return SkillCall(skill="place", points_m=np.clip(place, lower, upper)[None])
+            return SkillCall(skill="place", points_m=np.clip(place, model.reach_lower_m, model.reach_upper_m)[None])
         if np.abs(observation.joint_position_rad - model.home_rad).max() > _HOME_RAD:
             return SkillCall(skill="home", points_m=np.zeros((0, 3)))
         return None

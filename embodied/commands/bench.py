@@ -18,7 +18,7 @@ from embodied.arm import DEFAULT_ARM
 from embodied.config import ConfigError, option, parse
 from embodied.environments import check_task, make_environment
 from embodied.episode import EnvironmentArm
-from embodied.errors import UnknownNameError
+from embodied.errors import check_name
 from embodied.files import write_json
 from embodied.motion.actions import every_skill
 from embodied.report import console, percentile
@@ -70,8 +70,8 @@ def main(arguments: Sequence[str]) -> int:
         results["decode"] = measure_decode(options, results["bandwidth"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # the most that this process has held
     results["peak_memory_mb"] = peak / 1e6 if sys.platform == "darwin" else peak / 1e3
-    made_with = {"policy": options.policy, "machine": machine(), "versions": versions()}
-    write_json(Path(options.out), made_with | {"results": results})
+    content = {"policy": options.policy, "machine": machine(), "versions": versions(), "results": results}
+    write_json(Path(options.out), content)
     print_tables(results)
     print(f"wrote {options.out}")
     return 0
@@ -80,8 +80,7 @@ def main(arguments: Sequence[str]) -> int:
 def check(options: BenchOptions) -> None:
     """Raises ConfigError or UnknownNameError before anything is loaded."""
     for part in options.part:
-        if part not in PARTS:
-            raise UnknownNameError("part", part, PARTS)
+        check_name("part", part, PARTS)
     check_task(options.task)
     if min(options.decisions, options.steps, options.picture_size_px) < 1 or options.threads < 0:
         raise ConfigError("decisions, steps and picture_size_px must be at least 1, threads at least 0")

@@ -115,12 +115,11 @@ def features_of(job: Job) -> dict[str, Feature]:
     """The columns of a job's episodes, from the spaces of its environment."""
     with closing(_environment(job)) as env:
         pictures, state, action = env.observation_space, env.observation_space["state"], env.action_space
-    sides = ("height", "width", "channels")
-    videos = {
-        layout.IMAGES + camera: Feature(dtype="video", shape=pictures[camera].shape, names=sides)
-        for camera in job.options.camera
-    }
-    return videos | {
+    columns = {}
+    for camera in job.options.camera:
+        sides = ("height", "width", "channels")
+        columns[layout.IMAGES + camera] = Feature(dtype="video", shape=pictures[camera].shape, names=sides)
+    return columns | {
         layout.STATE: Feature(dtype="float32", shape=state.shape),
         layout.ACTION: Feature(dtype="float32", shape=action.shape, names=EE_DELTA_NAMES),
         layout.REWARD: number("float32"),

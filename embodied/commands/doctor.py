@@ -66,10 +66,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _machine() -> Iterator[Check]:
     python = f"{platform.python_version()} at {sys.executable}"
-    if sys.version_info[:2] in SIMULATOR_PYTHON:
-        yield Check("python", "ok", python)
-    else:
-        yield Check("python", "absent", python, "PyBullet's wheels are for Python 3.10 and 3.11: use 3.11")
+    has_wheels = sys.version_info[:2] in SIMULATOR_PYTHON
+    remedy = "" if has_wheels else "PyBullet's wheels are for Python 3.10 and 3.11: use 3.11"
+    yield Check("python", "ok" if has_wheels else "absent", python, remedy)
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     yield Check("machine", "ok", f"{platform.machine()}, {cores()} cores, {memory_gb:.0f} GB of memory")
 
@@ -123,9 +122,8 @@ def _ros() -> Iterator[Check]:
         kind = f"ROS 2 {distribution}" if distribution else "the stand-in of this project"
         yield Check("ros2", "ok", f"{command} ({kind})")
     if distribution is None and importlib.util.find_spec("rclpy") is not None:
-        names = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-        profiles = filter(None, map(os.environ.get, names))
-        yield Check("Fast DDS profile", "ok", next(profiles, "set by the launch file"))
+        fast_rtps, fast_dds = map(os.environ.get, ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"))
+        yield Check("Fast DDS profile", "ok", fast_rtps or fast_dds or "set by the launch file")
 
 
 def _simulator() -> Check:

@@ -20,7 +20,7 @@ from embodied.config import ConfigError, option, parse
 from embodied.controls import CONTROLS, Policies, check_splits
 from embodied.environments import DEFAULT_SUITE, SPLITS, TASK_SPLITS, suite_tasks
 from embodied.episode import UNTIL, EpisodeResult, run_episode
-from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.errors import EmbodiedError, check_name
 from embodied.files import write_json, write_text
 from embodied.motion.actions import ACTION_MODES, every_skill
 from embodied.policy import POLICIES, cameras_of
@@ -65,8 +65,7 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
     tasks = suite_tasks(options.suite, options.task)
     arm_model(options.arm)
     for name, valid in (("action_mode", ACTION_MODES), ("until", UNTIL)):
-        if getattr(options, name) not in valid:
-            raise UnknownNameError(name, getattr(options, name), valid)
+        check_name(name, getattr(options, name), valid)
     if options.episodes < 1 or options.workers < 0 or options.seed < 0:
         raise ConfigError("episodes must be at least 1, workers and seed at least 0")
     if not options.split:
@@ -213,9 +212,8 @@ class _Worker:
             cameras = cameras_of(self._policies.plain)
             if "torch" in sys.modules:  # the policy uses it
                 sys.modules["torch"].set_num_threads(self._threads)
-            self._env = environments.make_environment(
-                task, arm=options.arm, action_mode=options.action_mode, cameras=cameras, skills=every_skill()
-            )
+            settings = {"arm": options.arm, "action_mode": options.action_mode, "cameras": cameras}
+            self._env = environments.make_environment(task, **settings, skills=every_skill())
             self._task = task
         return run_episode(self._env, self._policies, task=task, split=split, seed=seed, until=options.until)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from embodied.config import ConfigError, parse
-from embodied.errors import UnknownNameError
+from embodied.errors import check_name
 
 
 class Recipe(NamedTuple):
@@ -36,8 +36,7 @@ def main(arguments: Sequence[str]) -> int:
             return 0
         raise ConfigError(f"embodied train needs recipe=...; valid: {', '.join(RECIPES)}. Example: {EXAMPLE}")
     name = named[-1].partition("=")[2]
-    if name not in RECIPES:
-        raise UnknownNameError("recipe", name, RECIPES)
+    check_name("recipe", name, RECIPES)
     recipe = RECIPES[name]
     module = importlib.import_module(f"embodied.train.{name}")
     options = parse(getattr(module, recipe.schema), others, command=f"embodied train recipe={name}")

@@ -48,9 +48,8 @@ class Dataset:
         self.info = read_info(root)
         self._rows = {row["episode_index"]: row for row in read_episode_rows(root)}
         if len(self._rows) != self.info.total_episodes:
-            raise DatasetError(
-                f"{root} says {self.info.total_episodes} episodes and lists {len(self._rows)}: it is damaged"
-            )
+            said, listed = self.info.total_episodes, len(self._rows)
+            raise DatasetError(f"{root} says {said} episodes and lists {listed}: it is damaged")
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -75,16 +74,14 @@ class Dataset:
         return RecordedEpisode(index=index, task=row["tasks"][0], frames=frames)
 
     def _columns(self, row: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        path = self.root / self.info.data_path.format(
-            chunk_index=row["data/chunk_index"], file_index=row["data/file_index"]
-        )
+        place = {name: row[f"data/{name}"] for name in ("chunk_index", "file_index")}
+        path = self.root / self.info.data_path.format(**place)
         table = _read_table(path, filters=[("episode_index", "==", row["episode_index"])])
         found = {}
         for key, feature in self.info.features.items():
-            if feature.is_video:
-                continue
-            values = np.array(table[key].to_pylist(), dtype=feature.dtype)
-            found[key] = values if feature.shape == (1,) else values.reshape(-1, *feature.shape)
+            if not feature.is_video:
+                values = np.array(table[key].to_pylist(), dtype=feature.dtype)
+                found[key] = values if feature.shape == (1,) else values.reshape(-1, *feature.shape)
         return found
 
     def _pictures(self, row: Mapping[str, Any], key: str) -> NDArray[np.uint8]:

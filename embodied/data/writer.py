@@ -199,10 +199,8 @@ class DatasetWriter:
             raise DatasetError(f"{self.root} is not empty and no dataset: choose another out=")
         info = read_info(self.root)
         if not resume:
-            raise DatasetError(
-                f"{self.root} holds {info.total_episodes} episodes already: choose another out=, "
-                "or resume=true to go on with them"
-            )
+            remedy = "choose another out=, or resume=true to go on with them"
+            raise DatasetError(f"{self.root} holds {info.total_episodes} episodes already: {remedy}")
         ours = {key: feature.to_json() for key, feature in self._features.items()}
         theirs = {key: feature.to_json() for key, feature in info.features.items()}
         if ours != theirs or info.fps != self.fps:

@@ -106,15 +106,12 @@ def _check(model: nn.Module, state: dict[str, Tensor], directory: Path) -> None:
     wanted = model.state_dict()
     missing, foreign = sorted(set(wanted) - set(state)), sorted(set(state) - set(wanted))
     if missing or foreign:
-        raise CheckpointError(
-            f"{directory} does not fit its config: missing {missing[:3]}, unknown {foreign[:3]} (of "
-            f"{len(missing)} and {len(foreign)})"
-        )
+        which = f"missing {missing[:3]}, unknown {foreign[:3]} (of {len(missing)} and {len(foreign)})"
+        raise CheckpointError(f"{directory} does not fit its config: {which}")
     for key, tensor in state.items():
         if tensor.shape != wanted[key].shape:
-            raise CheckpointError(
-                f"{directory}: {key} has shape {tuple(tensor.shape)}, the config asks for {tuple(wanted[key].shape)}"
-            )
+            shapes = f"shape {tuple(tensor.shape)}, the config asks for {tuple(wanted[key].shape)}"
+            raise CheckpointError(f"{directory}: {key} has {shapes}")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"{directory}: {key} holds values that are not finite")
 

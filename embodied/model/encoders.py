@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from embodied.errors import UnknownNameError
+from embodied.errors import check_name
 
 
 class Encoder(nn.Module):
@@ -41,8 +41,7 @@ def register_encoder(name: str) -> Callable[[type[Encoder]], type[Encoder]]:
 
 def make_encoder(name: str, options: dict[str, int]) -> Encoder:
     """The encoder `name` built with `options`. Raises UnknownNameError listing the valid names."""
-    if name not in ENCODERS:
-        raise UnknownNameError("encoder", name, ENCODERS)
+    check_name("encoder", name, ENCODERS)
     return ENCODERS[name](**options)
 
 
@@ -72,9 +71,8 @@ class ConvEncoder(Encoder):
         super().__init__()
         if size_px % self.stride_px:
             raise ValueError(f"size_px must be a multiple of {self.stride_px}, got {size_px}")
-        self.size_px = size_px
+        self.size_px, self.feature_dim = size_px, 6 * width
         self.grid = (size_px // self.stride_px, size_px // self.stride_px)
-        self.feature_dim = 6 * width
         self.layers = nn.Sequential(
             # A patch stem: plain convolutions at full resolution would cost more than all the rest.
             nn.Conv2d(3, 2 * width, 4, stride=4),
@@ -103,8 +101,7 @@ class MlpEncoder(Encoder):
 
     def __init__(self, *, size: int, hidden: int = 128) -> None:
         super().__init__()
-        self.size = size
-        self.feature_dim = hidden
+        self.size, self.feature_dim = size, hidden
         self.layers = nn.Sequential(nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
 
     def forward(self, value: Tensor) -> Tensor:

@@ -106,8 +106,7 @@ class Engine:
             hidden = self._read(sentence, plan, cache)
         token_hidden = hidden[:, start:end]
         tokens = self.model.grounding.read_tokens(token_hidden)
-        named = _named(tokens)
-        confidence = 1.0
+        named, confidence = _named(tokens), 1.0
         if plan is None:
             said = self.language.colours_said(instruction)
             with _timed(timings, "decode"):
@@ -230,9 +229,8 @@ class Engine:
         )
 
     def _pixel(self, cell: int, offset: Tensor | tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
-        rows, columns = self.model.grid
+        (rows, columns), size = self.model.grid, self.model.picture_size_px
         row, column = divmod(cell, columns)
-        size = self.model.picture_size_px
         return ((column + 0.5 + float(offset[0])) * size / columns, (row + 0.5 + float(offset[1])) * size / rows)
 
 
@@ -248,10 +246,8 @@ def _affordances(tree: Node, presence: Mapping[Noun, float], said: frozenset[str
     found: dict[int, float] = {}
 
     def visit(node: Node) -> float:
-        if node.plan is not None:
-            found[id(node)] = _affordance(node.plan, presence, said)
-        else:
-            found[id(node)] = max(visit(child) for child in node.children.values())
+        children = [visit(child) for child in node.children.values()]
+        found[id(node)] = max(children) if node.plan is None else _affordance(node.plan, presence, said)
         return found[id(node)]
 
     visit(tree)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.errors import CheckpointError, UnknownNameError
+from embodied.errors import CheckpointError, UnknownNameError, check_name
 from embodied.language.verbs import VERBS
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model import checkpoint
@@ -100,18 +100,13 @@ class Palme(nn.Module):
 
     def __init__(self, config: PalmeConfig, backbone: Backbone, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
-        if config.picture not in config.modalities:
-            raise UnknownNameError("modality", config.picture, config.modalities)
-        self.config = config
-        self.backbone = backbone
-        self.tokenizer = tokenizer
+        check_name("modality", config.picture, config.modalities)
+        self.config, self.backbone, self.tokenizer = config, backbone, tokenizer
         encoders = {name: make_encoder(m.encoder, m.options) for name, m in config.modalities.items()}
         self.encoders = nn.ModuleDict(encoders)
+        dim, scale = backbone.dim, backbone.text_scale
         self.projectors = nn.ModuleDict(
-            {
-                name: Projector(e.feature_dim, backbone.dim, text_scale=backbone.text_scale, grid=e.grid)
-                for name, e in encoders.items()
-            }
+            {name: Projector(e.feature_dim, dim, text_scale=scale, grid=e.grid) for name, e in encoders.items()}
         )
         self.grounding = Grounding(
             backbone.dim, encoders[config.picture].feature_dim, colours=len(config.colours), kinds=len(config.kinds)
@@ -146,10 +141,8 @@ class Palme(nn.Module):
         Raises UnknownNameError for a modality that the model does not have.
         """
         device = self.backbone.embedding.weight.device
-        rows: list[Tensor] = []
-        readings: list[int] = []
-        spans: list[tuple[int, int]] = []
-        features: list[Tensor | None] = []
+        rows, readings = list[Tensor](), list[int]()
+        spans, features = list[tuple[int, int]](), list[Tensor | None]()
         for number, segment in enumerate(sentence):
             if isinstance(segment, Text):
                 ids = torch.tensor(encode(self.tokenizer, segment.text), dtype=torch.long, device=device)
@@ -192,12 +185,10 @@ class Palme(nn.Module):
         directory = Path(directory)
         data = checkpoint.read_config(directory)
         if data.get("format") != FORMAT:
-            older = data.get("format", 1) == 1
-            what = f"convert it with: embodied train recipe=convert checkpoint={directory}"
-            raise CheckpointError(
-                f"{directory} has format {data.get('format', 1)}, and this reads {FORMAT}; "
-                + (what if older else "it is newer")
-            )
+            found = data.get("format", 1)
+            remedy = f"convert it with: embodied train recipe=convert checkpoint={directory}"
+            what = remedy if found == 1 else "it is newer"
+            raise CheckpointError(f"{directory} has format {found}, and this reads {FORMAT}; {what}")
         try:
             config = PalmeConfig(
                 modalities={name: ModalityConfig(**m) for name, m in data["modalities"].items()},
@@ -206,8 +197,7 @@ class Palme(nn.Module):
             )
             _check_installed(directory, config)
             backbone = Backbone(config_from_dict(data["backbone"]))
-            tokenizer = load_tokenizer(directory / TOKENIZER_FOLDER)
-            model = cls(config, backbone, tokenizer)
+            model = cls(config, backbone, load_tokenizer(directory / TOKENIZER_FOLDER))
         except (KeyError, TypeError, AttributeError, UnknownNameError) as error:
             raise CheckpointError(f"{directory / checkpoint.CONFIG} does not describe a model: {error}") from error
         checkpoint.load_weights(model, directory)
@@ -215,11 +205,8 @@ class Palme(nn.Module):
 
     def _word_embeddings(self, words: tuple[str, ...]) -> Tensor:
         """(words + 1, D): the mean embedding of each word's tokens; the last row is "nothing"."""
-        rows = [
-            self.backbone.embedding(torch.tensor(encode(self.tokenizer, f" {word}"))).mean(dim=0)
-            for word in (*words, NOTHING)
-        ]
-        return torch.stack(rows)
+        tokens = [torch.tensor(encode(self.tokenizer, f" {word}")) for word in (*words, NOTHING)]
+        return torch.stack([self.backbone.embedding(ids).mean(dim=0) for ids in tokens])
 
 
 def _check_installed(directory: Path, config: PalmeConfig) -> None:
@@ -227,7 +214,5 @@ def _check_installed(directory: Path, config: PalmeConfig) -> None:
     for registry, names in ((VERBS, config.verbs), (THINGS, config.kinds)):
         unknown = [name for name in names if name not in registry]
         if unknown:
-            raise CheckpointError(
-                f"{directory} speaks of the {registry.what} {', '.join(unknown)}, which is not installed; "
-                f"there are: {', '.join(registry.names())}"
-            )
+            what = f"the {registry.what} {', '.join(unknown)}, which is not installed"
+            raise CheckpointError(f"{directory} speaks of {what}; there are: {', '.join(registry.names())}")

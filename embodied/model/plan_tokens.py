@@ -72,9 +72,7 @@ class PlanLanguage:
 
     def _tokenise(self, plan: Plan, tokenizer: PreTrainedTokenizerBase) -> PlanTokens:
         """Word by word, so that a word is the same tokens wherever it stands."""
-        ids: list[int] = []
-        nouns: list[int] = []
-        left = list(plan.nouns)
+        ids, nouns, left = list[int](), list[int](), list(plan.nouns)
         words = [f" {word}" for word in plan.text().split()] + ["."]
         for number, word in enumerate(words):
             if word not in self._words:

@@ -51,9 +51,8 @@ class SkillActions:
     def encode(self, call: SkillCall) -> dict[str, Any]:
         """The action of a motion; unused places are zero. Raises UnsafeCommandError for other skills."""
         if call.skill not in self.names:
-            raise UnsafeCommandError(
-                f"this environment has no skill {call.skill!r}; it was made with: {', '.join(self.names)}"
-            )
+            names = ", ".join(self.names)
+            raise UnsafeCommandError(f"this environment has no skill {call.skill!r}; it was made with: {names}")
         points = np.zeros((self.points, 3), dtype=np.float32)
         points[: len(call.points_m)] = call.points_m
         return {"skill": self.names.index(call.skill), "points_m": points}

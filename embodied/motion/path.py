@@ -11,12 +11,8 @@ _REST_RAD_S = 1e-3
 def hermite(u: Float | float, h: Float | float, x0: Float, v0: Float, x1: Float, v1: Float) -> tuple[Float, Float]:
     """Positions and velocities of the cubic from (x0, v0) to (x1, v1), which takes `h` seconds, at the
     share `u` of that time. Shapes that numpy can broadcast: (T, N) with (T, 1), or (N,) with a number."""
-    position = (
-        (2 * u**3 - 3 * u**2 + 1) * x0
-        + (u**3 - 2 * u**2 + u) * h * v0
-        + (3 * u**2 - 2 * u**3) * x1
-        + (u**3 - u**2) * h * v1
-    )
+    position = (2 * u**3 - 3 * u**2 + 1) * x0 + (u**3 - 2 * u**2 + u) * h * v0
+    position = position + (3 * u**2 - 2 * u**3) * x1 + (u**3 - u**2) * h * v1
     slope = 6 * u * (1 - u) * (x1 - x0) / h
     velocity = slope + (3 * u**2 - 4 * u + 1) * v0 + (3 * u**2 - 2 * u) * v1
     return position, velocity

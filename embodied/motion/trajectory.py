@@ -51,14 +51,12 @@ def plan_motion(
         raise UnreachableError("the joint angles that the motion starts from are not finite")
     pieces: list[_Piece] = []
     q, width = np.asarray(q_start_rad, dtype=np.float64), float(gripper_width_m)
-    pose = HandPose.from_matrix(model.chain.forward(q))
-    first = 0
+    pose, first = HandPose.from_matrix(model.chain.forward(q)), 0
     for last, stop in enumerate(waypoints):
         if stop.dwell_s <= 0.0 and last + 1 < len(waypoints):
             continue
         home = last + 1 == len(waypoints) and np.allclose(model.home_pose, stop.pose.matrix(), atol=5e-3)
-        end_rad = model.home_rad if home else None
-        piece = _move(model, q, pose, width, waypoints[first : last + 1], end_rad)
+        piece = _move(model, q, pose, width, waypoints[first : last + 1], model.home_rad if home else None)
         if piece is not None:
             pieces.append(piece)
             q = piece.position_rad[-1]
@@ -131,9 +129,8 @@ def _cut(model: ArmModel, position_rad: Float, slope: Float) -> tuple[Float, Flo
     beyond = np.abs(position_rad - held).max(axis=0)
     if beyond.max() > _BEYOND_RAD:
         worst = int(beyond.argmax())
-        raise UnreachableError(
-            f"on this way {model.joint_names[worst]} would pass its limit by {beyond[worst]:.3f} rad"
-        )
+        name = model.joint_names[worst]
+        raise UnreachableError(f"on this way {name} would pass its limit by {beyond[worst]:.3f} rad")
     return held, np.where(position_rad == held, slope, 0.0)
 
 
@@ -156,8 +153,7 @@ def _way(start: HandPose, run: Sequence[Waypoint]) -> tuple[Float, Float, Float,
     passed; and the length (M,) so far."""
     points = np.array([_row(start), *(_row(stop.pose) for stop in run)])
     sizes = _sizes(points)
-    samples, speeds, passed = [points[0]], [run[0].speed_m_s], []
-    corner_before = 0.0
+    samples, speeds, passed, corner_before = [points[0]], [run[0].speed_m_s], [], 0.0
     for i, (stop, size) in enumerate(zip(run, sizes, strict=True)):
         if size > 1e-6:
             ahead = sizes[i + 1] if i + 1 < len(sizes) else 0.0
@@ -183,9 +179,8 @@ def _way(start: HandPose, run: Sequence[Waypoint]) -> tuple[Float, Float, Float,
 def _knots(length: Float) -> NDArray[np.bool_]:
     """Which of the samples at lengths (M,) the curve goes through: both ends, and between them none that is
     nearer than _KNOT_M to another."""
-    keep = np.zeros(len(length), dtype=bool)
+    keep, last = np.zeros(len(length), dtype=bool), length[0]
     keep[0] = keep[-1] = True
-    last = length[0]
     for k in range(1, len(length) - 1):
         if min(length[k] - last, length[-1] - length[k]) >= _KNOT_M:
             keep[k], last = True, length[k]

@@ -102,10 +102,8 @@ class Thing:
     def __post_init__(self) -> None:
         assert not (self.grasp is not None and self.mass_kg <= 0.0), f"{self.name} is taken and has no mass"
         if len(self.collision) > 1 and any(isinstance(part.shape, Mesh) for part in self.collision):
-            raise EmbodiedError(
-                f"{self.name}: several parts that collide may be boxes, cylinders and spheres; "
-                "a mesh must be the only one"
-            )
+            rule = "several parts that collide may be boxes, cylinders and spheres; a mesh must be the only one"
+            raise EmbodiedError(f"{self.name}: {rule}")
 
 
 THINGS: Registry[Thing] = Registry("kind of thing", group="embodied.things", package=__name__, build=instance_of(Thing))

@@ -18,12 +18,8 @@ SIDES = 12
 def _mesh() -> Mesh:
     """It stands on z = 0: a turned profile, both sides outward."""
     # Outer foot, outer rim, inner rim, inner floor, then the centre of the floor.
-    profile = (
-        (FLOOR_RADIUS_M, 0.0),
-        (RADIUS_M, HEIGHT_M),
-        (RADIUS_M - WALL_M, HEIGHT_M),
-        (FLOOR_RADIUS_M - WALL_M, FLOOR_M),
-    )
+    outer, inner = RADIUS_M, RADIUS_M - WALL_M
+    profile = ((FLOOR_RADIUS_M, 0.0), (outer, HEIGHT_M), (inner, HEIGHT_M), (FLOOR_RADIUS_M - WALL_M, FLOOR_M))
     sides = 2 * SIDES
     vertices: list[Triple] = []
     triangles: list[int] = []

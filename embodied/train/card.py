@@ -65,8 +65,7 @@ def _run_line(run: dict[str, Any]) -> str:
     options = run["config"]
     return (
         f"- {options['steps']} steps of {options['pictures']} pictures x {options['commands']} commands, "
-        f"learning rates {options['learning_rate']:g} and {options['new_learning_rate']:g}, "
-        f"seed {options['seed']}"
+        f"learning rates {options['learning_rate']:g} and {options['new_learning_rate']:g}, seed {options['seed']}"
     )
 
 

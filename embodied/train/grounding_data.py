@@ -60,9 +60,8 @@ class GroundingData:
         folder = Path(folder)
         for name in ("pictures.npy", "scenes.jsonl", "meta.json"):
             if not (folder / name).is_file():
-                raise EmbodiedError(
-                    f"no {name} in {folder}; make it with: embodied collect task=grounding out={folder}"
-                )
+                recipe = f"embodied collect task=grounding out={folder}"
+                raise EmbodiedError(f"no {name} in {folder}; make it with: {recipe}")
         self.pictures: NDArray[np.uint8] = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)
         with (folder / "scenes.jsonl").open() as file:
             self.scenes = [json.loads(line) for line in file]
@@ -74,9 +73,8 @@ class GroundingData:
             raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None
         self.colours, self.kinds = self.words["colours"], self.words["kinds"]
         if len(self.scenes) != len(self.pictures):
-            raise EmbodiedError(
-                f"{folder} is incomplete: {len(self.scenes)} of {len(self.pictures)} scenes; render again"
-            )
+            has = f"{len(self.scenes)} of {len(self.pictures)} scenes"
+            raise EmbodiedError(f"{folder} is incomplete: {has}; render again")
 
     def __len__(self) -> int:
         return len(self.scenes)
@@ -105,13 +103,10 @@ class GroundingData:
         x = min(max(u * columns / size - 0.5, 0.0), columns - 1.001)
         y = min(max(v * rows / size - 0.5, 0.0), rows - 1.001)
         column, row = int(x), int(y)
-        cells, weights, offsets = [], [], []
-        for r in (row, row + 1):
-            for c in (column, column + 1):
-                cells.append(r * columns + c)
-                weights.append((1 - abs(x - c)) * (1 - abs(y - r)))
-                offsets.append((x - c, y - r))
-        return Place(torch.tensor(cells), torch.tensor(weights), torch.tensor(offsets))
+        around = [(r, c) for r in (row, row + 1) for c in (column, column + 1)]
+        cells = torch.tensor([r * columns + c for r, c in around])
+        weights = torch.tensor([(1 - abs(x - c)) * (1 - abs(y - r)) for r, c in around])
+        return Place(cells, weights, torch.tensor([(x - c, y - r) for r, c in around]))
 
     def commands(self, index: int) -> list[tuple[str, Plan]]:
         """The commands of one scene and the plans that answer them."""

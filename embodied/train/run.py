@@ -82,8 +82,7 @@ def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
     path = folder / "progress.safetensors"
     if not path.is_file():
         return 0
-    state = load_file(path)
-    step = 0
+    state, step = load_file(path), 0
     for name, parameter in _trainable(model):
         with torch.no_grad():
             parameter.copy_(state[f"model.{name}"])

@@ -174,6 +174,5 @@ def _pattern(verb: Verb, kinds: tuple[str, ...]) -> re.Pattern[str]:
     noun = rf"\w+ (?:{'|'.join(map(re.escape, kinds))})"
     slots = {"target": noun, "reference": noun, "relation": "|".join(map(re.escape, verb.relations))}
     parts = re.split(r"{(\w+)}", verb.sentence)
-    return re.compile(
-        "".join(f"(?P<{part}>{slots[part]})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
-    )
+    found = (f"(?P<{part}>{slots[part]})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
+    return re.compile("".join(found))
