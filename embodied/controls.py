@@ -29,8 +29,7 @@ class NoLanguage:
     """A policy that is told words without content, whatever was said."""
 
     def __init__(self, policy: Policy) -> None:
-        self._policy = policy
-        self.needs = policy.needs
+        self._policy, self.needs = policy, policy.needs
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Start a new command."""
@@ -45,9 +44,8 @@ class OtherImage:
     """A policy that is shown the pictures of another scene; `look` gives an observation of that one."""
 
     def __init__(self, policy: Policy, look: Callable[[], Observation]) -> None:
-        self._policy, self._look = policy, look
+        self._policy, self.needs, self._look = policy, policy.needs, look
         self._other: Observation | None = None
-        self.needs = policy.needs
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Start a new command."""

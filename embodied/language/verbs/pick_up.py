@@ -15,5 +15,4 @@ class PickUp(Verb):
     ability = "pick up"
 
     def ground(self, plan: Plan, points_m: Float) -> SkillCall:
-        point = at_height(points_m[0], grasp_height_m(plan.target))
-        return SkillCall(skill="pick", points_m=point[None])
+        return SkillCall(skill="pick", points_m=at_height(points_m[0], grasp_height_m(plan.target))[None])

@@ -33,5 +33,4 @@ class PlaceRelative(Verb):
         assert plan.relation is not None and plan.reference is not None
         height = grasp_height_m(plan.target)
         goal = points_m[1] + plan.reference.thing.beside_m * np.array(OFFSETS[plan.relation])
-        points = np.stack([at_height(points_m[0], height), at_height(goal, height)])
-        return SkillCall(skill="pick_place", points_m=points)
+        return SkillCall(skill="pick_place", points_m=np.stack([at_height(xy, height) for xy in (points_m[0], goal)]))
