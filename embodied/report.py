@@ -85,8 +85,7 @@ def print_table(rows: Sequence[Row], title: str) -> None:
     for row in rows:
         if last not in (None, row["task"]):
             table.add_section()
-        low, high = row["ci95"]
-        decision = row["decision_ms"]
+        (low, high), decision = row["ci95"], row["decision_ms"]
         table.add_row(
             row["task"] if row["task"] != last else "",
             row["split"],
@@ -118,8 +117,7 @@ def draw_figure(rows: Sequence[Row], path: Path, title: str) -> None:
         bounds = np.maximum([rates - low, high - rates], 0.0)
         axes.bar(at, rates, 0.92 * width, yerr=bounds, label=split, error_kw={"capsize": 2, "linewidth": 1})
     axes.set_xticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
-    axes.set_ylim(0, 105)
-    axes.set_ylabel("success, % (95 % Wilson interval)")
+    axes.set(ylim=(0, 105), ylabel="success, % (95 % Wilson interval)")
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(ncols=len(splits), fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1))
