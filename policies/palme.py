@@ -14,7 +14,7 @@ from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.verbs import CANNOT, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.palme import Palme
-from embodied.types import CameraFrame, Decision, Instruction, Observation
+from embodied.types import Decision, Instruction, Observation
 
 SHIPPED = Path(__file__).parent / "checkpoint"
 
@@ -36,24 +36,15 @@ class PalmePolicy:
 
     def __init__(self, checkpoint: str = "", device: str = "auto", sure: float = 0.1, no_vision: bool = False) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
-        self._device = _device(device)
-        self._engine = Engine(model.to(device=self._device, dtype=_dtype(self._device)))
+        where = _device(device)
+        self.engine = Engine(model.to(device=where, dtype=_dtype(where)))
+        """The model at work, for measurements."""
         self._camera = model.config.picture
         self.needs: tuple[str, ...] = (self._camera,)
         self._abilities = abilities(model.config.verbs)
         self._sure, self._no_vision = sure, no_vision
         self._instruction = ""
         self._plan: Plan | None = None
-
-    @property
-    def picture_size_px(self) -> int:
-        """Side of the square picture that the model reads."""
-        return self._engine.model.picture_size_px
-
-    @property
-    def engine(self) -> Engine:
-        """The model at work, for measurements."""
-        return self._engine
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Take a new command; the plan of the last one is forgotten."""
@@ -66,18 +57,22 @@ class PalmePolicy:
             text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
-        frame = self._frame(observation)
-        picture = torch.from_numpy(prepare_picture(frame.rgb, self.picture_size_px).copy())
+        frame = observation.cameras.get(self._camera)
+        if frame is None:
+            has = ", ".join(observation.cameras)
+            raise EmbodiedError(f"the policy reads camera {self._camera!r}; the observation has: {has}")
+        size_px = self.engine.model.picture_size_px
+        picture = torch.from_numpy(prepare_picture(frame.rgb, size_px).copy())
         state = self._state(observation)
         prepared = time.perf_counter()
-        answer = self._engine.answer(picture, state, self._instruction, plan=self._plan, no_vision=self._no_vision)
+        answer = self.engine.answer(picture, state, self._instruction, plan=self._plan, no_vision=self._no_vision)
         timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
         refusal, motion = self._refusal(answer), None
         if refusal is None:
             self._plan = answer.plan
             # From pixels of the model's picture to those of the camera's.
-            scale = np.array(frame.rgb.shape[1::-1]) / self.picture_size_px
+            scale = np.array(frame.rgb.shape[1::-1]) / size_px
             points = np.array([sight.point_px for sight in answer.sights]) * scale - 0.5
             try:
                 motion = answer.plan.ground(unproject(frame, points, POINTED_HEIGHT_M))
@@ -95,21 +90,13 @@ class PalmePolicy:
         seen = ", ".join(str(sight.noun) for sight in answer.visible) or "nothing that I know"
         if answer.plan.verb == CANNOT:
             return f"I cannot do that; I can {self._abilities}. I see: {seen}."
-        if not self._engine.language.colours_said(self._instruction):
+        if not self.engine.language.colours_said(self._instruction):
             # Any colour in the plan would be a guess.
             return f"I do not know which thing you mean; say its colour. I see: {seen}."
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return f"I see no {sight.noun}; I see: {seen}."
         return None
-
-    def _frame(self, observation: Observation) -> CameraFrame:
-        try:
-            return observation.cameras[self._camera]
-        except KeyError:
-            raise EmbodiedError(
-                f"the policy reads camera {self._camera!r}; the observation has: {', '.join(observation.cameras)}"
-            ) from None
 
     def _state(self, observation: Observation) -> Tensor | None:
         """Proprioception as the model reads it; None for an arm with other than the trained number of joints.
@@ -118,7 +105,7 @@ class PalmePolicy:
         arm, so that the angles of any arm with as many joints are read like those of the trained one.
         """
         state = prepare_state(observation.joint_position_rad, observation.gripper_width_m)
-        return torch.from_numpy(state) if len(state) == self._engine.model.state_size else None
+        return torch.from_numpy(state) if len(state) == self.engine.model.state_size else None
 
 
 def _device(name: str) -> torch.device:
