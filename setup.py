@@ -47,31 +47,15 @@ PLUGS = {
 EXTRAS = {
     # ROS 2 from PyPI: Linux on x86-64. A ROS installation brings its own.
     "ros": [
-        "ros-rclpy[fastrtps]",
-        "ros-builtin-interfaces",
-        "ros-diagnostic-msgs",
-        "ros-geometry-msgs",
-        "ros-lifecycle-msgs",
-        "ros-rcl-interfaces",
-        "ros-rosgraph-msgs",
-        "ros-sensor-msgs",
-        "ros-std-msgs",
-        "ros-std-srvs",
-        "ros-trajectory-msgs",
+        *("ros-rclpy[fastrtps]", "ros-builtin-interfaces", "ros-rcl-interfaces", "ros-std-srvs"),
+        *(f"ros-{kind}-msgs" for kind in "diagnostic geometry lifecycle rosgraph sensor std trajectory".split()),
     ],
     "data": ["av", "pyarrow"],
     "viz": ["matplotlib"],
     "train": ["accelerate", "gguf"],
     "test": [
-        "catkin-pkg",
-        "colcon-common-extensions",
-        "hypothesis",
-        "import-linter",
-        "mypy",
-        "packaging",
-        "pytest",
-        "pytest-timeout",
-        "ruff",
+        *("catkin-pkg", "colcon-common-extensions", "hypothesis", "import-linter", "mypy", "packaging", "pytest"),
+        *("pytest-timeout", "ruff"),
         "setuptools<80",  # the last with the `develop` command that `colcon build --symlink-install` calls
     ],
 }

@@ -158,6 +158,8 @@ class Run:
     def _identity(self) -> dict[str, Any]:
         """What two runs must share for their episodes to be added up."""
         given = {name: getattr(self.options, name) for name in ("policy", "options", "arm", "until", "action_mode")}
+        if self.options.ros:  # there the policy itself says when it is done
+            given["until"] = "done"
         execution = "ros graph" if self.options.ros else "physics"
         return {**given, "execution": execution, "first_seed": self.options.seed}
 

@@ -125,8 +125,8 @@ class Backbone(nn.Module):
         return DynamicCache(config=self.trunk.config)
 
     def config_dict(self) -> dict[str, Any]:
-        """The configuration as plain data, for `config.json`."""
-        return dict(self.config.to_dict())
+        """The configuration as plain data, for `config.json`, without where it was read from."""
+        return {key: value for key, value in self.config.to_dict().items() if not key.startswith("_")}
 
 
 def config_from_dict(data: dict[str, Any]) -> PretrainedConfig:

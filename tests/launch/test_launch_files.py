@@ -43,9 +43,7 @@ def test_the_arguments_of_the_simulation():
 
 
 def test_every_executable_is_a_console_script():
-    started = {
-        ast.literal_eval(keyword(call, "executable")) for path in FILES for call in calls(path, "Node")
-    }
+    started = {ast.literal_eval(keyword(call, "executable")) for path in FILES for call in calls(path, "Node")}
     assert started == {"sim_node", "agent_node", "gate_node", "announce_node"}
     # setup.py makes a console script of every node module that has a `main`.
     for name in started:
@@ -70,9 +68,6 @@ def test_the_stand_in_has_what_the_launch_files_import_and_no_more():
         tree = ast.parse(path.read_text(encoding="utf-8"))
         imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
         used |= {
-            (node.module, alias.name)
-            for node in imports
-            for alias in node.names
-            if node.module.startswith("launch")
+            (node.module, alias.name) for node in imports for alias in node.names if node.module.startswith("launch")
         }
     assert offered == used

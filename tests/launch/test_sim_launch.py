@@ -47,9 +47,7 @@ def test_words_that_stop_end_what_is_under_way(ros, graph):
 
 
 @pytest.mark.parametrize("node", ["gate_node", "agent_node", "sim_node"])
-def test_a_node_killed_in_the_middle_of_a_motion_is_started_again_and_the_graph_goes_on(
-    ros, graph, wait_until, node
-):
+def test_a_node_killed_in_the_middle_of_a_motion_is_started_again_and_the_graph_goes_on(ros, graph, wait_until, node):
     interrupted = ros.start("-c", SAY, "touch the blue block")
     interrupted.wait_for("moving: touch blue block")
     pid, starts = newest_pid(graph, node)
@@ -70,9 +68,7 @@ def test_ctrl_c_ends_every_node(graph):
 
 def test_a_launch_with_an_instruction_ends_with_its_outcome(ros):
     arguments = ("policy:=colour_blob", "exit_on_done:=true", "namespace:=left")
-    code, text = ros.run(
-        "launch", "embodied", "sim.launch.py", "instruction:=touch the red block", *arguments
-    )
+    code, text = ros.run("launch", "embodied", "sim.launch.py", "instruction:=touch the red block", *arguments)
     assert code == 0, text
     assert "] done" in text
     code, text = ros.run("launch", "embodied", "sim.launch.py", "instruction:=sing a song", *arguments)

@@ -170,9 +170,7 @@ def test_ctrl_c_again_and_again_leaves_neither_a_process_nor_a_traceback(demo):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_launch_whose_reader_has_gone_goes_on_and_ends_on_a_signal(
-    ros, write, tmp_path, wait_until, number
-):
+def test_a_launch_whose_reader_has_gone_goes_on_and_ends_on_a_signal(ros, write, tmp_path, wait_until, number):
     said = tmp_path / "said"
     write(f"return LaunchDescription([worker('chatty', {str(said)!r})])")
     # As in a shell: `ros2 launch ... 2>&1 | head`.
@@ -241,8 +239,7 @@ def test_an_error_in_a_reaction_ends_the_launch_with_exit_code_1(demo):
     assert process.wait() == 1
     assert "Traceback (most recent call last):" in process.lines
     assert (
-        "[ERROR] [launch]: Caught exception in launch (see debug for traceback): worker-1 ended with 3"
-        in process.lines
+        "[ERROR] [launch]: Caught exception in launch (see debug for traceback): worker-1 ended with 3" in process.lines
     )
 
 

@@ -73,9 +73,7 @@ class Nothing:
 def graph(ros: Any, folder: Path, *arguments: str) -> Iterator[Any]:
     """The simulated graph, launched in `folder`."""
     (folder / "patient.yaml").write_text(PATIENT)
-    launch = ros.ros2(
-        "launch", "embodied", "sim.launch.py", "params_file:=patient.yaml", *arguments, cwd=folder
-    )
+    launch = ros.ros2("launch", "embodied", "sim.launch.py", "params_file:=patient.yaml", *arguments, cwd=folder)
     try:
         launch.wait_for("The graph is ready.")
         yield launch
@@ -132,9 +130,7 @@ def test_the_other_arm_that_is_shipped_obeys(ros: Any, tmp_path: Path) -> None:
 
 
 def test_a_policy_of_ones_own_obeys(ros: Any, tmp_path: Path) -> None:
-    [red] = [
-        o for o in make_task("playground").sample(np.random.default_rng(0)).objects if o.name == "red block"
-    ]
+    [red] = [o for o in make_task("playground").sample(np.random.default_rng(0)).objects if o.name == "red block"]
     (tmp_path / "my_policy.py").write_text(POLICIES.replace("PLACE", str(red.position_m.tolist())))
     with graph(ros, tmp_path, "policy:=my_policy:MyPolicy"):
         assert "red block" in obeys(ros, "surprise me")["touched"]
@@ -155,9 +151,7 @@ def test_a_policy_that_wraps_a_policy_obeys(ros: Any, tmp_path: Path) -> None:
         ("broken:MyPolicy", "ModuleNotFoundError: No module named 'not_installed'"),
     ],
 )
-def test_what_is_no_policy_ends_the_launch_in_one_line(
-    ros: Any, tmp_path: Path, policy: str, words: str
-) -> None:
+def test_what_is_no_policy_ends_the_launch_in_one_line(ros: Any, tmp_path: Path, policy: str, words: str) -> None:
     (tmp_path / "my_policy.py").write_text(POLICIES)
     (tmp_path / "broken.py").write_text("import not_installed\n")
     launch = ros.ros2("launch", "embodied", "sim.launch.py", f"policy:={policy}", cwd=tmp_path)

@@ -184,9 +184,7 @@ def assert_held_where_it_is(bench: Bench, hold: Any) -> None:
     assert position[-1, 0] == pytest.approx(bench.measured_rad[0], abs=1e-6)
 
 
-def test_an_arm_that_does_not_follow_is_held_where_it_is(
-    bench: Bench, start_gate: Callable[..., Any]
-) -> None:
+def test_an_arm_that_does_not_follow_is_held_where_it_is(bench: Bench, start_gate: Callable[..., Any]) -> None:
     """Not where it was told to be: behind the obstacle that keeps it from going there."""
     start_gate()
     bench.wall_rad = WALL_RAD
@@ -207,9 +205,7 @@ def test_an_emergency_stop_keeps_up_no_pressure(bench: Bench, start_gate: Callab
     assert bench.call("resume").success
 
 
-def test_an_arm_that_does_not_arrive_is_held_where_it_is(
-    bench: Bench, start_gate: Callable[..., Any]
-) -> None:
+def test_an_arm_that_does_not_arrive_is_held_where_it_is(bench: Bench, start_gate: Callable[..., Any]) -> None:
     start_gate()
     bench.wall_rad = 0.45  # the motion ends at 0.5
     bench.start("stuck")

@@ -17,9 +17,7 @@ from nodes.common import LATCHED, RELIABLE
 
 
 @pytest.mark.parametrize(("camera", "quality", "before"), [("old", LATCHED, True), ("new", RELIABLE, False)])
-def test_the_pose_of_a_camera_is_heard_whenever_it_is_told(
-    graph: Any, camera: str, quality: Any, before: bool
-) -> None:
+def test_the_pose_of_a_camera_is_heard_whenever_it_is_told(graph: Any, camera: str, quality: Any, before: bool) -> None:
     from nodes.senses import Senses
 
     client, pose = graph.client, conversions.to_pose(np.eye(4), stamp_s=1.0)
