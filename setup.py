@@ -48,7 +48,8 @@ EXTRAS = {
     # ROS 2 from PyPI: Linux on x86-64. A ROS installation brings its own.
     "ros": [
         *("ros-rclpy[fastrtps]", "ros-builtin-interfaces", "ros-rcl-interfaces", "ros-std-srvs"),
-        *(f"ros-{kind}-msgs" for kind in "diagnostic geometry lifecycle rosgraph sensor std trajectory".split()),
+        *("ros-diagnostic-msgs", "ros-geometry-msgs", "ros-lifecycle-msgs", "ros-rosgraph-msgs", "ros-sensor-msgs"),
+        *("ros-std-msgs", "ros-trajectory-msgs"),
     ],
     "data": ["av", "pyarrow"],
     "viz": ["matplotlib"],
