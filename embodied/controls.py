@@ -9,7 +9,7 @@ Each shows what the policy relies on, in an ordinary `seen` episode:
 - `other_image`: the picture is that of another scene.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -41,11 +41,10 @@ class NoLanguage:
 
 
 class OtherImage:
-    """A policy that is shown the pictures of another scene; `look` gives an observation of that one."""
+    """A policy that is shown the pictures of another scene, those of the observation `other`."""
 
-    def __init__(self, policy: Policy, look: Callable[[], Observation]) -> None:
-        self._policy, self.needs, self._look = policy, policy.needs, look
-        self._other: Observation | None = None
+    def __init__(self, policy: Policy, other: Observation) -> None:
+        self._policy, self.needs, self._other = policy, policy.needs, other
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Start a new command."""
@@ -53,7 +52,6 @@ class OtherImage:
 
     def decide(self, observation: Observation) -> Decision:
         """What the policy decides on the other pictures."""
-        self._other = self._other or self._look()
         cameras = dict(observation.cameras)
         for name in cameras.keys() & self._other.cameras.keys():
             cameras[name] = replace(cameras[name], rgb=self._other.cameras[name].rgb)
@@ -90,10 +88,13 @@ class Policies:
         """The policy without its picture's tokens."""
         return make_policy(self._name, self._options | {"no_vision": True})
 
-    def of(self, split: str, look_elsewhere: Callable[[], Observation]) -> Policy:
-        """The policy of `split`; `look_elsewhere` gives an observation of another scene."""
+    def of(self, split: str, other: Observation | None = None) -> Policy:
+        """The policy of `split`; `other` is an observation of another scene, which `other_image` needs."""
         if split == "no_vision":
             return self.blind
         if split == "no_language":
             return NoLanguage(self.plain)
-        return OtherImage(self.plain, look_elsewhere) if split == "other_image" else self.plain
+        if split == "other_image":
+            assert other is not None, "the pictures of another scene are shown"
+            return OtherImage(self.plain, other)
+        return self.plain

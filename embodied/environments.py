@@ -7,11 +7,10 @@ strangers', whose import registers their ids. A task called put_in_bowl has the 
 
 import importlib
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
 from typing import Any
 
 from embodied.errors import EmbodiedError, check_name
-from embodied.registry import Registry
+from embodied.registry import Registry, installed_parts
 
 NAMESPACE = "Embodied"
 SPLITS = ("seen", "paraphrase", "pair")
@@ -35,7 +34,7 @@ TASK_SPLITS: dict[str, Callable[[], tuple[str, ...]]] = {}
 
 def load_environments() -> None:
     """Import every module that registers environments."""
-    for entry in entry_points(group="embodied.environments"):
+    for entry in installed_parts(group="embodied.environments"):
         importlib.import_module(entry.value)
 
 

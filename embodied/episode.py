@@ -120,15 +120,15 @@ def run_episode(
     """Run the episode of `seed`, and judge it when the agent has ended it."""
     assert until in UNTIL, until
     arm = EnvironmentArm(env, recorder=recorder, ends_at_success=until == "success")
-    other: list[Observation] = []
+    other = None
     if split == "other_image":
         arm.reset(seed + OTHER_SCENE_OFFSET, {"split": "seen"})
-        other.append(arm.observe())
+        other = arm.observe()
     options = {"split": split if split in SPLITS else "seen"} | ({"swap": True} if split == "swapped" else {})
     arm.reset(seed, options)
     decisions: list[Decision] = []
     judge = (lambda: bool(arm.info["is_success"])) if until == "success" else None
-    agent = Agent(policies.of(split, lambda: other[0]), arm, attempts=ATTEMPTS, judge=judge)
+    agent = Agent(policies.of(split, other), arm, attempts=ATTEMPTS, judge=judge)
     instruction = env.unwrapped.episode.instruction
     result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decisions.append))
     return EpisodeResult(

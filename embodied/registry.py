@@ -74,7 +74,7 @@ class Registry(Generic[T]):
         return load(name, self.what)
 
     def _entries(self) -> tuple[EntryPoint, ...]:
-        return _entry_points(self._group, tuple(sys.path)) if self._group else ()
+        return installed_parts(self._group) if self._group else ()
 
     def _scan(self) -> None:
         if self._package and not self._scanned:
@@ -105,6 +105,11 @@ def instance_of(kind: type[Any]) -> Callable[[str, Any], Any]:
         return found
 
     return build
+
+
+def installed_parts(group: str) -> tuple[EntryPoint, ...]:
+    """The entry points of `group`, those of every installed package."""
+    return _entry_points(group, tuple(sys.path))
 
 
 @lru_cache

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from embodied.arm import DEFAULT_ARM, ArmModel, arm_model
 from embodied.environments import check_split
 from embodied.errors import EmbodiedError, UnreachableError, check_name
-from embodied.motion.actions import ACTION_MODES, MAX_STEP_M, MAX_TURN_RAD, SKILL_LIST, SkillActions, finite, moved
+from embodied.motion.actions import ACTION_MODES, MAX_STEP_M, MAX_TURN_RAD, SKILL_LIST, SkillActions, finite, stepped
 from embodied.motion.hand import HandPose
 from embodied.types import Float, Motion, ObjectState, Observation
 from sim.arm import SETTLE_STEPS, SimArm
@@ -143,11 +143,8 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         return self._observation(), float(success), success, truncated, info
 
     def _move_hand(self, action: Float) -> None:
-        action = np.clip(action, -_LARGEST, _LARGEST)
-        target = moved(self._target, action[:3], action[3:6])
-        target = target.at(np.clip(target.position_m, self.model.reach_lower_m, self.model.reach_upper_m))
+        target, width = stepped(self.model, self._target, np.clip(action, -_LARGEST, _LARGEST))
         start = self.arm.commanded_rad
-        width = 0.5 * (float(action[6]) + 1.0) * self.model.gripper_width_m
         try:
             goal = self.model.chain.inverse(target.matrix(), start, rest_rad=self.model.home_rad)
         except UnreachableError:

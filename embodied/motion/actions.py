@@ -89,10 +89,7 @@ class ActionChunk:
         stops: list[Waypoint] = []
         width_m = gripper_width_m
         for row in np.asarray(self.ee_delta, dtype=np.float64):
-            before, pose = pose, moved(pose, row[:3], row[3:6])
-            # As in the environment: what leads out of reach leads to its edge.
-            pose = pose.at(np.clip(pose.position_m, model.reach_lower_m, model.reach_upper_m))
-            told_m = 0.5 * (float(row[6]) + 1.0) * model.gripper_width_m
+            before, (pose, told_m) = pose, stepped(model, pose, row)
             # Fingers move while the hand stands: gripper commands carry no time of their own.
             dwell_s = _STOPPED_S if abs(told_m - width_m) > 1e-3 else 0.0
             speed_m_s = max(float(np.linalg.norm(pose.position_m - before.position_m)) * self.rate_hz, 0.01)
@@ -100,6 +97,13 @@ class ActionChunk:
             stops.append(Waypoint(pose=pose, gripper_width_m=width_m, speed_m_s=speed_m_s, dwell_s=dwell_s))
         rest = Waypoint(pose=pose, gripper_width_m=width_m)
         return plan_motion(model, position_rad, gripper_width_m, stops or [rest])
+
+
+def stepped(model: ArmModel, pose: HandPose, action: Float) -> tuple[HandPose, float]:
+    """Where an `ee_delta` action (7,) leads, at most to the edge of reach, and the width (m) that it tells."""
+    there = moved(pose, action[:3], action[3:6])
+    there = there.at(np.clip(there.position_m, model.reach_lower_m, model.reach_upper_m))
+    return there, 0.5 * (float(action[6]) + 1.0) * model.gripper_width_m
 
 
 def moved(pose: HandPose, step_m: Float, turn_rad: Float) -> HandPose:

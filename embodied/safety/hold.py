@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an arm is brought to rest where it is, when the path that it was on can no longer be trusted."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from embodied.arm import ArmModel

@@ -5,8 +5,6 @@ The file holds one word, `released` or `stopped`. Whatever else is found, and no
 stopped: a process that starts knows that it may move only where something says so.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import stat

@@ -25,7 +25,7 @@ from embodied.errors import EmbodiedError
 from embodied.language.verbs import VERBS, Noun, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.motion.skills import SkillCall
-from embodied.registry import Registry
+from embodied.registry import Registry, instance_of
 from embodied.types import Float, ObjectState
 from sim import phrases
 from sim.phrases import Phrases, Words
@@ -235,9 +235,7 @@ def _as_task(label: str, found: Any) -> Task:
         raise EmbodiedError(f"task {label!r} lacks {', '.join(lacks)}: see sim/tasks/touch.py for an example")
     if not kind.name.isidentifier():
         raise EmbodiedError(f"task {kind.name!r} must be called by a name such as put_in_bowl")
-    if ":" not in label and label != kind.name:
-        raise EmbodiedError(f"task {label!r} calls itself {kind.name!r}; one name must be enough")
-    return kind() if isinstance(found, type) else found
+    return instance_of(Task)(label, found)
 
 
 TASKS: Registry[Task] = Registry("task", group="embodied.tasks", package="sim.tasks", build=_as_task)

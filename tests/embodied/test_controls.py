@@ -48,8 +48,8 @@ def test_without_language_only_the_words_are_gone() -> None:
 
 
 def test_the_other_image_changes_the_picture_and_not_the_arm_or_the_camera() -> None:
-    inner, looks = Listener(), [look(9)]
-    policy = OtherImage(inner, looks.pop)
+    inner = Listener()
+    policy = OtherImage(inner, look(9))
     policy.reset(Instruction(text="touch it"), 7)
     assert inner.told == [("touch it", 0.0, 7)] and policy.needs == inner.needs
     for seed in (4, 5):
@@ -80,12 +80,12 @@ def test_each_policy_is_built_once_and_only_when_it_is_needed(built: list[dict[s
     assert built == []
     plain = policies.plain
     for split in (*SPLITS, "swapped"):
-        assert policies.of(split, lambda: look(1)) is plain
-    assert isinstance(policies.of("no_language", lambda: look(1)), NoLanguage)
-    assert isinstance(policies.of("other_image", lambda: look(1)), OtherImage)
+        assert policies.of(split, look(1)) is plain
+    assert isinstance(policies.of("no_language", look(1)), NoLanguage)
+    assert isinstance(policies.of("other_image", look(1)), OtherImage)
     assert built == [{"size": 3}]
-    blind = policies.of("no_vision", lambda: look(1))
-    assert blind is policies.of("no_vision", lambda: look(1)) is not plain
+    blind = policies.of("no_vision", look(1))
+    assert blind is policies.of("no_vision", look(1)) is not plain
     assert built == [{"size": 3}, {"size": 3, "no_vision": True}]
 
 
