@@ -53,8 +53,8 @@ def saved(tiny: Palme, tmp_path: Path) -> Path:
 
 
 def test_a_loaded_model_answers_the_same(tiny: Palme, saved: Path):
-    before = Engine(tiny).answer(PICTURE, torch.zeros(8), "lift the red block")
-    after = Engine(Palme.from_pretrained(saved)).answer(PICTURE, torch.zeros(8), "lift the red block")
+    before = Engine(tiny).answer({"front": PICTURE, "state": torch.zeros(8)}, "lift the red block")
+    after = Engine(Palme.from_pretrained(saved)).answer({"front": PICTURE, "state": torch.zeros(8)}, "lift the red block")
     assert after.plan == before.plan
     points = [[u for sight in answer.sights for u in sight.point_px] for answer in (before, after)]
     assert points[1] == pytest.approx(points[0], rel=1e-3)
