@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
@@ -30,6 +31,12 @@ PROBE_TOKENS = 8
 """Length of the sentence on which a loaded model is compared with its source."""
 TOLERANCE = 1e-3
 """Of the largest hidden state: at least a hundred times what the order of float32 sums does."""
+
+FOREIGN_ERRORS = (
+    OSError, ValueError, TypeError, AttributeError, LookupError, RuntimeError, ImportError,
+    SafetensorError, StrictDataclassError,
+)  # fmt: skip
+"""What transformers stumbles over in a folder that it does not know."""
 
 
 class Int8Embedding(nn.Module):
@@ -104,7 +111,7 @@ class Backbone(nn.Module):
             _check_parity(self, source)
         except EmbodiedError as error:
             raise CheckpointError(f"{name!r} cannot be the language model: {error}") from error
-        except (ValueError, TypeError, AttributeError, LookupError, RuntimeError) as error:
+        except FOREIGN_ERRORS as error:
             # Foreign code: whatever it stumbles over, the model does not do what this class asks of one.
             family = source.config.model_type
             what = f"{family!r} is no plain stack of attention layers ({_first_line(error)})"
@@ -176,15 +183,17 @@ def config_from_dict(data: dict[str, Any]) -> PretrainedConfig:
     data = dict(data)
     try:
         return AutoConfig.for_model(data.pop("model_type"), **data)
-    except (KeyError, ValueError, TypeError) as error:
-        raise CheckpointError(f"the checkpoint names no known language model: {error}") from error
+    except FOREIGN_ERRORS as error:
+        raise CheckpointError(f"the checkpoint names no known language model: {_first_line(error)}") from error
 
 
 def load_tokenizer(name: str | Path, *, gguf_file: str | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer at a hub name or directory. Raises CheckpointError where there is none."""
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(name), gguf_file=gguf_file)
-    except (OSError, ValueError) as error:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            str(name), gguf_file=gguf_file, trust_remote_code=False
+        )
+    except FOREIGN_ERRORS as error:
         raise CheckpointError(f"no tokenizer at {name}: {_first_line(error)}") from error
     return tokenizer
 
@@ -221,6 +230,8 @@ def _first_layers(config: PretrainedConfig, layers: int) -> dict[str, Any]:
 
 def _first_line(error: Exception) -> str:
     """What a foreign error says first; it may go on for pages."""
+    if isinstance(error, KeyError):
+        return f"unknown {error}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(lines[: 2 if lines[0].endswith(":") else 1])
 
@@ -237,7 +248,7 @@ def _load_source(name: str, gguf_file: str | None) -> Any:
             trust_remote_code=False,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError, SafetensorError) as error:
+    except FOREIGN_ERRORS as error:
         raise CheckpointError(f"no causal language model at {name!r}: {_first_line(error)}") from error
     source, report = loaded
     if source.config.get_text_config() is not source.config:

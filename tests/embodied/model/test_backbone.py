@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers
@@ -151,6 +152,13 @@ def test_it_is_rebuilt_from_the_text_of_its_configuration(whole: Any, tmp_path: 
     assert json.dumps(rebuilt.config_dict()) == text
 
 
+def test_a_configuration_of_nothing_known_is_refused_in_one_line() -> None:
+    for data in ({"model_type": "nonsense"}, {"model_type": "llama", "hidden_size": "wide"}):
+        with pytest.raises(CheckpointError, match="names no known language model") as caught:
+            config_from_dict(data)
+        assert "\n" not in str(caught.value)
+
+
 @torch.no_grad()
 def test_hooks_see_every_layer_in_order_and_the_final_norm(whole: Any, tmp_path: Path) -> None:
     backbone = read(tmp_path / "lm")
@@ -204,6 +212,43 @@ def test_a_position_out_of_reach_is_refused(tmp_path: Path) -> None:
             run(backbone, torch.zeros(1, reach + 1, dtype=torch.long))
 
 
+def test_weights_in_a_gguf_file_are_read(tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    rng = np.random.default_rng(0)
+    writer = gguf.GGUFWriter(tmp_path / "tiny.gguf", "llama")
+    writer.add_context_length(64)
+    writer.add_embedding_length(32)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(48)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(4)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(1e4)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list([f"t{number}" for number in range(VOCABULARY)])
+    wide = {"token_embd": (VOCABULARY, 32), "output": (VOCABULARY, 32), "output_norm": (32,)}
+    for number in range(LAYERS):
+        layer = dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_output"), (32, 32))
+        layer |= {"attn_norm": (32,), "ffn_norm": (32,), "ffn_gate": (48, 32), "ffn_up": (48, 32), "ffn_down": (32, 48)}
+        wide |= {f"blk.{number}.{name}": shape for name, shape in layer.items()}
+    for name, shape in wide.items():
+        writer.add_tensor(f"{name}.weight", rng.normal(0.0, 0.3, shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    backbone = Backbone.from_causal_lm(str(tmp_path), layers=2, gguf_file="tiny.gguf").eval()
+    text = json.dumps(backbone.config_dict())
+    assert len(backbone.layers) == 2 and "quantization" not in text and str(tmp_path) not in text
+    rebuilt = Backbone(config_from_dict(json.loads(text)))
+    rebuilt.load_state_dict(backbone.state_dict())
+    with torch.no_grad():
+        assert torch.equal(run(rebuilt.eval(), IDS), run(backbone, IDS))
+    (tmp_path / "bad.gguf").write_bytes(b"no tensors")
+    with pytest.raises(CheckpointError, match="no causal language model"):
+        Backbone.from_causal_lm(str(tmp_path), layers=2, gguf_file="bad.gguf")
+
+
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "another width": ("OPTConfig", {**OPT, "word_embed_proj_dim": 16}, "words are 16 numbers wide and its layers 32"),
     "no norm": ("OPTConfig", {**OPT, "do_layer_norm_before": False}, "no norm after its last layer"),
@@ -248,6 +293,8 @@ def test_a_foreign_or_damaged_folder_is_refused_in_one_line(tmp_path: Path) -> N
     refused("lacks 1 of its weights: model.layers.1.mlp.up_proj.weight")
     refused("header")
     refused("no causal language model", model_type="vit")
+    refused("expected int, got str", hidden_size="wide")
+    refused("unknown 'loud'", hidden_act="loud")
     refused("no causal language model", model_type="nonsense")
     code = {"AutoConfig": "code.Config", "AutoModelForCausalLM": "code.Model"}
     refused("no causal language model", model_type="nonsense", auto_map=code)
