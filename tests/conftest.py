@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real processes on a ROS domain of their own, ended with the test that started them."""
+"""Real processes on a ROS domain of their own, ended with the test that started them; and tiny random models."""
+
+from __future__ import annotations
 
 import contextlib
 import os
@@ -13,8 +15,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from embodied.model.palme import Palme
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60.0
@@ -136,3 +144,63 @@ def wait_until() -> Callable[[Callable[[], bool]], None]:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture
+def tokenizer() -> PreTrainedTokenizerFast:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=backend)
+
+
+@pytest.fixture
+def make_tiny(tokenizer: PreTrainedTokenizerFast) -> Callable[..., Palme]:
+    """Builds a tiny model; the options are those of its configuration."""
+    import torch
+
+    torch.set_num_threads(1)  # for so little to do, threads only wait for each other
+    from transformers import LlamaConfig
+
+    from embodied.model.backbone import Backbone, Int8Embedding
+    from embodied.model.composition import PalmeConfig, PartConfig, SenseConfig
+    from embodied.model.encoders import ENCODERS
+    from embodied.model.encoders.mlp import MlpEncoder
+    from embodied.model.palme import Palme
+
+    if "object" not in ENCODERS:
+        # A sense of the test's own: as many tokens as there are objects.
+        class ObjectEncoder(MlpEncoder):
+            def forward(self, value: torch.Tensor) -> torch.Tensor:
+                return super().forward(value).squeeze(-2)
+
+        ENCODERS.register("object", ObjectEncoder)
+
+    def build(**options: Any) -> Palme:
+        torch.manual_seed(0)
+        config = LlamaConfig(
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            vocab_size=len(tokenizer),
+        )
+        backbone = Backbone(config, Int8Embedding.quantise(torch.randn(len(tokenizer), 32)))
+        senses = {
+            "front": SenseConfig(PartConfig("conv", {"size_px": 32, "width": 8})),
+            "state": SenseConfig(PartConfig("mlp", {"size": 8, "hidden": 16}), reading="joints"),
+            "objects": SenseConfig(PartConfig("object", {"size": 5, "hidden": 16})),
+        }
+        return Palme(PalmeConfig(**{"senses": senses} | options), backbone, tokenizer).eval()
+
+    return build
+
+
+@pytest.fixture
+def tiny(make_tiny: Callable[..., Palme]) -> Palme:
+    return make_tiny()

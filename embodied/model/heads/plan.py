@@ -65,7 +65,7 @@ class PlanHead(Head):
                 score = score * torch.tensor(affordance, device=score.device)
                 probability = score / score.sum()
                 best = int(probability.argmax())
-                confidence *= float(probability[best])
+                confidence *= float(probability[best].detach())
             chosen = [ids[best]]
             node = node.children[ids[best]]
             while len(node.children) == 1:
