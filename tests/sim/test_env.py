@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gymnasium environments: gymnasium's own checks, equal seeds, and that every task can be done."""
 
+import copy
+import pickle
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +14,14 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from embodied.arm import ARMS, arm_model
-from embodied.environments import environment_id, task_names
+from embodied.environments import MAX_STEPS, environment_id, make_environment, task_names
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.motion.actions import ACTION_MODES, EE_DELTA_NAMES, ActionChunk, to_chunk
 from embodied.motion.hand import HandPose, turn_between
 from embodied.motion.skills import SkillCall
 from embodied.policy import make_policy
 from embodied.types import Instruction
-from sim.env import MAX_STEPS, TabletopEnv
+from sim.env import TabletopEnv
 from sim.tasks import TABLETOP, TASKS
 
 PANDA = arm_model("panda")
@@ -172,11 +174,102 @@ def test_a_place_out_of_reach_moves_nothing_and_is_told(make: Make) -> None:
     assert "outside of the reach" in info["refused"]
     assert same(before, after)
     assert not terminated
-    assert not truncated
-    for step in range(2, MAX_STEPS["skill"] + 1):
-        *_, truncated, info = env.step(env.skills.encode(call))
-        assert truncated is (step == MAX_STEPS["skill"])
-    assert not info["is_success"]
+    assert not truncated and not info["is_success"]
+
+
+@pytest.mark.parametrize(
+    ("build", "steps"),
+    [
+        (lambda: gymnasium.make(environment_id("touch"), cameras=()), MAX_STEPS["ee_delta"]),
+        (lambda: make_environment("touch", cameras=()), MAX_STEPS["ee_delta"]),
+        (lambda: make_environment("touch", cameras=(), action_mode="joint"), MAX_STEPS["joint"]),
+        (lambda: make_environment("touch", cameras=(), action_mode="skill"), MAX_STEPS["skill"]),
+        (lambda: make_environment("touch", cameras=(), action_mode="skill", max_episode_steps=3), 3),
+    ],
+)
+def test_an_episode_is_cut_off_by_the_limit_of_its_spec_and_by_nothing_else(build: Any, steps: int) -> None:
+    with build() as env:
+        assert env.spec.max_episode_steps == steps
+        if env.unwrapped.action_mode != "skill":
+            return  # hundreds of steps show no more than a few
+        env.reset(seed=0)
+        call = SkillCall(skill="pick", points_m=np.array([[2.0, 0.0, 0.02]]))
+        cut = [env.step(env.unwrapped.skills.encode(call))[3] for _ in range(steps)]
+        assert cut == [False] * (steps - 1) + [True]
+
+
+def test_a_dense_reward_is_the_task_s_and_a_success_is_worth_one(make: Make) -> None:
+    env = make("pick_up", action_mode="ee_delta", cameras=(), reward_type="dense")
+    env.reset(seed=0)
+    rewards = []
+    for action in to_chunk(env.model, oracle_call(env), HOME, 0.08).ee_delta:
+        _, reward, terminated, _, info = env.step(action)
+        hand = env.model.chain.forward(env.world.joint_state()[0])[:3, 3]
+        assert reward == env.task.dense_reward(env.episode, env.scene_state(), hand)
+        rewards.append(reward)
+        if terminated:
+            break
+    assert info["is_success"] and rewards[-1] == 1.0
+    assert all(-1.0 <= reward < 0.0 for reward in rewards[:-1])
+    assert rewards[-2] > rewards[0]
+
+
+def pickled(env: Any) -> Any:
+    return pickle.loads(pickle.dumps(env))  # noqa: S301, our own bytes
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, pickled])
+@pytest.mark.parametrize("action_mode", ACTION_MODES)
+def test_a_copy_lives_in_a_world_of_its_own(how: Any, action_mode: str) -> None:
+    with gymnasium.make(
+        environment_id("stack"), cameras=("front",), picture_size_px=16, action_mode=action_mode
+    ) as env:
+        env.reset(seed=3, options={"swap": True})
+        env.action_space.seed(0)
+        for _ in range(2):
+            env.step(env.action_space.sample())
+        before = env.unwrapped.observe()
+        with how(env) as twin:
+            assert twin.unwrapped is not env.unwrapped and twin.spec.id == env.spec.id
+            assert twin.unwrapped.episode.instruction == env.unwrapped.episode.instruction
+            action = env.action_space.sample()
+            for _ in range(3):
+                twin_seen, *twin_rest = twin.step(action)
+            after = env.unwrapped.observe()
+            assert np.array_equal(before.joint_position_rad, after.joint_position_rad), "the original stands still"
+            assert before.stamp_s == after.stamp_s < twin.unwrapped.time_s
+            for _ in range(3):
+                seen, *rest = env.step(action)
+            assert same(seen, twin_seen) and rest == twin_rest, "what is done again comes out again"
+            assert env.unwrapped.np_random.random() == twin.unwrapped.np_random.random()
+        env.step(action)  # its physics outlives the copy's
+
+
+def test_an_environment_that_was_never_reset_can_be_copied() -> None:
+    with TabletopEnv("touch", cameras=(), action_mode="joint") as env, copy.deepcopy(env) as twin:
+        assert (twin.task.name, twin.action_mode) == ("touch", "joint")
+        seen, _ = env.reset(seed=1)
+        assert same(seen, twin.reset(seed=1)[0])
+
+
+def test_vector_environments_in_processes_tell_the_right_words() -> None:
+    def instructions(mode: str) -> list[tuple[str, ...]]:
+        settings = {"cameras": (), "action_mode": "joint", "max_episode_steps": 2}
+        told = []
+        vec = gymnasium.make_vec(environment_id("touch"), num_envs=3, vectorization_mode=mode, **settings)
+        try:
+            vec.action_space.seed(0)
+            told.append(vec.reset(seed=[1, 2, 3])[0]["instruction"])
+            # Two steps end the episode, and the third begins another.
+            told += [vec.step(vec.action_space.sample())[0]["instruction"] for _ in range(3)]
+        finally:
+            vec.close()
+        return told
+
+    one, other = instructions("sync"), instructions("async")
+    assert one == other
+    assert len(set(one[0])) == 3 and one[0] == one[2] and one[3] != one[0]
+    assert all(isinstance(words, tuple) for words in other), "what was told does not change later"
 
 
 def test_the_hand_stays_in_its_workspace(make: Make) -> None:
@@ -226,6 +319,7 @@ def test_wrong_names_are_answered_with_the_right_ones(make: Make) -> None:
     for options, expected in (
         ({"action_mode": "ee_dleta"}, "ee_delta"),
         ({"split": "sen"}, "seen"),
+        ({"reward_type": "dens"}, "dense"),
         ({"cameras": ("frnt",)}, "front"),
         ({"render_mode": "rgb"}, "rgb_array"),
         ({"arm": "pandas"}, "panda"),
