@@ -71,7 +71,7 @@ def make_environment(task: str, **options: Any) -> Any:
     import gymnasium
 
     check_task(task)
-    mode = options.get("action_mode")
+    mode = str(options.get("action_mode"))
     limit = {"max_episode_steps": MAX_STEPS[mode]} if mode in MAX_STEPS else {}
     return gymnasium.make(environment_id(task), **(limit | options))
 

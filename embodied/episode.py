@@ -97,12 +97,14 @@ class EnvironmentArm:
     def _actions(self, motion: Motion, observation: Observation) -> Any:
         mode = self.env.unwrapped.action_mode
         if mode == "joint":
-            return joint_rows(motion.plan(self.model, observation.joint_position_rad, observation.gripper_width_m))
+            return joint_rows(
+                motion.plan(self.model, observation.joints.position_rad, observation.joints.gripper_width_m)
+            )
         if isinstance(motion, SkillCall) and mode == "skill":
             return [self.env.unwrapped.skills.encode(motion)]
         if isinstance(motion, SkillCall) and mode == "ee_delta":
-            start = HandPose.from_matrix(self.model.chain.forward(observation.joint_position_rad))
-            motion = to_chunk(self.model, motion, start, observation.gripper_width_m)
+            start = HandPose.from_matrix(self.model.chain.forward(observation.joints.position_rad))
+            motion = to_chunk(self.model, motion, start, observation.joints.gripper_width_m)
         if isinstance(motion, ActionChunk) and mode == "ee_delta":
             return list(motion.ee_delta)
         raise EmbodiedError(

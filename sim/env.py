@@ -16,8 +16,7 @@ from embodied.motion.actions import ACTION_MODES, SKILL_LIST, SkillActions, fini
 from embodied.motion.hand import HandPose
 from embodied.types import Float, Motion, ObjectState, Observation
 from sim.arm import SETTLE_STEPS, SimArm
-from sim.scene import CAMERAS
-from sim.spaces import LARGEST, Words, action_space, observed, state_bound
+from sim.spaces import LARGEST, Words, action_space, observed, shown, state_bound
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
@@ -39,9 +38,10 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     `action_mode`: "ee_delta" (10 Hz; dx, dy, dz in m, a rotation vector rx, ry, rz in rad, and the gripper
     from -1 closed to 1 open), "joint" (10 Hz; N joint angles in rad and the width between the fingers in m)
-    or "skill" (one step runs one of `skills`, a fixed list, to its end). The observation holds a picture per
-    camera (by default all of the arm's), the `state` (N joint angles, N joint velocities, gripper width, tool
-    centre point x, y, z, yaw) and the instruction.
+    or "skill" (one step runs one of `skills`, a fixed list, to its end). The observation holds the `senses` by
+    name (by default the arm's cameras; see `sim.senses`): a picture (S, S, 3), a depth (S, S) in m, a few
+    numbers; the `state` (N joint angles, N joint velocities, gripper width, tool centre point x, y, z, yaw);
+    and the instruction.
 
     Success ends the episode. `reward_type`: "sparse" (1.0 on success and 0.0 otherwise) or "dense" (1.0 on
     success, and before it from -1 to 0, the nearer the better: see `Task.dense_reward`).
@@ -54,7 +54,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     state; what was done there by other ways than `reset` and `step` is not in it.
     """
 
-    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012, gymnasium's form
+    metadata = {  # noqa: RUF012, gymnasium's form
+        "render_modes": ["human", "rgb_array", "depth_array"],
+        "render_fps": CONTROL_HZ,
+    }
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         """Kept, so that a copy of any subclass is made as the original was."""
@@ -70,7 +74,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         action_mode: str = "ee_delta",
         reward_type: str = "sparse",
         split: str = "seen",
-        cameras: Sequence[str] | None = None,
+        senses: Sequence[str] | None = None,
         picture_size_px: int = 224,
         skills: Sequence[str] = SKILL_LIST,
         render_mode: str | None = None,
@@ -84,15 +88,13 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.render_mode = render_mode
         self.split = check_split(split)
         self.model = arm_model(arm)
-        cameras = self.model.cameras if cameras is None else cameras
-        for camera in cameras:
-            check_name("camera", camera, CAMERAS)
+        senses = self.model.cameras if senses is None else senses
         self.skills = SkillActions(tuple(skills))
         self.task: Task = make_task(task)
         self._home_task = self.task
         self.world = World(self.model, gui=render_mode == "human", stock_visuals=stock_visuals)
-        self.arm = SimArm(self.world, cameras, picture_size_px)
-        seen = observed(self.model, cameras, picture_size_px)
+        self.arm = SimArm(self.world, senses, picture_size_px)
+        seen = observed(self.model, senses, picture_size_px)
         self.observation_space = spaces.Dict({**seen, "instruction": Words()})
         self.action_space = action_space(self.model, action_mode, self.skills)
         self._episode: Episode | None = None
@@ -208,10 +210,14 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         return SceneState(objects=self.world.objects(), held=self.world.held(), touched=self.world.touched())
 
     def render(self) -> Any:
-        """The front camera's picture (S, S, 3) in mode "rgb_array"; None otherwise."""
-        if self.render_mode != "rgb_array":
-            return None
-        return self.world.render("front", self.arm.picture_size_px).rgb
+        """What the front camera sees: its picture (S, S, 3) in mode "rgb_array", float32 metres (S, S) in mode
+        "depth_array"; None otherwise.
+        """
+        if self.render_mode == "rgb_array":
+            return self.world.render("front", self.arm.picture_size_px).rgb
+        if self.render_mode == "depth_array":
+            return self.world.depth("front", self.arm.picture_size_px).depth_m
+        return None
 
     def close(self) -> None:
         """Free the physics client; closing twice is fine."""
@@ -224,14 +230,12 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def _observation(self) -> dict[str, Any]:
         seen = self.arm.observe()
-        hand = self._hand()
-        place = [seen.gripper_width_m, *hand.position_m, hand.yaw_rad]
-        state = np.concatenate([seen.joint_position_rad, seen.joint_velocity_rad_s, place])
-        # Copies: callers keep and change what they got, and a refused step shows the same frame again.
-        pictures = {name: frame.rgb.copy() for name, frame in seen.cameras.items()}
+        joints, hand = seen.joints, self._hand()
+        place = [joints.gripper_width_m, *hand.position_m, hand.yaw_rad]
+        state = np.concatenate([joints.position_rad, joints.velocity_rad_s, place])
         bound = state_bound(self.model)
         return {
-            **pictures,
+            **{name: shown(seen.readings[name]) for name in self.arm.senses},
             "state": np.clip(state, -bound, bound).astype(np.float32),
             **self._command(),
         }

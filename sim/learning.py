@@ -21,8 +21,8 @@ class LearningEnv(TabletopEnv):
     """A `TabletopEnv` whose command is two places, as the simulator knows them, and whose actions are in [-1, 1].
 
     The observation holds the `state` of `TabletopEnv`, `target_m` (3,) where the thing that the command
-    names is now, `goal_m` (3,) where it should end, and a picture per camera (by default there is none, so
-    nothing is drawn). An action goes from the lowest (-1) to the highest (1) of what `action_mode` takes.
+    names is now, `goal_m` (3,) where it should end, and the `senses` by name (by default none, so that nothing
+    is drawn). An action goes from the lowest (-1) to the highest (1) of what `action_mode` takes.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class LearningEnv(TabletopEnv):
         *,
         action_mode: str = "ee_delta",
         reward_type: str = "dense",
-        cameras: Sequence[str] = (),
+        senses: Sequence[str] = (),
         picture_size_px: int = 84,
         **options: Any,
     ) -> None:
@@ -40,7 +40,7 @@ class LearningEnv(TabletopEnv):
             task,
             action_mode=action_mode,
             reward_type=reward_type,
-            cameras=cameras,
+            senses=senses,
             picture_size_px=picture_size_px,
             **options,
         )
@@ -49,7 +49,7 @@ class LearningEnv(TabletopEnv):
         self._low, self._high = taken.low.astype(np.float64), taken.high.astype(np.float64)
         self.action_space = spaces.Box(-1.0, 1.0, taken.shape, dtype=np.float32)
         place = spaces.Box(-_FAR_M, _FAR_M, (3,), dtype=np.float32)
-        seen = observed(self.model, cameras, picture_size_px)
+        seen = observed(self.model, senses, picture_size_px)
         self.observation_space = spaces.Dict({**seen, "target_m": place, "goal_m": place})
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:

@@ -2,16 +2,19 @@
 """The spaces of the tabletop: what its environments show and take."""
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector.utils import read_from_shared_memory
+from numpy.typing import NDArray
 
 from embodied.arm import ArmModel
 from embodied.motion.actions import MAX_STEP_M, MAX_TURN_RAD, SkillActions
-from embodied.types import Float
+from embodied.types import Depth, Float, Picture, Reading, Vector
+from sim.scene import CAMERAS
+from sim.senses import SENSORS, check_sense
 
 LARGEST: Float = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3 + [1.0])
 """Of each number of an `ee_delta` action."""
@@ -35,9 +38,8 @@ class _SharedWords(Sequence[str]):
         self._space, self._memory, self._count = space, memory, count
 
     def _now(self) -> tuple[str, ...]:
-        read = read_from_shared_memory.dispatch(spaces.Text)
-        words: tuple[str, ...] = read(self._space, self._memory, self._count)
-        return words
+        read: Callable[..., Any] = read_from_shared_memory.dispatch(spaces.Text)
+        return tuple(read(self._space, self._memory, self._count))
 
     def __len__(self) -> int:
         return self._count
@@ -81,8 +83,27 @@ def state_bound(model: ArmModel) -> Float:
     return np.concatenate([position, velocity, [0.1], [2.0] * 3, [4.0]])
 
 
-def observed(model: ArmModel, cameras: Sequence[str], size_px: int) -> dict[str, spaces.Space[Any]]:
-    """The spaces of the pictures (S, S, 3) and of the state."""
-    picture = spaces.Box(0, 255, (size_px, size_px, 3), dtype=np.uint8)
+def observed(model: ArmModel, senses: Sequence[str], size_px: int) -> dict[str, spaces.Space[Any]]:
+    """The spaces of what is sensed, by name, and of the state."""
     bound = state_bound(model).astype(np.float32)
-    return {**dict.fromkeys(cameras, picture), "state": spaces.Box(-bound, bound, dtype=np.float32)}
+    return {**{name: _sensed(name, size_px) for name in senses}, "state": spaces.Box(-bound, bound, dtype=np.float32)}
+
+
+def _sensed(name: str, size_px: int) -> spaces.Box:
+    check_sense(name)
+    if name in CAMERAS:
+        return spaces.Box(0, 255, (size_px, size_px, 3), dtype=np.uint8)
+    if name not in SENSORS:
+        return spaces.Box(0.0, np.inf, (size_px, size_px), dtype=np.float32)
+    sensor = SENSORS.get(name)
+    return spaces.Box(-sensor.bound, sensor.bound, (len(sensor.names),), dtype=np.float32)
+
+
+def shown(reading: Reading) -> NDArray[Any]:
+    """What an observation tells of a reading: a copy, for callers keep and change what they got."""
+    if isinstance(reading, Picture):
+        return reading.rgb.copy()
+    if isinstance(reading, Depth):
+        return reading.depth_m.copy()
+    assert isinstance(reading, Vector), reading
+    return reading.values.astype(np.float32)

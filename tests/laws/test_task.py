@@ -58,7 +58,7 @@ def test_the_oracle_clears_the_zone_through_the_evaluation(tmp_path: Path) -> No
 
 
 def test_gymnasium_knows_it_by_its_id() -> None:
-    env = gymnasium.make("Embodied/ClearZone-v0", cameras=())
+    env = gymnasium.make("Embodied/ClearZone-v0", senses=())
     _, info = env.reset(seed=3)
     assert not info["is_success"]
     assert "clear" in env.unwrapped.episode.instruction or "take" in env.unwrapped.episode.instruction

@@ -35,7 +35,7 @@ def make() -> Iterator[Make]:
     made: list[TabletopEnv] = []
 
     def build(task: str = "put_in_bowl", **options: Any) -> TabletopEnv:
-        options = {"cameras": ("front",), "picture_size_px": 32, **options}
+        options = {"senses": ("front",), "picture_size_px": 32, **options}
         env = gymnasium.make(environment_id(task), **options).unwrapped
         assert isinstance(env, TabletopEnv)
         made.append(env)
@@ -66,7 +66,7 @@ def test_every_task_has_an_id() -> None:
 @pytest.mark.parametrize("task", [*TASKS])
 @pytest.mark.parametrize("action_mode", ACTION_MODES)
 def test_gymnasium_finds_nothing_wrong(make: Make, task: str, action_mode: str) -> None:
-    env = make(task, action_mode=action_mode, cameras=("front", "wrist"))
+    env = make(task, action_mode=action_mode, senses=("front", "wrist"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message=".*symmetric and normalized space.*")
@@ -74,31 +74,31 @@ def test_gymnasium_finds_nothing_wrong(make: Make, task: str, action_mode: str) 
     assert env.episode.task == task
 
 
-def test_an_environment_has_the_cameras_of_its_arm_unless_it_is_told(make: Make, tmp_path: Path) -> None:
+def test_an_environment_has_the_senses_of_its_arm_unless_it_is_told(make: Make, tmp_path: Path) -> None:
     file = tmp_path / "one_eyed.yaml"
     text = PANDA_FILE.read_text().replace("cameras: [front, wrist]", "cameras: [front]")
     file.write_text(text.replace("urdf: ", f"urdf: {PANDA_FILE.parent}/"))
     for arm, cameras in (("panda", {"front", "wrist"}), (str(file), {"front"})):
-        env = make("touch", arm=arm, cameras=None)
+        env = make("touch", arm=arm, senses=None)
         seen, _ = env.reset(seed=0)
         assert set(seen) == set(env.observation_space) == {*cameras, "state", "instruction"}
 
 
 @pytest.mark.parametrize("task", TABLETOP)
 def test_the_oracle_solves_every_family(make: Make, task: str) -> None:
-    env = make(task, action_mode="skill", cameras=())
+    env = make(task, action_mode="skill", senses=())
     for seed in range(5):
         env.reset(seed=seed)
         _, reward, terminated, truncated, info = env.step(env.skills.encode(oracle_call(env)))
         assert info["is_success"], (seed, info)
         assert (reward, terminated, truncated, info["score"]) == (1.0, True, False, 1.0)
         # The arm is back where it hides nothing.
-        assert np.abs(env.observe().joint_position_rad - env.model.home_rad).max() < 0.02
+        assert np.abs(env.observe().joints.position_rad - env.model.home_rad).max() < 0.02
 
 
 @pytest.mark.parametrize("task", TABLETOP)
 def test_the_oracle_solves_every_family_in_small_steps(make: Make, task: str) -> None:
-    env = make(task, action_mode="ee_delta", cameras=())
+    env = make(task, action_mode="ee_delta", senses=())
     for seed in range(2):
         env.reset(seed=seed)
         info: dict[str, Any] = {}
@@ -131,7 +131,7 @@ def test_equal_seeds_and_actions_give_equal_episodes(make: Make, action_mode: st
 
 
 def test_a_skill_repeats_to_the_last_bit(make: Make) -> None:
-    env = make("stack", action_mode="skill", cameras=())
+    env = make("stack", action_mode="skill", senses=())
     ends = []
     for _ in range(2):
         env.reset(seed=4)
@@ -180,11 +180,11 @@ def test_a_place_out_of_reach_moves_nothing_and_is_told(make: Make) -> None:
 @pytest.mark.parametrize(
     ("build", "steps"),
     [
-        (lambda: gymnasium.make(environment_id("touch"), cameras=()), MAX_STEPS["ee_delta"]),
-        (lambda: make_environment("touch", cameras=()), MAX_STEPS["ee_delta"]),
-        (lambda: make_environment("touch", cameras=(), action_mode="joint"), MAX_STEPS["joint"]),
-        (lambda: make_environment("touch", cameras=(), action_mode="skill"), MAX_STEPS["skill"]),
-        (lambda: make_environment("touch", cameras=(), action_mode="skill", max_episode_steps=3), 3),
+        (lambda: gymnasium.make(environment_id("touch"), senses=()), MAX_STEPS["ee_delta"]),
+        (lambda: make_environment("touch", senses=()), MAX_STEPS["ee_delta"]),
+        (lambda: make_environment("touch", senses=(), action_mode="joint"), MAX_STEPS["joint"]),
+        (lambda: make_environment("touch", senses=(), action_mode="skill"), MAX_STEPS["skill"]),
+        (lambda: make_environment("touch", senses=(), action_mode="skill", max_episode_steps=3), 3),
     ],
 )
 def test_an_episode_is_cut_off_by_the_limit_of_its_spec_and_by_nothing_else(build: Any, steps: int) -> None:
@@ -199,7 +199,7 @@ def test_an_episode_is_cut_off_by_the_limit_of_its_spec_and_by_nothing_else(buil
 
 
 def test_a_dense_reward_is_the_task_s_and_a_success_is_worth_one(make: Make) -> None:
-    env = make("pick_up", action_mode="ee_delta", cameras=(), reward_type="dense")
+    env = make("pick_up", action_mode="ee_delta", senses=(), reward_type="dense")
     env.reset(seed=0)
     rewards = []
     for action in to_chunk(env.model, oracle_call(env), HOME, 0.08).ee_delta:
@@ -221,9 +221,7 @@ def pickled(env: Any) -> Any:
 @pytest.mark.parametrize("how", [copy.deepcopy, pickled])
 @pytest.mark.parametrize("action_mode", ACTION_MODES)
 def test_a_copy_lives_in_a_world_of_its_own(how: Any, action_mode: str) -> None:
-    with gymnasium.make(
-        environment_id("stack"), cameras=("front",), picture_size_px=16, action_mode=action_mode
-    ) as env:
+    with gymnasium.make(environment_id("stack"), senses=("front",), picture_size_px=16, action_mode=action_mode) as env:
         env.reset(seed=3, options={"swap": True})
         env.action_space.seed(0)
         for _ in range(2):
@@ -236,7 +234,7 @@ def test_a_copy_lives_in_a_world_of_its_own(how: Any, action_mode: str) -> None:
             for _ in range(3):
                 twin_seen, *twin_rest = twin.step(action)
             after = env.unwrapped.observe()
-            assert np.array_equal(before.joint_position_rad, after.joint_position_rad), "the original stands still"
+            assert np.array_equal(before.joints.position_rad, after.joints.position_rad), "the original stands still"
             assert before.stamp_s == after.stamp_s < twin.unwrapped.time_s
             for _ in range(3):
                 seen, *rest = env.step(action)
@@ -246,7 +244,7 @@ def test_a_copy_lives_in_a_world_of_its_own(how: Any, action_mode: str) -> None:
 
 
 def test_an_environment_that_was_never_reset_can_be_copied() -> None:
-    with TabletopEnv("touch", cameras=(), action_mode="joint") as env, copy.deepcopy(env) as twin:
+    with TabletopEnv("touch", senses=(), action_mode="joint") as env, copy.deepcopy(env) as twin:
         assert (twin.task.name, twin.action_mode) == ("touch", "joint")
         seen, _ = env.reset(seed=1)
         assert same(seen, twin.reset(seed=1)[0])
@@ -254,7 +252,7 @@ def test_an_environment_that_was_never_reset_can_be_copied() -> None:
 
 def test_vector_environments_in_processes_tell_the_right_words() -> None:
     def instructions(mode: str) -> list[tuple[str, ...]]:
-        settings = {"cameras": (), "action_mode": "joint", "max_episode_steps": 2}
+        settings = {"senses": (), "action_mode": "joint", "max_episode_steps": 2}
         told = []
         vec = gymnasium.make_vec(environment_id("touch"), num_envs=3, vectorization_mode=mode, **settings)
         try:
@@ -273,7 +271,7 @@ def test_vector_environments_in_processes_tell_the_right_words() -> None:
 
 
 def test_the_hand_stays_in_its_workspace(make: Make) -> None:
-    env = make(action_mode="ee_delta", cameras=())
+    env = make(action_mode="ee_delta", senses=())
     env.reset(seed=0)
     for _ in range(14):
         obs, *_ = env.step(np.array([0.0, 0.0, -0.05, 0.0, 0.0, 0.0, -1.0], dtype=np.float32))
@@ -282,7 +280,7 @@ def test_the_hand_stays_in_its_workspace(make: Make) -> None:
 
 
 def test_joints_go_where_they_are_told(make: Make) -> None:
-    env = make(action_mode="joint", cameras=())
+    env = make(action_mode="joint", senses=())
     env.reset(seed=0)
     goal = env.model.home_rad + np.array([0.2, -0.1, 0.1, 0.1, 0.0, 0.1, -0.3])
     for _ in range(5):
@@ -292,7 +290,7 @@ def test_joints_go_where_they_are_told(make: Make) -> None:
 
 
 def test_swap_asks_for_something_else_in_the_same_scene(make: Make) -> None:
-    env = make(action_mode="skill", cameras=())
+    env = make(action_mode="skill", senses=())
     _, info = env.reset(seed=1, options={"swap": True})
     assert info["original_success"] is False
     *_, info = env.step(env.skills.encode(oracle_call(env)))
@@ -320,7 +318,7 @@ def test_wrong_names_are_answered_with_the_right_ones(make: Make) -> None:
         ({"action_mode": "ee_dleta"}, "ee_delta"),
         ({"split": "sen"}, "seen"),
         ({"reward_type": "dens"}, "dense"),
-        ({"cameras": ("frnt",)}, "front"),
+        ({"senses": ("frnt",)}, "front"),
         ({"render_mode": "rgb"}, "rgb_array"),
         ({"arm": "pandas"}, "panda"),
     ):
@@ -338,8 +336,28 @@ def test_the_picture_to_show_is_the_front_camera(make: Make) -> None:
     assert np.array_equal(env.render(), obs["front"])
 
 
+def test_the_depth_to_show_is_the_front_camera_s(make: Make) -> None:
+    env = make(render_mode="depth_array", senses=("front_depth",))
+    obs, _ = env.reset(seed=0)
+    shown = env.render()
+    assert shown.shape == (32, 32) and shown.dtype == np.float32
+    assert np.array_equal(shown, obs["front_depth"])
+    assert 0.2 < shown[np.isfinite(shown)].min() < shown[16, 16] < 3.0
+
+
+def test_an_observation_holds_the_senses_that_were_asked_for(make: Make) -> None:
+    env = make("pick_up", action_mode="skill", senses=("wrist", "wrist_depth", "touch", "force"))
+    obs, _ = env.reset(seed=0)
+    assert set(obs) == set(env.observation_space) == {*env.arm.senses, "state", "instruction"}
+    assert not obs["touch"].any()
+    obs, *_ = env.step(env.skills.encode(oracle_call(env)))
+    assert env.observation_space.contains(obs)
+    assert (obs["touch"] > 0.5).all(), "both fingers press on what they hold"
+    assert env.observation_space["touch"].shape == (2,) and env.observation_space["force"].shape == (3,)
+
+
 def test_chunks_are_actions_as_they_are(make: Make) -> None:
-    env = make(action_mode="ee_delta", cameras=())
+    env = make(action_mode="ee_delta", senses=())
     env.reset(seed=0)
     row = [0.03, 0.02, -0.04, 0.0, 0.0, 0.1, 1.0]
     chunk = ActionChunk(ee_delta=np.array([row] * 4, dtype=np.float32))
@@ -352,7 +370,7 @@ def test_chunks_are_actions_as_they_are(make: Make) -> None:
 
 @pytest.mark.parametrize("axis", range(3))
 def test_a_turn_is_about_an_axis_of_the_world(make: Make, axis: int) -> None:
-    env = make(action_mode="ee_delta", cameras=())
+    env = make(action_mode="ee_delta", senses=())
     env.reset(seed=0)
     action = np.zeros(7, dtype=np.float32)
     action[3 + axis] = 0.1
@@ -360,13 +378,13 @@ def test_a_turn_is_about_an_axis_of_the_world(make: Make, axis: int) -> None:
         env.step(action)
     env.step(np.zeros(7, dtype=np.float32))
     wanted = HOME.turned(np.eye(3)[axis], 0.3)
-    hand = HandPose.from_matrix(env.model.chain.forward(env.observe().joint_position_rad))
+    hand = HandPose.from_matrix(env.model.chain.forward(env.observe().joints.position_rad))
     assert turn_between(hand.orientation, wanted.orientation) < 0.02
     assert np.allclose(hand.position_m, wanted.position_m, atol=0.003)
 
 
 def test_steps_beyond_the_largest_are_cut_off(make: Make) -> None:
-    env = make(action_mode="ee_delta", cameras=())
+    env = make(action_mode="ee_delta", senses=())
     ends = []
     for size in (1.0, 9.0):
         env.reset(seed=0)
@@ -395,7 +413,7 @@ def test_every_arm_has_spaces_of_its_own(make: Make, arm: str, action_mode: str)
 
 @pytest.mark.parametrize("task", TABLETOP)
 def test_the_oracle_solves_every_family_with_the_other_arm(make: Make, task: str) -> None:
-    env = make(task, arm="ur5e", action_mode="skill", cameras=())
+    env = make(task, arm="ur5e", action_mode="skill", senses=())
     for seed in range(2):
         env.reset(seed=seed)
         *_, info = env.step(env.skills.encode(oracle_call(env)))
@@ -403,7 +421,7 @@ def test_the_oracle_solves_every_family_with_the_other_arm(make: Make, task: str
 
 
 def test_an_environment_keeps_the_skills_that_it_was_made_with(make: Make) -> None:
-    env = make(action_mode="skill", skills=("touch", "home"), cameras=())
+    env = make(action_mode="skill", skills=("touch", "home"), senses=())
     assert env.action_space["skill"].n == 2
     assert env.action_space["points_m"].shape == (1, 3)
     env.reset(seed=0)
@@ -417,7 +435,7 @@ def test_an_environment_keeps_the_skills_that_it_was_made_with(make: Make) -> No
 
 
 def test_what_the_fingers_felt_is_told(make: Make) -> None:
-    env = make("pick_up", action_mode="skill", cameras=())
+    env = make("pick_up", action_mode="skill", senses=())
     _, info = env.reset(seed=0)
     assert info["narrowest_m"] == pytest.approx(0.08, abs=2e-3)
     *_, info = env.step(env.skills.encode(oracle_call(env)))

@@ -53,7 +53,7 @@ def test_the_places_are_those_of_the_thing_and_of_its_goal() -> None:
 
 
 def test_cameras_are_there_for_those_who_ask() -> None:
-    with LearningEnv("touch", cameras=("front",), picture_size_px=16) as env:
+    with LearningEnv("touch", senses=("front",), picture_size_px=16) as env:
         seen, _ = env.reset(seed=0)
         assert seen["front"].shape == (16, 16, 3) and env.observation_space.contains(seen)
 
