@@ -15,6 +15,7 @@ from embodied.errors import EmbodiedError
 from embodied.motion.actions import CHUNK_RATE_HZ, ActionChunk, to_chunk
 from embodied.motion.hand import HandPose
 from embodied.motion.path import TimedPath
+from embodied.motion.raw import ACTION_LOWER, ACTION_UPPER, RawActions
 from embodied.motion.skills import SkillCall
 from embodied.run import ATTEMPTS, Agent, Hooks
 from embodied.types import Decision, JointTrajectory, Motion, Observation
@@ -45,14 +46,14 @@ the info that came of it and whether the episode is over."""
 
 
 class EnvironmentArm:
-    """An arm behind the steps of a gymnasium environment in the mode `skill`, `ee_delta` or `joint`.
+    """An arm behind the steps of a gymnasium environment in the mode `skill`, `ee_delta`, `joint` or `raw`.
 
     `ends_at_success`: whether a terminated episode is over; otherwise the agent decides when it is done.
     """
 
     def __init__(self, env: Any, *, recorder: Recorder | None = None, ends_at_success: bool = True) -> None:
         self.env = env
-        self.model: ArmModel = env.unwrapped.model
+        self.model: ArmModel | None = env.unwrapped.model
         self._recorder, self._ends_at_success = recorder, ends_at_success
         self.steps = 0
         self._seen: Any = None
@@ -95,16 +96,22 @@ class EnvironmentArm:
         """Between steps nothing moves."""
 
     def _actions(self, motion: Motion, observation: Observation) -> Any:
-        mode = self.env.unwrapped.action_mode
-        if mode == "joint":
-            return joint_rows(
-                motion.plan(self.model, observation.joints.position_rad, observation.joints.gripper_width_m)
+        mode, model = self.env.unwrapped.action_mode, self.model
+        if model is None:
+            if isinstance(motion, RawActions):
+                return list(motion.rows)
+            raise EmbodiedError(
+                f"the policy answers with a {type(motion).__name__}, and this environment knows no arm: it takes "
+                f"RawActions, within the readings {ACTION_LOWER} and {ACTION_UPPER}"
             )
+        joints = observation.joints
+        if mode == "joint":
+            return joint_rows(motion.plan(model, joints.position_rad, joints.gripper_width_m))
         if isinstance(motion, SkillCall) and mode == "skill":
             return [self.env.unwrapped.skills.encode(motion)]
         if isinstance(motion, SkillCall) and mode == "ee_delta":
-            start = HandPose.from_matrix(self.model.chain.forward(observation.joints.position_rad))
-            motion = to_chunk(self.model, motion, start, observation.joints.gripper_width_m)
+            start = HandPose.from_matrix(model.chain.forward(joints.position_rad))
+            motion = to_chunk(model, motion, start, joints.gripper_width_m)
         if isinstance(motion, ActionChunk) and mode == "ee_delta":
             return list(motion.ee_delta)
         raise EmbodiedError(
