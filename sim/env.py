@@ -43,8 +43,8 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     numbers; the `state` (N joint angles, N joint velocities, gripper width, tool centre point x, y, z, yaw);
     and the instruction.
 
-    Success ends the episode. `reward_type`: "sparse" (1.0 on success and 0.0 otherwise) or "dense" (1.0 on
-    success, and before it from -1 to 0, the nearer the better: see `Task.dense_reward`).
+    Success ends the episode. `reward_type`: "sparse" (1.0 on success and 0.0 otherwise) or "dense" (10.0 on
+    success, and before it from -10 to 0, the nearer the better: see `Task.dense_reward`).
 
     `reset(options=...)` takes "split", "task" (another family), "episode" (an exact Episode) and "swap"
     (another command for the same scene; `info["original_success"]` then tells whether the first

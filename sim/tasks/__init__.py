@@ -34,6 +34,8 @@ from sim.tasks.scenes import pair_is_held_out, place_things, with_distractors
 TABLETOP = ("touch", "pick_up", "put_in_bowl", "stack", "place_relative", "push_to")
 """The suite: the families that are trained and measured."""
 
+MOST = 10.0
+"""The most that a dense reward is, either way: one of 1 is drowned for long in the entropy that SAC is paid for."""
 NEAR_M = 0.2
 """A way of this length costs half of what an endless one does in a dense reward."""
 _TRIES = 1000
@@ -223,19 +225,19 @@ class Task(ABC):
         return goal
 
     def dense_reward(self, episode: Episode, state: SceneState, hand_m: Float) -> float:
-        """1.0 on success; before it in [-1, 0]: the longer it takes, the less comes together.
+        """MOST on success, and from -MOST to 0 before it: the longer it takes, the less comes together.
 
         Two ways count by half each: that from the tool centre point, at `hand_m` (3,), to the target, and
-        that from the target to its goal. A way of d metres costs d / (d + NEAR_M). A family that is better
-        learnt in another way says so here, in its own file.
+        that from the target to its goal. A way of d metres costs the share d / (d + NEAR_M). A family that is
+        better learnt in another way says so here, in its own file.
         """
         if self.success(episode, state):
-            return 1.0
+            return MOST
         if not episode.meant:
-            return -1.0
+            return -MOST
         target = state.of(episode, "target").position_m
         ways_m = [np.linalg.norm(hand_m - target), np.linalg.norm(target - self.goal_m(episode, state))]
-        return -0.5 * float(sum(way_m / (way_m + NEAR_M) for way_m in ways_m))
+        return -0.5 * MOST * float(sum(way_m / (way_m + NEAR_M) for way_m in ways_m))
 
 
 def start_of(episode: Episode) -> ObjectState:

@@ -12,7 +12,7 @@ from embodied.language.vocabulary import COLOURS
 from embodied.motion.skills import SkillCall
 from embodied.types import Float
 from sim.phrases import FOLDER, noun_phrase, pick, polite, read
-from sim.tasks import TABLETOP, Episode, SceneState, Task, make_task, register
+from sim.tasks import MOST, TABLETOP, Episode, SceneState, Task, make_task, register
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
 
 IMPOSSIBLE_SHARE = 0.5
@@ -55,7 +55,7 @@ class Refuse(Task):
         return float(self.success(episode, state))
 
     def dense_reward(self, episode: Episode, state: SceneState, hand_m: Float) -> float:
-        return 1.0 if self.success(episode, state) else -1.0
+        return MOST if self.success(episode, state) else -MOST
 
 
 def elsewhere_plan(

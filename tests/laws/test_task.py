@@ -71,4 +71,4 @@ def test_it_can_be_learnt_by_reward() -> None:
         assert env.observation_space.contains(seen)
         assert seen["goal_m"][0] > seen["target_m"][0]
         _, reward, *_ = env.step(env.action_space.sample())
-        assert -1.0 <= reward < 0.0
+        assert -10.0 <= reward < 0.0
