@@ -18,6 +18,7 @@ VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
 STATE = "observation.state"
 IMAGES = "observation.images."
+DEPTH = "observation.depth."
 ACTION = "action"
 REWARD, DONE, SUCCESS = "next.reward", "next.done", "next.success"
 

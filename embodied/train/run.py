@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from embodied.errors import EmbodiedError
 from embodied.files import replacing, write_json
 from embodied.processes import progress_bar
 from embodied.versions import machine, versions
@@ -33,7 +34,8 @@ def optimise(
 ) -> Iterator[tuple[int, Mapping[str, Tensor]]]:
     """Take `steps`; gives each when it is done, with what `losses` said.
 
-    What is minimised is the sum of the parts that `weights` names; the others are for the log.
+    What is minimised is the sum of the parts that `weights` names; the others are for the log. Raises
+    EmbodiedError where the data give nothing to minimise.
     """
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: cosine(steps.start + step, steps.stop, warm_up=warm_up)
@@ -42,7 +44,10 @@ def optimise(
         for step in steps:
             with torch.autocast("cpu", torch.bfloat16):
                 parts = losses(step)
-            loss = sum((weight * parts[name] for name, weight in weights.items()), torch.zeros(()))
+            known = [weight * parts[name] for name, weight in weights.items() if name in parts]
+            if not known:
+                raise EmbodiedError(f"the data show nothing that the model learns; it learns {', '.join(weights)}")
+            loss = torch.stack(known).sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
