@@ -17,7 +17,6 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-import sim  # registers the environments
 from embodied.environments import EVALUATION_SEED, learning_id
 from embodied.files import write_json
 
@@ -26,8 +25,6 @@ try:
     from stable_baselines3.common.callbacks import BaseCallback
 except ModuleNotFoundError as error:
     sys.exit(f"this needs {error.name}: pip install stable-baselines3")
-
-assert sim.TABLETOP
 
 
 class Progress(BaseCallback):
@@ -93,7 +90,7 @@ def main() -> int:
     parser.add_argument("--episodes", type=int, default=50)
     parser.add_argument("--out", type=Path, default=Path("runs/sb3_touch.json"))
     given = parser.parse_args()
-    settings = {"env": learning_id(given.task), "steps": given.steps, "episodes": given.episodes}
+    settings = {"env": f"sim:{learning_id(given.task)}", "steps": given.steps, "episodes": given.episodes}
     before = json.loads(given.out.read_text()) if given.out.is_file() else {}
     kept = before["seeds"] if before.get("settings") == settings else []
     for seed in given.seeds:
