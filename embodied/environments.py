@@ -16,7 +16,10 @@ NAMESPACE = "Embodied"
 SPLITS = ("seen", "paraphrase", "pair")
 """Of a task's episodes: training's own words, held-out words, held-out pairs of attributes."""
 MAX_STEPS: Mapping[str, int] = {"ee_delta": 600, "joint": 600, "skill": 8}
-"""Of an episode, by action mode. An agent that comes home in between uses several for one command."""
+"""Of an episode, by action mode. An agent that comes home in between uses several for one command.
+
+`gymnasium.make` knows the first alone, that of the default mode; `make_environment` gives each mode its own.
+"""
 EVALUATION_SEED = 1_000_000
 """Seeds from here on are for evaluation only."""
 

@@ -103,7 +103,8 @@ def _splits(options: EvalOptions, task: str) -> tuple[str, ...]:
     """What there is of a task: splits of its own, and controls."""
     if options.env:
         own = tuple(read_words(Path(options.words)).words)
-        return (*own, *(control for control in CONTROLS if control != "swapped"))
+        # Controls are spoilt episodes of `seen`; there is no second command to swap with.
+        return (*own, *(each for each in CONTROLS if SPLITS[0] in own and each != "swapped"))
     return (*(TASK_SPLITS[task]() if task in TASK_SPLITS else SPLITS), *CONTROLS)
 
 
@@ -162,7 +163,7 @@ class Run:
             "complete": whole,
             "wall_s": round(time.monotonic() - self._began_s, 1),
         }
-        asked = {"suite": options.suite, "policy": options.policy, "seed": options.seed}
+        asked = {"suite": options.env or options.suite, "policy": options.policy, "seed": options.seed}
         write_json(self.out, {**asked, "protocol": protocol, "versions": versions(), "results": rows})
         cut = "" if whole else " (cut short)"
         title = f"{options.policy}, {protocol['action_mode']} mode, seeds from {options.seed}{cut}"

@@ -242,7 +242,7 @@ def test_an_evaluation_runs_it_by_split_and_goes_on_where_it_ended(tmp_path: Pat
         (PUSH, "seen", 2),
         (PUSH, "paraphrase", 2),
     ]
-    assert (report["protocol"]["env"], report["protocol"]["action_mode"]) == (PUSH, "raw")
+    assert (report["suite"], report["protocol"]["env"], report["protocol"]["action_mode"]) == (PUSH, PUSH, "raw")
     lines = (tmp_path / "eval.jsonl").read_text().splitlines()
     assert [json.loads(line)["instruction"] for line in lines[1:]] == ["push the cube to the mark"] * 2 + [
         "shove it there"
@@ -259,6 +259,12 @@ def test_a_policy_of_one_s_own_succeeds_in_several_processes(tmp_path: Path) -> 
     asked = ("split=seen,no_language", "episodes=20", "workers=2")
     report = evaluate(tmp_path, words, f"env={REACH}", "policy=tests.embodied.test_foreign:Follower", *asked)
     assert [(row["split"], row["successes"]) for row in report["results"]] == [("seen", 20), ("no_language", 20)]
+
+
+def test_without_words_that_were_seen_there_is_no_control(tmp_path: Path) -> None:
+    words = "words: {paraphrase: [shove it there]}"
+    with pytest.raises(ConfigError, match="nothing is left to run of split=no_language"):
+        evaluate(tmp_path, words, f"env={PUSH}", "policy=random", "episodes=1", "split=no_language")
 
 
 @pytest.mark.parametrize(
