@@ -103,7 +103,9 @@ def test_a_batch_of_packed_sentences_equals_single_ones(tiny: Palme):
         for number, text in enumerate(texts):
             alone = tiny.read(tiny.embed([tiny.sentence({"front": picture, "state": STATE}, [(text, None)])]))
             place = hidden.sentence.places[row][number]
-            torch.testing.assert_close(hidden.states[row, place.start : place.end], alone.states[0, 5:], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(
+                hidden.states[row, place.start : place.end], alone.states[0, 5:], rtol=1e-4, atol=1e-5
+            )
             torch.testing.assert_close(hidden.of("front")[row], alone.of("front")[0], rtol=1e-4, atol=1e-5)
 
 

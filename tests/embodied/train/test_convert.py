@@ -49,7 +49,10 @@ def test_the_command_in_the_refusal_converts_it(older: Path, tiny: Palme, capsys
     assert f"wrote {older / 'config.json'}" in capsys.readouterr().out
     converted = Palme.from_pretrained(older)
     assert converted.config == tiny.config
-    answers = [Engine(model).answer({"front": PICTURE, "state": torch.zeros(8)}, "lift the red block") for model in (tiny, converted)]
+    answers = [
+        Engine(model).answer({"front": PICTURE, "state": torch.zeros(8)}, "lift the red block")
+        for model in (tiny, converted)
+    ]
     assert answers[0].plan == answers[1].plan
     assert {path: path.read_bytes() for path in weights} == weights, "weights stay as they are"
 
