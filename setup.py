@@ -56,7 +56,7 @@ EXTRAS = {
     "train": ["accelerate", "gguf"],
     "test": [
         *("catkin-pkg", "colcon-common-extensions", "hypothesis", "import-linter", "mypy", "packaging", "pytest"),
-        *("pytest-timeout", "ruff"),
+        *("panda-gym", "pytest-timeout", "ruff", "stable-baselines3"),
         "setuptools<80",  # the last with the `develop` command that `colcon build --symlink-install` calls
     ],
 }

@@ -112,7 +112,9 @@ class Outcome:
 class Arm(Protocol):
     """One arm with its cameras: simulated in this process, behind ROS topics, or in any environment."""
 
-    model: ArmModel
+    @property
+    def model(self) -> ArmModel | None:
+        """What arm it is; None where nobody knows. Then it has no home to come back to, and no joints to feel."""
 
     def now_s(self) -> float:
         """Seconds on the clock that stamps observations."""

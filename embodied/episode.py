@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied.arm import ArmModel, Outcome
 from embodied.controls import OTHER_SCENE_OFFSET, WORDS_WITHOUT_CONTENT, Policies
 from embodied.environments import SPLITS
 from embodied.errors import EmbodiedError
-from embodied.motion.actions import ActionChunk, to_chunk
+from embodied.motion.actions import CHUNK_RATE_HZ, ActionChunk, to_chunk
 from embodied.motion.hand import HandPose
+from embodied.motion.path import TimedPath
+from embodied.motion.raw import ACTION_LOWER, ACTION_UPPER, RawActions
 from embodied.motion.skills import SkillCall
 from embodied.run import ATTEMPTS, Agent, Hooks
-from embodied.types import Decision, Motion, Observation
+from embodied.types import Decision, JointTrajectory, Motion, Observation
 
 UNTIL = ("success", "done")
 """What ends an episode before its attempts are used up: the simulator's word, or the policy's own."""
@@ -43,14 +46,14 @@ the info that came of it and whether the episode is over."""
 
 
 class EnvironmentArm:
-    """An arm behind the steps of a gymnasium environment in the mode `skill` or `ee_delta`.
+    """An arm behind the steps of a gymnasium environment in the mode `skill`, `ee_delta`, `joint` or `raw`.
 
     `ends_at_success`: whether a terminated episode is over; otherwise the agent decides when it is done.
     """
 
     def __init__(self, env: Any, *, recorder: Recorder | None = None, ends_at_success: bool = True) -> None:
         self.env = env
-        self.model: ArmModel = env.unwrapped.model
+        self.model: ArmModel | None = env.unwrapped.model
         self._recorder, self._ends_at_success = recorder, ends_at_success
         self.steps = 0
         self._seen: Any = None
@@ -93,18 +96,39 @@ class EnvironmentArm:
         """Between steps nothing moves."""
 
     def _actions(self, motion: Motion, observation: Observation) -> Any:
-        mode = self.env.unwrapped.action_mode
+        mode, model = self.env.unwrapped.action_mode, self.model
+        if model is None:
+            if isinstance(motion, RawActions):
+                return list(motion.rows)
+            raise EmbodiedError(
+                f"the policy answers with a {type(motion).__name__}, and this environment knows no arm: it takes "
+                f"RawActions, within the readings {ACTION_LOWER} and {ACTION_UPPER}"
+            )
+        joints = observation.joints
+        if mode == "joint":
+            return joint_rows(motion.plan(model, joints.position_rad, joints.gripper_width_m))
         if isinstance(motion, SkillCall) and mode == "skill":
             return [self.env.unwrapped.skills.encode(motion)]
         if isinstance(motion, SkillCall) and mode == "ee_delta":
-            start = HandPose.from_matrix(self.model.chain.forward(observation.joints.position_rad))
-            motion = to_chunk(self.model, motion, start, observation.joints.gripper_width_m)
+            start = HandPose.from_matrix(model.chain.forward(joints.position_rad))
+            motion = to_chunk(model, motion, start, joints.gripper_width_m)
         if isinstance(motion, ActionChunk) and mode == "ee_delta":
             return list(motion.ee_delta)
         raise EmbodiedError(
             f"the policy answers with a {type(motion).__name__}, which action_mode={mode} cannot take; "
-            "valid: ee_delta, and skill for policies that answer with skills"
+            "valid: joint, ee_delta for skills and chunks, and skill for policies that answer with skills"
         )
+
+
+def joint_rows(trajectory: JointTrajectory) -> list[NDArray[np.float32]]:
+    """A planned motion as actions (N + 1,) of the mode `joint`: where the arm should be at each step."""
+    path = TimedPath(trajectory)
+    # One row more: the arm lags behind its commands by a step, and comes to rest in it.
+    count = int(np.ceil(path.duration_s * CHUNK_RATE_HZ - 1e-9)) + 1
+    times = np.minimum(np.arange(1, count + 1) / CHUNK_RATE_HZ, path.duration_s)
+    position, _ = path.sample(times)
+    widths = [path.gripper_width_at(at) for at in times.tolist()]
+    return list(np.column_stack([position, widths]).astype(np.float32))
 
 
 def run_episode(

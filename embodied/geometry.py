@@ -6,6 +6,7 @@ Quaternions are x, y, z, w (ROS, PyBullet). Integer pixel coordinates are pixel 
 
 import numpy as np
 
+from embodied.errors import ObservationError
 from embodied.types import Float, Picture
 
 
@@ -21,8 +22,11 @@ def project(frame: Picture, points_m: Float) -> Float:
 def unproject(frame: Picture, pixels: Float, height_m: float) -> Float:
     """(N, 2) pixels to (N, 2) world x, y on the plane z = `height_m`.
 
-    Raises ValueError for a pixel whose ray does not meet the plane in front of the camera.
+    Raises ValueError for a pixel whose ray does not meet the plane in front of the camera, ObservationError for
+    a picture whose geometry is not known.
     """
+    if np.isnan(frame.intrinsics_px).any() or np.isnan(frame.world_from_camera).any():
+        raise ObservationError("where the camera stands is not known, so no pixel can be pointed at in the world")
     rays = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(frame.intrinsics_px).T
     rays = rays @ frame.world_from_camera[:3, :3].T
     origin = frame.world_from_camera[:3, 3]

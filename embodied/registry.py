@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from embodied.errors import EmbodiedError, UnknownNameError
@@ -127,18 +128,22 @@ def load(target: str, what: str) -> Any:
     named = all(part.isidentifier() for part in (*module_name.split("."), attribute))
     if not named or module_name.endswith(".py"):
         raise EmbodiedError(f"{what} {target!r}: write module:name, as in my_module:MyClass")
-    here = os.getcwd()
-    added = here not in sys.path and "" not in sys.path
-    if added:
-        sys.path.append(here)  # last: nothing of the folder hides an installed module
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the module is there, and what it imports is not
-        where = f"in {here} or among the installed packages"
-        raise EmbodiedError(f"{what} {target!r}: there is no module {error.name!r}, {where}") from None
+    module = load_module(module_name, f"{what} {target!r}")
     if not hasattr(module, attribute):
         classes = [key for key, value in vars(module).items() if isinstance(value, type)]
         raise UnknownNameError(f"{what} in {module_name}", attribute, classes)
     return getattr(module, attribute)
+
+
+def load_module(name: str, what: str) -> ModuleType:
+    """The module `name`, of the current folder too. Raises EmbodiedError where there is none."""
+    here = os.getcwd()
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)  # last: nothing of the folder hides an installed module
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module is there, and what it imports is not
+        where = f"in {here} or among the installed packages"
+        raise EmbodiedError(f"{what}: there is no module {error.name!r}, {where}") from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embodied.arm import Arm, Outcome
+from embodied.arm import Arm, ArmModel, Outcome
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
 from embodied.motion.skills import SkillCall
@@ -151,7 +151,8 @@ class Agent:
         """
         observation = self.arm.observe()
         self._check(observation)
-        way_home = self._way_home(observation)
+        model = self.arm.model
+        way_home = None if model is None else self._way_home(model, observation)
         if way_home is not None:
             preview = self._ask(self._clear or observation)
             if preview.refused and (self._clear is None or self._ask(observation).refused):
@@ -165,10 +166,9 @@ class Agent:
         self._clear, self._picked_m = observation, None
         return observation
 
-    def _way_home(self, observation: Observation) -> SkillCall | None:
+    def _way_home(self, model: ArmModel, observation: Observation) -> SkillCall | None:
         """What brings the arm home with empty hands; None where it is there."""
-        model = self.arm.model
-        if self._holds(observation):
+        if self._holds(model, observation):
             place = self._picked_m
             if place is None:  # it is not known from where: below the hand
                 x, y, _ = model.chain.forward(observation.joints.position_rad)[:3, 3]
@@ -178,12 +178,12 @@ class Agent:
             return SkillCall(skill="home", points_m=np.zeros((0, 3)))
         return None
 
-    def _holds(self, observation: Observation) -> bool:
+    def _holds(self, model: ArmModel, observation: Observation) -> bool:
         width = observation.joints.gripper_width_m
         if self._told_m is not None:
             # Fingers that are wide open were opened by somebody else.
-            return self._told_m + _CLOSED_M < width < self.arm.model.gripper_width_m - _CLOSED_M
-        low, high = self.arm.model.held_width_m
+            return self._told_m + _CLOSED_M < width < model.gripper_width_m - _CLOSED_M
+        low, high = model.held_width_m
         return low < width < high
 
     def _execute(self, decision: Decision, observation: Observation, hooks: Hooks) -> Outcome:
@@ -191,8 +191,10 @@ class Agent:
         assert motion is not None
         # Before it moves: an interruption finds the thing in the hand.
         self._picked_m = self._picked_m if motion.grasp_m is None else motion.grasp_m
-        felt = replace(observation.joints, stamp_s=decision.observation_stamp_s)
-        return self._move(motion, replace(observation, readings={**observation.readings, JOINTS: felt}), hooks)
+        if self.arm.model is not None:
+            felt = replace(observation.joints, stamp_s=decision.observation_stamp_s)
+            observation = replace(observation, readings={**observation.readings, JOINTS: felt})
+        return self._move(motion, observation, hooks)
 
     def _move(self, motion: Motion, observation: Observation, hooks: Hooks) -> Outcome:
         told_m, self._told_m = self._told_m, None  # whatever interrupts it leaves the fingers anywhere
@@ -216,7 +218,8 @@ class Agent:
         return replace(decision, timings_ms={**decision.timings_ms, "decide": took_ms})
 
     def _check(self, observation: Observation) -> None:
-        needed = (JOINTS, *senses_of(self.policy))
+        senses = senses_of(self.policy)
+        needed = senses if self.arm.model is None else (JOINTS, *senses)
         missing = [name for name in needed if name not in observation.readings]
         if missing:
             have = ", ".join(sorted(observation.readings)) or "none"
@@ -230,6 +233,8 @@ class Agent:
                     f"the reading of {name} is stale: {age_s:.3f} s old, the limit is "
                     f"{self.max_observation_age_s:.3f} s"
                 )
+        if self.arm.model is None:
+            return
         joints = observation.joints
         if not np.isfinite([*joints.position_rad, *joints.velocity_rad_s, joints.gripper_width_m]).all():
             raise ObservationError("the joint states hold a value that is not finite")

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chance level: moves well and sees where things are, but does not read the words."""
+"""Chance level: moves well and sees where things are, or moves anyhow, but does not read the words."""
 
 import numpy as np
 
 from embodied.errors import EmbodiedError
+from embodied.motion.raw import ACTION_LOWER, ACTION_UPPER, RawActions
 from embodied.motion.skills import SkillCall
 from embodied.policy import PRIVILEGED
-from embodied.types import Decision, Instruction, Observation
+from embodied.types import Decision, Float, Instruction, Observation, Vector
 
 
 class RandomPolicy:
     """Makes the right kind of motion with things picked at random.
 
-    A task's score above this policy's is due to knowing which things the words name.
+    A task's score above this policy's is due to knowing which things the words name. Where an environment says
+    what its actions may be and no more, it draws from all of them.
     """
 
     needs: tuple[str, ...] = (PRIVILEGED,)
@@ -28,6 +30,12 @@ class RandomPolicy:
 
     def decide(self, observation: Observation) -> Decision:
         """A motion at random things. Raises EmbodiedError without a simulator behind it."""
+        lower, upper = (observation.readings.get(name) for name in (ACTION_LOWER, ACTION_UPPER))
+        if isinstance(lower, Vector) and isinstance(upper, Vector):
+            row = self._rng.uniform(_bound(lower, -1.0), _bound(upper, 1.0))
+            stamp_s = observation.stamp_s
+            motion = RawActions(rows=row[None])
+            return Decision(text="anything", motion=motion, observation_stamp_s=stamp_s, done=False)
         if observation.privileged is None:
             raise EmbodiedError("this policy needs a simulator: the observation has no privileged view")
         right = observation.privileged.oracle()
@@ -43,3 +51,7 @@ class RandomPolicy:
             motion=SkillCall(skill=right.skill, points_m=points),
             observation_stamp_s=observation.stamp_s,
         )
+
+
+def _bound(reading: Vector, otherwise: float) -> Float:
+    return np.where(np.isfinite(reading.values), reading.values, otherwise)

@@ -131,7 +131,7 @@ def features_of(job: Job) -> dict[str, Feature]:
 def _environment(job: Job) -> Any:
     cameras, size_px = tuple(job.options.camera), job.options.picture_size_px
     return make_environment(
-        job.task, arm=job.options.arm, action_mode="ee_delta", cameras=cameras, picture_size_px=size_px
+        job.task, arm=job.options.arm, action_mode="ee_delta", senses=cameras, picture_size_px=size_px
     )
 
 

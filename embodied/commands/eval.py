@@ -22,6 +22,7 @@ from embodied.environments import DEFAULT_SUITE, SPLITS, TASK_SPLITS, suite_task
 from embodied.episode import UNTIL, EpisodeResult, run_episode
 from embodied.errors import EmbodiedError, check_name
 from embodied.files import write_json, write_text
+from embodied.foreign import RAW, SpokenEnv, check_id, read_words
 from embodied.motion.actions import ACTION_MODES, every_skill
 from embodied.policy import POLICIES, senses_of
 from embodied.processes import progress_bar, run_in_order
@@ -56,13 +57,15 @@ class EvalOptions:
     resume: bool = option(False, "go on with the episodes that an interrupted run has left beside `out`")
     workers: int = option(0, "processes; 0 is one for each core")
     options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
+    env: str = option("", "instead of tasks: anyone's gymnasium id, as panda_gym:PandaPush-v3")
+    words: str = option("", "with env=: the YAML file of what is said there, see embodied/foreign.py")
     ros: bool = option(False, "run the same seeds through the ROS graph, started if none is running")
     rate: float = option(1.0, "with ros=true: simulated seconds in one second, 0 for as fast as possible")
 
 
 def check(options: EvalOptions) -> list[tuple[str, str]]:
     """The (task, split) pairs to run. Raises ConfigError or UnknownNameError before anything is loaded."""
-    tasks = suite_tasks(options.suite, options.task)
+    tasks = _foreign(options) if options.env else suite_tasks(options.suite, options.task)
     arm_model(options.arm)
     for name, valid in (("action_mode", ACTION_MODES), ("until", UNTIL)):
         check_name(name, getattr(options, name), valid)
@@ -76,14 +79,33 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
     check_splits(options.policy, options.split)
     POLICIES.get(options.policy)
     pairs = [(task, split) for task in tasks for split in dict.fromkeys(options.split)]
-    has = {task: TASK_SPLITS[task]() if task in TASK_SPLITS else SPLITS for task in tasks}
-    left = [(task, split) for task, split in pairs if split in (*has[task], *CONTROLS)]
+    has = {task: _splits(options, task) for task in tasks}
+    left = [(task, split) for task, split in pairs if split in has[task]]
     for task, split in pairs:
         if (task, split) not in left:
             print(f"task {task} has no split {split}: left out; it has {', '.join(has[task])}")
     if not left:
         raise ConfigError(f"nothing is left to run of split={','.join(options.split)}")
     return left
+
+
+def _foreign(options: EvalOptions) -> tuple[str, ...]:
+    """The environment in place of tasks. Raises EmbodiedError where it cannot be run as it was asked for."""
+    if not options.words:
+        raise ConfigError("env= needs words=FILE.yaml, which holds at least `words: [push the cube to the target]`")
+    if options.task or options.ros:
+        raise ConfigError("env= is an environment of its own: leave task= and ros= out")
+    check_id(options.env)
+    return (options.env,)
+
+
+def _splits(options: EvalOptions, task: str) -> tuple[str, ...]:
+    """What there is of a task: splits of its own, and controls."""
+    if options.env:
+        own = tuple(read_words(Path(options.words)).words)
+        # Controls are spoilt episodes of `seen`; there is no second command to swap with.
+        return (*own, *(each for each in CONTROLS if SPLITS[0] in own and each != "swapped"))
+    return (*(TASK_SPLITS[task]() if task in TASK_SPLITS else SPLITS), *CONTROLS)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -141,10 +163,10 @@ class Run:
             "complete": whole,
             "wall_s": round(time.monotonic() - self._began_s, 1),
         }
-        asked = {"suite": options.suite, "policy": options.policy, "seed": options.seed}
+        asked = {"suite": options.env or options.suite, "policy": options.policy, "seed": options.seed}
         write_json(self.out, {**asked, "protocol": protocol, "versions": versions(), "results": rows})
         cut = "" if whole else " (cut short)"
-        title = f"{options.policy}, {options.action_mode} mode, seeds from {options.seed}{cut}"
+        title = f"{options.policy}, {protocol['action_mode']} mode, seeds from {options.seed}{cut}"
         print_table(rows, title)
         print(f"wrote {self.out} and {self.journal}")
         try:
@@ -158,6 +180,12 @@ class Run:
     def _identity(self) -> dict[str, Any]:
         """What two runs must share for their episodes to be added up."""
         given = {name: getattr(self.options, name) for name in ("policy", "options", "arm", "until", "action_mode")}
+        if self.options.env:
+            given |= {
+                "action_mode": RAW,
+                "env": self.options.env,
+                "words": asdict(read_words(Path(self.options.words))),
+            }
         if self.options.ros:  # there the policy itself says when it is done
             given["until"] = "done"
         execution = "ros graph" if self.options.ros else "physics"
@@ -211,13 +239,19 @@ class _Worker:
         options = self._options
         if task != self._task:
             self.close()
-            cameras = senses_of(self._policies.plain)
+            senses = senses_of(self._policies.plain)
             if "torch" in sys.modules:  # the policy uses it
                 sys.modules["torch"].set_num_threads(self._threads)
-            settings = {"arm": options.arm, "action_mode": options.action_mode, "cameras": cameras}
-            self._env = environments.make_environment(task, **settings, skills=every_skill())
+            self._env = self._make(task, senses)
             self._task = task
         return run_episode(self._env, self._policies, task=task, split=split, seed=seed, until=options.until)
+
+    def _make(self, task: str, senses: Sequence[str]) -> Any:
+        options = self._options
+        if options.env:
+            return SpokenEnv(options.env, read_words(Path(options.words)), senses)
+        settings = {"arm": options.arm, "action_mode": options.action_mode, "senses": senses}
+        return environments.make_environment(task, **settings, skills=every_skill())
 
     def close(self) -> None:
         """Close the environment that is open."""

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embodied.errors import ObservationError
 from embodied.geometry import project, quaternion, rotation_matrix, turn_about, unproject, upright
 from embodied.types import ObjectState, Picture
 
@@ -33,6 +34,11 @@ def test_a_pixel_that_looks_away_from_the_plane_is_refused():
     level[:3, :3] = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
     with pytest.raises(ValueError, match="does not look at the plane"):
         unproject(frame(level), np.array([[111.5, 111.5]]), 0.0)
+
+
+def test_a_picture_from_nowhere_points_at_nothing():
+    with pytest.raises(ObservationError, match="where the camera stands is not known"):
+        unproject(frame(np.full((4, 4), np.nan)), np.array([[100.0, 100.0]]), 0.0)
 
 
 @given(st.integers(0, 10_000), st.floats(-3.1, 3.1))

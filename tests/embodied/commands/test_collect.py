@@ -34,7 +34,7 @@ def test_recorded_actions_lead_where_the_recording_says(tmp_path: Path) -> None:
         main([*arguments, "episodes=2"])
     dataset = Dataset(out)
     assert len(dataset) == 2
-    env = make_environment("pick_up", action_mode="ee_delta", cameras=("front",), picture_size_px=64)
+    env = make_environment("pick_up", action_mode="ee_delta", senses=("front",), picture_size_px=64)
     episode = dataset.episode(1)
     seen, info = env.reset(seed=6, options={"split": "seen"})
     assert episode.task == seen["instruction"]

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Actions of an environment that knows no skill and no arm: rows of numbers, handed over as they are."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from embodied.errors import EmbodiedError
+from embodied.types import Float, JointTrajectory
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RawActions:
+    """Some steps of an environment, a row each; the readings ACTION_LOWER and ACTION_UPPER bound the A numbers."""
+
+    rows: Float  # (T, A), in the environment's own units
+    grasp_m: ClassVar[None] = None
+
+    def __post_init__(self) -> None:
+        if self.rows.ndim != 2 or not np.isfinite(self.rows).all():
+            raise EmbodiedError(f"raw actions are finite numbers, a row a step, and not {np.asarray(self.rows)!r}")
+
+    def plan(self, model: Any, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
+        """Raises EmbodiedError: nothing but their own environment knows what the numbers mean."""
+        raise EmbodiedError("raw actions are for the environment that they were made for; an arm takes other motions")
+
+
+ACTION_LOWER, ACTION_UPPER = "action_lower", "action_upper"
+"""Readings of an environment that takes `RawActions`: a Vector (A,) each, infinite where there is no bound."""
