@@ -66,7 +66,7 @@ class VideoWriter:
             self._part.replace(self._path)
 
 
-def read_frames(path: Path, *, first: int, count: int, fps: int) -> NDArray[np.uint8]:
+def read_frames(path: Path, *, first: int, count: int, fps: float) -> NDArray[np.uint8]:
     """`count` pictures (T, H, W, 3) from frame `first` on. Raises DatasetError when the file has fewer."""
     pictures: list[NDArray[np.uint8]] = []
     try:

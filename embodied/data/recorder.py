@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What of an episode is recorded: what was seen before each step, the action, and what came of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied.data import layout
+from embodied.data.layout import Feature, number
+from embodied.inputs import prepare_state
+from embodied.motion.actions import EE_DELTA_NAMES
+from embodied.types import Observation
+
+Row = dict[str, NDArray[Any]]
+"""The values of each feature at one step."""
+
+
+class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """An environment that keeps its steps in `rows`."""
+
+    def __init__(self, env: Any) -> None:
+        super().__init__(env)
+        self.rows: list[Row] = []
+
+    def step(self, action: Any) -> Any:
+        """Step, and keep what was seen before it."""
+        seen: Observation = self.unwrapped.observe()  # type: ignore[attr-defined]
+        came = super().step(action)
+        _, _, terminated, truncated, info = came
+        row = {layout.ACTION: flat_action(action), **row_of(seen)}
+        row[layout.REWARD] = np.array(info["is_success"], dtype=np.float32)
+        row[layout.DONE] = np.array(terminated or truncated)
+        row[layout.SUCCESS] = np.array(info["is_success"], dtype=np.bool_)
+        self.rows.append(row)
+        return came
+
+    def frames(self) -> Row:
+        """All steps: arrays whose first axis is time."""
+        return {key: np.stack([row[key] for row in self.rows]) for key in self.rows[0]}
+
+
+def features_of(env: Any) -> dict[str, Feature]:
+    """The columns that a Recorder of `env` fills. Resets it."""
+    env.reset(seed=0)
+    seen: Observation = env.unwrapped.observe()
+    columns = {}
+    for key, values in row_of(seen).items():
+        if key.startswith(layout.IMAGES):
+            columns[key] = Feature(dtype="video", shape=values.shape, names=("height", "width", "channels"))
+        else:
+            names = (*env.unwrapped.model.joint_names, "gripper_width_dm")
+            columns[key] = Feature(dtype=str(values.dtype), shape=values.shape, names=names)
+    actions = action_names(env)
+    return columns | {
+        layout.ACTION: Feature(dtype="float32", shape=(len(actions),), names=actions),
+        layout.REWARD: number("float32"),
+        layout.DONE: number("bool"),
+        layout.SUCCESS: number("bool"),
+    }
+
+
+def row_of(seen: Observation) -> Row:
+    """An observation, as a policy reads it."""
+    pictures = {layout.IMAGES + name: frame.rgb for name, frame in seen.cameras.items()}
+    return {**pictures, layout.STATE: prepare_state(seen.joint_position_rad, seen.gripper_width_m)}
+
+
+def action_names(env: Any) -> tuple[str, ...]:
+    """What each number of a recorded action is.
+
+    A skill is its index in the list that meta/embodied.json keeps; its places follow, those left over are zero.
+    """
+    mode = env.unwrapped.action_mode
+    if mode == "skill":
+        return ("skill", *(f"{axis}{point}_m" for point in range(env.unwrapped.skills.points) for axis in "xyz"))
+    return EE_DELTA_NAMES if mode == "ee_delta" else (*env.unwrapped.model.joint_names, "gripper_width_m")
+
+
+def flat_action(action: Any) -> NDArray[np.float32]:
+    """An action (N,) as it is recorded, whatever its mode."""
+    if isinstance(action, Mapping):
+        return np.array([action["skill"], *np.ravel(action["points_m"])], dtype=np.float32)
+    return np.asarray(action, dtype=np.float32)
