@@ -70,8 +70,14 @@ class Dataset:
 
     def stats(self) -> dict[str, dict[str, NDArray[Any]]]:
         """min, max, mean, std, count and quantiles of every feature over the whole dataset."""
-        content = _read_json(self.root / layout.STATS)
-        return {key: {name: np.array(value) for name, value in each.items()} for key, each in content.items()}
+        path = self.root / layout.STATS
+        try:
+            return {
+                key: {name: np.array(value, dtype=np.float64) for name, value in each.items()}
+                for key, each in _read_json(path).items()
+            }
+        except (AttributeError, TypeError, ValueError) as error:
+            raise DatasetError(f"{path} is damaged: {error}") from None
 
     def row(self, index: int) -> Mapping[str, Any]:
         """What meta/episodes says of one episode."""
@@ -155,9 +161,14 @@ def read_info(root: Path) -> DatasetInfo:
     )
 
 
-def read_own(root: Path) -> dict[str, Any]:
-    """What we know of a dataset of ours; nothing of others'."""
-    return _read_json(root / layout.OWN) if (root / layout.OWN).is_file() else {}
+def read_made_with(root: Path) -> dict[str, Any]:
+    """What a dataset of ours was recorded with; nothing of others'."""
+    if not (root / layout.OWN).is_file():
+        return {}
+    made_with = _read_json(root / layout.OWN).get("made_with")
+    if not isinstance(made_with, dict):
+        raise DatasetError(f"{root / layout.OWN} is damaged: it lacks made_with")
+    return made_with
 
 
 def read_tasks(root: Path) -> dict[int, str]:

@@ -75,7 +75,9 @@ def from_arrow(key: str, feature: Feature, column: pa.ChunkedArray, root: Path) 
     kind = array.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise DatasetError(f"feature {key!r} should hold {feature.dtype} and holds {column.type}")
-    if array.null_count or len(array) != count * np.prod(feature.shape):
+    if array.null_count:
+        raise DatasetError(f"feature {key!r} lacks {array.null_count} of its numbers: record or export it again")
+    if len(array) != count * np.prod(feature.shape):
         wanted = f"{list(feature.shape)} in each of {count} frames"
         raise DatasetError(f"feature {key!r} should have the shape {wanted}, and has {len(array)} numbers in all")
     values = np.asarray(array.to_numpy(zero_copy_only=False), dtype=feature.dtype)

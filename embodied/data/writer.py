@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from embodied.data import layout
 from embodied.data.identity import Identity, differences
 from embodied.data.layout import DatasetError, Feature
-from embodied.data.reader import extra_of, place_of, read_episode_rows, read_info, read_own, read_tasks
+from embodied.data.reader import extra_of, place_of, read_episode_rows, read_info, read_made_with, read_tasks
 from embodied.data.stats import Stats, sample, stats_of, stats_to_json
 from embodied.data.table import TableWriter, from_arrow, read_table, to_arrow
 from embodied.data.video import VideoWriter, choose_encoder
@@ -198,7 +198,7 @@ class DatasetWriter:
         if not resume:
             remedy = "choose another out=, or resume=true to go on with them"
             raise DatasetError(f"{self.root} holds {info.total_episodes} episodes already: {remedy}")
-        if other := differences(made_with, read_own(self.root).get("made_with", {})):
+        if other := differences(made_with, read_made_with(self.root)):
             raise DatasetError(f"{self.root} was made with something else: {'; '.join(other)}; choose another out=")
         ours = {key: feature.to_json() for key, feature in self._features.items()}
         theirs = {key: feature.to_json() for key, feature in info.features.items()}
