@@ -24,7 +24,7 @@ _HOMES = {
     "embodied.policy": ("Policy", "make_policy"),
     "embodied.run": ("Agent", "Result"),
     "embodied.things": ("Thing",),
-    "embodied.types": ("CameraFrame", "Decision", "Instruction", "Motion", "Observation"),
+    "embodied.types": ("Picture", "Decision", "Instruction", "Motion", "Observation"),
 }
 _PLACES = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -14,7 +14,7 @@ import yaml
 from embodied.errors import EmbodiedError, check_name
 from embodied.motion.kinematics import Chain, read_urdf
 from embodied.registry import Registry
-from embodied.types import Float, Motion, Observation
+from embodied.types import DEPTH, JOINTS, Float, Joints, Motion, Observation
 
 ROBOTS = Path(__file__).parent / "robots"
 DEFAULT_ARM = "panda"
@@ -43,6 +43,13 @@ class ArmModel:
     workspace_lower_m: Float  # (3,) where the gate lets it pass
     workspace_upper_m: Float
     cameras: tuple[str, ...]
+    senses: tuple[str, ...] = ()  # other than joints, cameras and their depths, such as touch
+
+    @property
+    def readings(self) -> tuple[str, ...]:
+        """Names of everything that the arm can sense."""
+        seen = [camera + end for camera in self.cameras for end in ("", DEPTH)]
+        return (JOINTS, *seen, *self.senses)
 
     @property
     def joint_names(self) -> tuple[str, ...]:
@@ -68,6 +75,14 @@ class ArmModel:
     def max_velocity_rad_s(self) -> Float:
         """(N,) fastest joint velocities."""
         return self.chain.max_velocity_rad_s
+
+    @property
+    def at_home(self) -> Joints:
+        """What the joints say at home, with open fingers."""
+        still = np.zeros(self.joints)
+        return Joints(
+            position_rad=self.home_rad, velocity_rad_s=still, gripper_width_m=self.gripper_width_m, stamp_s=0.0
+        )
 
     @cached_property
     def home_pose(self) -> Float:
@@ -183,7 +198,7 @@ _KEYS = ("urdf", "tip", "hand", *_NUMBERS, *_NAMES, "gripper_width_m")
 
 def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     for key in content:
-        check_name(f"key of {path}", str(key), (*_KEYS, "name"))
+        check_name(f"key of {path}", str(key), (*_KEYS, "name", "senses"))
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
@@ -198,6 +213,7 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
         key: _numbers(path, key, content[key], size or len(chain.joint_names)) for key, size in _NUMBERS.items()
     }
     values |= {key: _names(path, key, content[key], size) for key, size in _NAMES.items()}
+    values["senses"] = _names(path, "senses", content.get("senses", []), None)
     values |= {key: str(content.get(key, path.stem)) for key in ("tip", "hand", "name")}
     check_name(f"hand in {path}", values["hand"], links)
     for name in values["gripper_joints"]:

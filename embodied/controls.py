@@ -17,7 +17,7 @@ from embodied.config import ConfigError
 from embodied.environments import SPLITS
 from embodied.errors import UnknownNameError, check_name
 from embodied.policy import Policy, check_options, make_policy
-from embodied.types import Decision, Instruction, Observation
+from embodied.types import Decision, Instruction, Joints, Observation
 
 CONTROLS = ("no_language", "swapped", "no_vision", "other_image")
 WORDS_WITHOUT_CONTENT = "do it"
@@ -41,7 +41,7 @@ class NoLanguage:
 
 
 class OtherImage:
-    """A policy that is shown the pictures of another scene, those of the observation `other`."""
+    """A policy that sees and touches another scene, that of the observation `other`; it feels its own joints."""
 
     def __init__(self, policy: Policy, other: Observation) -> None:
         self._policy, self.needs, self._other = policy, policy.needs, other
@@ -51,11 +51,12 @@ class OtherImage:
         self._policy.reset(instruction, seed)
 
     def decide(self, observation: Observation) -> Decision:
-        """What the policy decides on the other pictures."""
-        cameras = dict(observation.cameras)
-        for name in cameras.keys() & self._other.cameras.keys():
-            cameras[name] = replace(cameras[name], rgb=self._other.cameras[name].rgb)
-        return self._policy.decide(replace(observation, cameras=cameras))
+        """What the policy decides on the other scene."""
+        readings = dict(observation.readings)
+        for name, other in self._other.readings.items():
+            if name in readings and not isinstance(other, Joints):
+                readings[name] = replace(other, stamp_s=readings[name].stamp_s)
+        return self._policy.decide(replace(observation, readings=readings))
 
 
 def check_splits(policy: str, splits: Sequence[str]) -> None:

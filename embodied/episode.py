@@ -97,8 +97,8 @@ class EnvironmentArm:
         if isinstance(motion, SkillCall) and mode == "skill":
             return [self.env.unwrapped.skills.encode(motion)]
         if isinstance(motion, SkillCall) and mode == "ee_delta":
-            start = HandPose.from_matrix(self.model.chain.forward(observation.joint_position_rad))
-            motion = to_chunk(self.model, motion, start, observation.gripper_width_m)
+            start = HandPose.from_matrix(self.model.chain.forward(observation.joints.position_rad))
+            motion = to_chunk(self.model, motion, start, observation.joints.gripper_width_m)
         if isinstance(motion, ActionChunk) and mode == "ee_delta":
             return list(motion.ee_delta)
         raise EmbodiedError(

@@ -6,10 +6,10 @@ Quaternions are x, y, z, w (ROS, PyBullet). Integer pixel coordinates are pixel 
 
 import numpy as np
 
-from embodied.types import CameraFrame, Float
+from embodied.types import Float, Picture
 
 
-def project(frame: CameraFrame, points_m: Float) -> Float:
+def project(frame: Picture, points_m: Float) -> Float:
     """(N, 3) world points to (N, 2) pixels (u, v) of `frame`."""
     camera_from_world = np.linalg.inv(frame.world_from_camera)
     points = points_m @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
@@ -18,7 +18,7 @@ def project(frame: CameraFrame, points_m: Float) -> Float:
     return uv
 
 
-def unproject(frame: CameraFrame, pixels: Float, height_m: float) -> Float:
+def unproject(frame: Picture, pixels: Float, height_m: float) -> Float:
     """(N, 2) pixels to (N, 2) world x, y on the plane z = `height_m`.
 
     Raises ValueError for a pixel whose ray does not meet the plane in front of the camera.

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an observation becomes what a model reads. Training and acting share these functions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from embodied.types import Float
+from embodied.types import Joints
 
 POINTED_HEIGHT_M = 0.02
 """Things are pointed at at the height of a block's centre."""
@@ -18,6 +20,11 @@ def prepare_picture(rgb: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(rgb).resize((size_px, size_px), Image.Resampling.BILINEAR))
 
 
-def prepare_state(joint_position_rad: Float, gripper_width_m: float) -> NDArray[np.float32]:
-    """(N + 1,) proprioception as a model reads it: N angles in rad and ten times the finger distance in m."""
-    return np.array([*joint_position_rad, 10.0 * gripper_width_m], dtype=np.float32)
+def prepare_state(joints: Joints) -> NDArray[np.float32]:
+    """(N + 1,) proprioception as a model reads it and a dataset keeps it: see `state_names`."""
+    return np.array([*joints.position_rad, 10.0 * joints.gripper_width_m], dtype=np.float32)
+
+
+def state_names(joint_names: Sequence[str]) -> tuple[str, ...]:
+    """What the numbers of `prepare_state` are: N angles in rad, and the distance between the fingers in dm."""
+    return (*(f"{name}_rad" for name in joint_names), "gripper_width_dm")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.registry import Registry
-from embodied.types import Decision, Instruction, Observation
+from embodied.types import JOINTS, Decision, Instruction, Observation
 
 PRIVILEGED = "privileged"
 """What only a simulator has: `Observation.privileged`."""
@@ -17,7 +17,8 @@ class Policy(Protocol):
     """Words and readings in, a decision out."""
 
     needs: tuple[str, ...]
-    """Names of the cameras that `decide` reads, and PRIVILEGED where it reads the simulator's truth."""
+    """Names of the senses that `decide` reads besides the joints: cameras, "front_depth", "touch", ...; and
+    PRIVILEGED where it reads the simulator's truth. Only what is needed is rendered or subscribed to."""
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Start a new command; forget the plan of the last one. A policy that draws, draws from `seed`."""
@@ -61,7 +62,7 @@ def make_policy(name: str, options: Mapping[str, object] | None = None) -> Polic
     policy = build(**options)
     needs = getattr(policy, "needs", None)
     if not isinstance(needs, tuple) or not all(isinstance(each, str) for each in needs):
-        wanted = 'a tuple of the names of the cameras that it reads, as needs = ("front",)'
+        wanted = 'a tuple of the names of the senses that it reads, as needs = ("front",)'
         raise EmbodiedError(f"policy {name!r} lacks needs: {wanted}")
     for method, count in (("reset", 2), ("decide", 1)):
         _check_call(name, policy, method, count)
@@ -89,6 +90,6 @@ def _check_call(name: str, policy: Policy, method: str, count: int) -> None:
         raise EmbodiedError(f"policy {name!r}: {method}() must take {wanted}: {error}") from None
 
 
-def cameras_of(policy: Policy) -> tuple[str, ...]:
-    """The cameras among what `policy` needs."""
-    return tuple(name for name in policy.needs if name != PRIVILEGED)
+def senses_of(policy: Policy) -> tuple[str, ...]:
+    """The senses among what `policy` needs."""
+    return tuple(name for name in policy.needs if name not in (PRIVILEGED, JOINTS))

@@ -15,8 +15,8 @@ from embodied.arm import Arm, Outcome
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
 from embodied.motion.skills import SkillCall
-from embodied.policy import Policy, cameras_of
-from embodied.types import Decision, Float, Instruction, Motion, Observation
+from embodied.policy import Policy, senses_of
+from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation
 
 ATTEMPTS = 2
 """How often a command is tried."""
@@ -171,15 +171,15 @@ class Agent:
         if self._holds(observation):
             place = self._picked_m
             if place is None:  # it is not known from where: below the hand
-                x, y, _ = model.chain.forward(observation.joint_position_rad)[:3, 3]
+                x, y, _ = model.chain.forward(observation.joints.position_rad)[:3, 3]
                 place = np.array([x, y, _UNKNOWN_GRASP_M])
             return SkillCall(skill="place", points_m=np.clip(place, model.reach_lower_m, model.reach_upper_m)[None])
-        if np.abs(observation.joint_position_rad - model.home_rad).max() > _HOME_RAD:
+        if np.abs(observation.joints.position_rad - model.home_rad).max() > _HOME_RAD:
             return SkillCall(skill="home", points_m=np.zeros((0, 3)))
         return None
 
     def _holds(self, observation: Observation) -> bool:
-        width = observation.gripper_width_m
+        width = observation.joints.gripper_width_m
         if self._told_m is not None:
             # Fingers that are wide open were opened by somebody else.
             return self._told_m + _CLOSED_M < width < self.arm.model.gripper_width_m - _CLOSED_M
@@ -191,7 +191,8 @@ class Agent:
         assert motion is not None
         # Before it moves: an interruption finds the thing in the hand.
         self._picked_m = self._picked_m if motion.grasp_m is None else motion.grasp_m
-        return self._move(motion, replace(observation, stamp_s=decision.observation_stamp_s), hooks)
+        felt = replace(observation.joints, stamp_s=decision.observation_stamp_s)
+        return self._move(motion, replace(observation, readings={**observation.readings, JOINTS: felt}), hooks)
 
     def _move(self, motion: Motion, observation: Observation, hooks: Hooks) -> Outcome:
         told_m, self._told_m = self._told_m, None  # whatever interrupts it leaves the fingers anywhere
@@ -215,23 +216,22 @@ class Agent:
         return replace(decision, timings_ms={**decision.timings_ms, "decide": took_ms})
 
     def _check(self, observation: Observation) -> None:
-        cameras = cameras_of(self.policy)
-        missing = [name for name in cameras if name not in observation.cameras]
+        needed = (JOINTS, *senses_of(self.policy))
+        missing = [name for name in needed if name not in observation.readings]
         if missing:
-            have = ", ".join(sorted(observation.cameras)) or "none"
-            raise ObservationError(f"no picture of camera {', '.join(missing)}; there are: {have}")
+            have = ", ".join(sorted(observation.readings)) or "none"
+            raise ObservationError(f"no reading of {', '.join(missing)}; there are: {have}")
         now_s = self.arm.now_s()
-        stamps = {"joint states": observation.stamp_s}
-        stamps |= {f"picture of {name}": observation.cameras[name].stamp_s for name in cameras}
-        for what, stamp_s in stamps.items():
-            age_s = now_s - stamp_s
+        for name in needed:
+            age_s = now_s - observation.readings[name].stamp_s
             # Written so that a stamp that is not a number is refused as well.
             if not abs(age_s) <= self.max_observation_age_s:
                 raise ObservationError(
-                    f"the {what} is stale: {age_s:.3f} s old, the limit is {self.max_observation_age_s:.3f} s"
+                    f"the reading of {name} is stale: {age_s:.3f} s old, the limit is "
+                    f"{self.max_observation_age_s:.3f} s"
                 )
-        joints = np.append(observation.joint_position_rad, observation.joint_velocity_rad_s)
-        if not np.isfinite([*joints, observation.gripper_width_m]).all():
+        joints = observation.joints
+        if not np.isfinite([*joints.position_rad, *joints.velocity_rad_s, joints.gripper_width_m]).all():
             raise ObservationError("the joint states hold a value that is not finite")
 
 

@@ -7,11 +7,14 @@ z = 0. Camera poses are of the optical frame (z forward, x right, y down).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.errors import ObservationError
+
+T = TypeVar("T")
 Float = NDArray[np.float64]
 
 UPRIGHT: Float = np.array([0.0, 0.0, 0.0, 1.0])
@@ -19,13 +22,51 @@ UPRIGHT: Float = np.array([0.0, 0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameraFrame:
-    """One picture and the geometry needed to turn a pixel into a ray."""
+class Picture:
+    """One picture and the geometry needed to turn a pixel into a ray; NaN where that is not known."""
 
     rgb: NDArray[np.uint8]  # (H, W, 3)
     intrinsics_px: Float  # (3, 3) pinhole matrix K
     world_from_camera: Float  # (4, 4) pose of the optical frame
     stamp_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """How far away things are along the camera's axis, pixel by pixel (REP-118)."""
+
+    depth_m: NDArray[np.float32]  # (H, W), infinite where nothing came back
+    intrinsics_px: Float  # (3, 3) pinhole matrix K
+    world_from_camera: Float  # (4, 4) pose of the optical frame
+    stamp_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Joints:
+    """Proprioception: the arm's N joints and its fingers."""
+
+    position_rad: Float  # (N,)
+    velocity_rad_s: Float  # (N,)
+    gripper_width_m: float  # distance between the fingers
+    stamp_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vector:
+    """Any other sense: a few numbers, each with its name and unit, such as `left_finger_N`."""
+
+    values: Float  # (N,)
+    names: tuple[str, ...]  # N
+    stamp_s: float
+
+
+Reading = Picture | Depth | Joints | Vector
+"""What one sense said at one instant, stamped at acquisition."""
+
+JOINTS = "joints"
+"""The reading that every arm gives."""
+DEPTH = "_depth"
+"""What the name of a camera's `Depth` ends with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +124,33 @@ class PrivilegedView(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """Everything that a policy sees at one instant, stamped at acquisition."""
+    """Everything that a policy sees at one instant, by the names of the senses; any may be missing."""
 
-    cameras: Mapping[str, CameraFrame]
-    joint_position_rad: Float  # (N,)
-    joint_velocity_rad_s: Float  # (N,)
-    gripper_width_m: float  # distance between the fingers
-    stamp_s: float
+    readings: Mapping[str, Reading]
+    """The arm's own state is called "joints", a picture as its camera, its depth "front_depth"."""
     privileged: PrivilegedView | None = None
+
+    @property
+    def joints(self) -> Joints:
+        """The state of the arm. Raises ObservationError where it is missing."""
+        return self._of(JOINTS, Joints)
+
+    def picture(self, camera: str) -> Picture:
+        """What a camera sees. Raises ObservationError where it is missing."""
+        return self._of(camera, Picture)
+
+    @property
+    def stamp_s(self) -> float:
+        """When the arm was felt; the oldest reading's stamp where there is no arm to feel."""
+        felt = self.readings.get(JOINTS)
+        return felt.stamp_s if felt else min((each.stamp_s for each in self.readings.values()), default=0.0)
+
+    def _of(self, name: str, kind: type[T]) -> T:
+        found = self.readings.get(name)
+        if not isinstance(found, kind):
+            has = ", ".join(sorted(self.readings)) or "nothing"
+            raise ObservationError(f"there is no {kind.__name__.lower()} called {name!r}; there are: {has}")
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

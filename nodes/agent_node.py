@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """agent_node: words, pictures and joints in; a plan and a proposed motion out.
 
-In: `instruction` (std_msgs/String), `joint_states`, and of each camera that the policy reads
-`camera/<name>/image_raw`, `camera_info` and `pose`. Out: `plan` (std_msgs/String, latched),
+In: `instruction` (std_msgs/String), `joint_states`, and what the policy reads: of a camera
+`camera/<name>/image_raw`, of its depth `camera/<name>/depth`, with `camera_info` and `pose` of either; of any
+other sense `sense/<name>` (sensor_msgs/JointState, names and efforts). Out: `plan` (std_msgs/String, latched),
 `proposed_trajectory`, `heartbeat`, and `status` (std_msgs/String, latched), which is JSON:
 
     {"state", "text", "instruction", "id", "attempt"}
@@ -26,7 +27,7 @@ from std_srvs.srv import Trigger
 
 from embodied.errors import EmbodiedError
 from embodied.language import door
-from embodied.policy import PRIVILEGED, Policy, cameras_of, make_policy
+from embodied.policy import PRIVILEGED, Policy, make_policy, senses_of
 from embodied.run import Agent, Hooks, Interrupted
 from embodied.types import Decision
 from nodes import common
@@ -123,7 +124,7 @@ class AgentNode(Node):
     def _work(self) -> None:
         try:
             policy = self._load()
-            self.arm.senses.open_cameras(cameras_of(policy))
+            self.arm.senses.open(senses_of(policy))
             agent = Agent(policy, self.arm, max_observation_age_s=self.arm.max_age_s)
             with self._lock:
                 self._agent = agent

@@ -6,6 +6,7 @@ One finger's joint, `gripper_joint`, stands for the gripper in messages; its pos
 
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -18,11 +19,16 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 
 from embodied.errors import ObservationError, UnsafeCommandError
 from embodied.geometry import quaternion, rotation_matrix
-from embodied.types import Float, JointTrajectory
+from embodied.types import Float, JointTrajectory, Vector
 
 WORLD_FRAME = "world"
 _CHANNELS = {"rgb8": (0, 1, 2), "bgr8": (2, 1, 0), "rgba8": (0, 1, 2), "bgra8": (2, 1, 0), "mono8": (0, 0, 0)}
 _PIXEL_BYTES = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
+_DEPTHS: dict[str, tuple[np.dtype[Any], float]] = {
+    "32FC1": (np.dtype(np.float32), 1.0),
+    "16UC1": (np.dtype(np.uint16), 0.001),
+}
+"""Of each encoding: the type of a pixel, and what one of it is in metres (REP-118)."""
 
 
 def to_time(seconds: float) -> Time:
@@ -69,6 +75,48 @@ def from_image(message: Image) -> NDArray[np.uint8]:
     rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)
     pixels = rows[:, : width * pixel].reshape(height, width, pixel)
     return np.ascontiguousarray(pixels[:, :, list(_CHANNELS[message.encoding])])
+
+
+def to_depth(depth_m: NDArray[np.float32], *, stamp_s: float, frame_id: str) -> Image:
+    """Depth (H, W) in metres as an image of floats (REP-118)."""
+    height, width = depth_m.shape
+    message = Image(header=_header(stamp_s, frame_id), height=height, width=width, encoding="32FC1", step=4 * width)
+    message.is_bigendian = 0
+    message.data = array("B", np.ascontiguousarray(depth_m, dtype="<f4").tobytes())
+    return message
+
+
+def from_depth(message: Image) -> NDArray[np.float32]:
+    """Depth (H, W) in metres of a `32FC1` image (m) or a `16UC1` image (mm); infinite where nothing came back.
+
+    Raises ObservationError for another encoding and for data that is cut short.
+    """
+    if message.encoding not in _DEPTHS:
+        valid = ", ".join(_DEPTHS)
+        raise ObservationError(f"a depth image has the encoding {message.encoding!r}; valid: {valid}")
+    kind, unit_m = _DEPTHS[message.encoding]
+    height, width, step = message.height, message.width, message.step
+    if not (height and width and step >= width * kind.itemsize and len(message.data) >= height * step):
+        raise ObservationError(f"the depth image is not whole: {width} x {height}, {len(message.data)} bytes")
+    rows = np.frombuffer(message.data, dtype=np.uint8, count=height * step).reshape(height, step)
+    order = kind.newbyteorder(">" if message.is_bigendian else "<")
+    raw = np.ascontiguousarray(rows[:, : width * kind.itemsize]).view(order)
+    depth_m = raw.astype(np.float32) * np.float32(unit_m)
+    return np.where(np.isfinite(depth_m) & (depth_m > 0.0), depth_m, np.float32(np.inf))
+
+
+def to_vector(reading: Vector) -> JointState:
+    """A sense of a few named numbers; they travel as efforts, which is what forces are."""
+    values = array("d", reading.values.tolist())
+    return JointState(header=_header(reading.stamp_s), name=list(reading.names), effort=values)
+
+
+def from_vector(message: JointState) -> Vector:
+    """The inverse of `to_vector`. Raises ObservationError where names and numbers do not fit together."""
+    values = np.array(message.effort, dtype=np.float64)
+    if not values.size or len(message.name) != values.size or not np.isfinite(values).all():
+        raise ObservationError(f"a sense has the names {list(message.name)} and the numbers {values.tolist()}")
+    return Vector(values=values, names=tuple(message.name), stamp_s=from_time(message.header.stamp))
 
 
 def to_camera_info(intrinsics_px: Float, *, width: int, height: int, stamp_s: float, frame_id: str) -> CameraInfo:

@@ -74,7 +74,7 @@ class RosArm:
         """Plan from where the arm was seen, and let the gate move it. Raises UnreachableError."""
         if self.gate.stopped:
             return _STOPPED
-        trajectory = motion.plan(self.model, observation.joint_position_rad, observation.gripper_width_m)
+        trajectory = motion.plan(self.model, observation.joints.position_rad, observation.joints.gripper_width_m)
         narrowest_m = np.inf
 
         def watch() -> None:
@@ -98,14 +98,14 @@ class RosArm:
         if self.gate.moving:
             self.gate.stop()
             raise ObservationError("the arm is still moving")
-        if np.abs(self.senses.feel().joint_velocity_rad_s).max() > _REST_RAD_S:
+        if np.abs(self.senses.feel().velocity_rad_s).max() > _REST_RAD_S:
             raise ObservationError("the arm does not come to rest")
 
     def _look(self, since_s: float) -> Observation:
         """What is there. Raises ObservationError unless every part of it is younger than `since_s`."""
         latest_s = self.now_s() + self.max_age_s
         observation = self.senses.observe()
-        stamps = [observation.stamp_s, *(frame.stamp_s for frame in observation.cameras.values())]
+        stamps = [reading.stamp_s for reading in observation.readings.values()]
         if not (since_s <= min(stamps) and max(stamps) <= latest_s):
             raise ObservationError("no new picture or joint state comes")
         return observation

@@ -3,8 +3,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geometry_msgs.msg import PoseStamped
@@ -18,22 +17,18 @@ except ImportError:  # ROS 2 Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
 from embodied.arm import ArmModel
-from embodied.errors import ObservationError
-from embodied.types import CameraFrame, Observation
+from embodied.errors import ObservationError, check_name
+from embodied.types import DEPTH, JOINTS, Depth, Joints, Observation, Picture, Reading
 from nodes import conversions
 from nodes.common import LATCHED, NEWEST, RELIABLE
 
-_CAMERA_TOPICS: dict[str, tuple[type, int]] = {
-    "image_raw": (Image, 1),
-    "camera_info": (CameraInfo, 1),
-    "pose": (PoseStamped, 40),
-}
+_GEOMETRY: dict[str, tuple[type, int]] = {"camera_info": (CameraInfo, 1), "pose": (PoseStamped, 40)}
 """Of each camera: topic -> type, and how many of its newest messages are kept."""
 _QUIET = SubscriptionEventCallbacks(incompatible_qos=lambda _: None)
 
 
 class Senses:
-    """Keeps the newest joint states of an arm and the newest picture of each camera that was opened.
+    """Keeps the newest joint states of an arm, and the newest messages of each sense that was opened.
 
     Callbacks only store; conversion is done by whoever asks, in their thread.
     """
@@ -41,21 +36,27 @@ class Senses:
     def __init__(self, node: Node, model: ArmModel) -> None:
         self._node, self._model = node, model
         self._lock = threading.Lock()
-        self._cameras: list[str] = []
+        self._open: list[str] = []
         self._newest: dict[str, deque[Any]] = {}  # by topic
-        self._listen("joint_states", JointState, 1)
+        self._listen(_topic(JOINTS), JointState, 1)
 
-    def open_cameras(self, names: Sequence[str]) -> None:
-        """Subscribe to the cameras `names`; a camera that is open already stays so."""
+    def open(self, names: Sequence[str]) -> None:
+        """Subscribe to what the senses `names` are made of; one that is open already stays so.
+
+        Raises UnknownNameError that lists the senses of the arm.
+        """
         for name in names:
-            if name in self._cameras:
+            check_name(f"sense of {self._model.name}", name, self._model.readings)
+            if name in self._open:
                 continue
-            self._cameras.append(name)
-            for topic, (cls, kept) in _CAMERA_TOPICS.items():
+            self._open.append(name)
+            camera = self._camera(name)
+            self._listen(_topic(name, camera), Image if camera else JointState, 1)
+            for topic, (cls, kept) in (_GEOMETRY if camera else {}).items():
                 # A pose that was said once, before anyone listened, and poses that come with the pictures:
                 # what one subscription cannot hear, and would warn of, the other hears.
                 qualities = (LATCHED, RELIABLE) if topic == "pose" else (NEWEST,)
-                self._listen(f"camera/{name}/{topic}", cls, kept, qualities)
+                self._listen(f"camera/{camera}/{topic}", cls, kept, qualities)
 
     def forget(self) -> None:
         """Drop everything: the clock was set back, and stamps from before mean nothing now."""
@@ -68,23 +69,18 @@ class Senses:
         with self._lock:
             return [topic for topic, messages in self._newest.items() if not messages]
 
-    def feel(self) -> Observation:
+    def feel(self) -> Joints:
         """The newest joint states alone. Raises ObservationError where they are missing or malformed."""
         with self._lock:
-            messages = list(self._newest["joint_states"])
+            messages = list(self._newest[_topic(JOINTS)])
         if not messages:
             raise ObservationError("nothing has come on joint_states")
-        joints = messages[0]
+        [joints] = messages
         position, velocity, width = conversions.from_joint_state(
             joints, self._model.joint_names, self._model.gripper_joints[0]
         )
-        return Observation(
-            cameras={},
-            joint_position_rad=position,
-            joint_velocity_rad_s=velocity,
-            gripper_width_m=width,
-            stamp_s=conversions.from_time(joints.header.stamp),
-        )
+        stamp_s = conversions.from_time(joints.header.stamp)
+        return Joints(position_rad=position, velocity_rad_s=velocity, gripper_width_m=width, stamp_s=stamp_s)
 
     def observe(self) -> Observation:
         """The newest of everything. Raises ObservationError where something is missing or malformed."""
@@ -93,16 +89,27 @@ class Senses:
         missing = [topic for topic, messages in newest.items() if not messages]
         if missing:
             raise ObservationError(f"nothing has come on {', '.join(missing)}")
-        frames = {}
-        for name in self._cameras:
-            (image,), (info,), poses = (newest[f"camera/{name}/{topic}"] for topic in _CAMERA_TOPICS)
-            frames[name] = _frame(name, image, info, poses)
-        return replace(self.feel(), cameras=frames)
+        readings: dict[str, Reading] = {name: self._reading(name, newest) for name in self._open}
+        return Observation(readings={JOINTS: self.feel(), **readings})
+
+    def _camera(self, name: str) -> str:
+        """The camera that the sense `name` is a part of; empty for other senses."""
+        camera = name.removesuffix(DEPTH)
+        return camera if camera in self._model.cameras else ""
+
+    def _reading(self, name: str, newest: Mapping[str, Sequence[Any]]) -> Reading:
+        camera = self._camera(name)
+        [message] = newest[_topic(name, camera)]
+        if not camera:
+            return conversions.from_vector(message)
+        [info], poses = (newest[f"camera/{camera}/{topic}"] for topic in _GEOMETRY)
+        return _frame(name, message, info, poses, depth=name != camera)
 
     def _listen(self, topic: str, cls: type, kept: int, qualities: Sequence[QoSProfile] = (NEWEST,)) -> None:
-        messages: deque[Any] = deque(maxlen=kept)
         with self._lock:
-            self._newest[topic] = messages
+            if topic in self._newest:
+                return
+            messages = self._newest[topic] = deque[Any](maxlen=kept)
 
         def store(message: Any) -> None:
             with self._lock:
@@ -113,7 +120,14 @@ class Senses:
             self._node.create_subscription(cls, topic, store, quality, event_callbacks=events)
 
 
-def _frame(name: str, image: Image, info: CameraInfo, poses: Sequence[PoseStamped]) -> CameraFrame:
+def _topic(name: str, camera: str = "") -> str:
+    """Where the readings of a sense come from; `camera` is the one that it belongs to."""
+    if camera:
+        return f"camera/{camera}/{'image_raw' if name == camera else 'depth'}"
+    return "joint_states" if name == JOINTS else f"sense/{name}"
+
+
+def _frame(name: str, image: Image, info: CameraInfo, poses: Sequence[PoseStamped], *, depth: bool) -> Picture | Depth:
     stamp_s = conversions.from_time(image.header.stamp)
     if (info.width, info.height) != (image.width, image.height):
         raise ObservationError(
@@ -122,9 +136,10 @@ def _frame(name: str, image: Image, info: CameraInfo, poses: Sequence[PoseStampe
         )
     # A camera on the hand says its pose with every picture; one that is bolted down says it once.
     pose = min(poses, key=lambda pose: abs(conversions.from_time(pose.header.stamp) - stamp_s))
-    return CameraFrame(
-        rgb=conversions.from_image(image),
-        intrinsics_px=conversions.from_camera_info(info),
-        world_from_camera=conversions.from_pose(pose),
-        stamp_s=stamp_s,
-    )
+    geometry = {
+        "intrinsics_px": conversions.from_camera_info(info),
+        "world_from_camera": conversions.from_pose(pose),
+    }
+    if depth:
+        return Depth(depth_m=conversions.from_depth(image), **geometry, stamp_s=stamp_s)
+    return Picture(rgb=conversions.from_image(image), **geometry, stamp_s=stamp_s)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """sim_node: the PyBullet world as an arm, cameras and a clock.
 
-Publishes `/clock`, `joint_states`, and for each camera `camera/<name>/image_raw`, `camera_info` and
-`pose` (geometry_msgs/PoseStamped of the optical frame in the world). Follows
+Publishes `/clock`, `joint_states`, for each camera `camera/<name>/image_raw`, `depth` (32FC1, metres),
+`camera_info` and `pose` (geometry_msgs/PoseStamped of the optical frame in the world), and each other sense of
+the arm as `sense/<name>` (sensor_msgs/JointState, names and efforts). Follows
 `arm_controller/joint_trajectory` as ros2_control's joint trajectory controller does, and
 `gripper_controller/commands` (std_msgs/Float64MultiArray, one value: the width in m).
 
@@ -14,6 +15,7 @@ import json
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,11 +30,12 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
-from embodied.types import ObjectState
+from embodied.types import ObjectState, Vector
 from nodes import conversions
 from nodes.arm_controller import ArmController
 from nodes.common import COMMAND, LATCHED, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
 from sim import scene
+from sim.senses import SENSORS, sense
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
@@ -66,6 +69,8 @@ class SimNode(Node):
         unknown = [name for name in cameras if name not in scene.CAMERAS]
         if unknown:
             raise UnknownNameError("camera", unknown[0], scene.CAMERAS)
+        for name in model.senses:
+            SENSORS.get(name)
         self._camera_ticks = max(1, round(1.0 / (hertz * _TICK_S)))
 
         self._world = World(model, gui=gui)
@@ -83,9 +88,11 @@ class SimNode(Node):
                 self.create_publisher(Image, f"camera/{name}/image_raw", qos_profile_sensor_data),
                 self.create_publisher(CameraInfo, f"camera/{name}/camera_info", qos_profile_sensor_data),
                 self.create_publisher(PoseStamped, f"camera/{name}/pose", LATCHED),
+                self.create_publisher(Image, f"camera/{name}/depth", qos_profile_sensor_data),
             )
             for name in cameras
         }
+        self._senses_out = {name: self.create_publisher(JointState, f"sense/{name}", RELIABLE) for name in model.senses}
         self.create_subscription(JointTrajectory, "arm_controller/joint_trajectory", self._on_trajectory, COMMAND)
         self.create_subscription(Float64MultiArray, "gripper_controller/commands", self._on_gripper, COMMAND)
         self.create_service(Trigger, "~/reset", self._on_reset)
@@ -123,21 +130,30 @@ class SimNode(Node):
         names, finger = self._model.joint_names, self._model.gripper_joints[0]
         state = self._world.joint_state()
         self._joints_out.publish(conversions.to_joint_state(names, finger, *state, stamp_s=self.time_s))
+        for name, publisher in self._senses_out.items():
+            if publisher.get_subscription_count():
+                reading = sense(self._world, name, self._size_px)
+                assert isinstance(reading, Vector), name
+                publisher.publish(conversions.to_vector(replace(reading, stamp_s=self.time_s)))
 
     def _publish_pictures(self) -> None:
-        size_px = self._size_px
-        for name, (image_out, info_out, pose_out) in self._cameras_out.items():
+        size_px, stamp_s = self._size_px, self.time_s
+        for name, (image_out, info_out, pose_out, depth_out) in self._cameras_out.items():
             # A picture that nobody takes is not rendered: that is most of what a simulated second costs.
-            if not image_out.get_subscription_count():
+            wanted, wanted_depth = image_out.get_subscription_count(), depth_out.get_subscription_count()
+            if not (wanted or wanted_depth):
                 continue
-            frame = self._world.render(name, size_px)
-            frame_id, stamp_s = conversions.optical_frame(name), self.time_s
+            frame, frame_id = self._world.render(name, size_px), conversions.optical_frame(name)
             pose_out.publish(conversions.to_pose(frame.world_from_camera, stamp_s=stamp_s))
             info = conversions.to_camera_info(
                 frame.intrinsics_px, width=size_px, height=size_px, stamp_s=stamp_s, frame_id=frame_id
             )
             info_out.publish(info)
-            image_out.publish(conversions.to_image(frame.rgb, stamp_s=stamp_s, frame_id=frame_id))
+            if wanted:
+                image_out.publish(conversions.to_image(frame.rgb, stamp_s=stamp_s, frame_id=frame_id))
+            if wanted_depth:
+                depth_m = self._world.depth(name, size_px).depth_m
+                depth_out.publish(conversions.to_depth(depth_m, stamp_s=stamp_s, frame_id=frame_id))
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
         stamp_s = conversions.from_time(message.header.stamp)

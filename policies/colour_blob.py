@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from embodied.geometry import unproject
 from embodied.language.verbs import Noun, Plan, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
-from embodied.types import CameraFrame, Decision, Float, Instruction, Observation
+from embodied.types import Decision, Float, Instruction, Observation, Picture
 
 _NOUNS: Mapping[str, str] = {
     "block": "block", "cube": "block", "brick": "block", "piece": "block",
@@ -62,7 +62,7 @@ class ColourBlobPolicy:
 
     def decide(self, observation: Observation) -> Decision:
         """The motion that the words ask for, or a refusal that says what is on the table."""
-        seen = find_things(observation.cameras["front"])
+        seen = find_things(observation.picture("front"))
         things = ", ".join(sorted(map(str, seen))) or "nothing"
         plan, motion = parse_words(self._text), None
         if plan is None:
@@ -100,7 +100,7 @@ def parse_words(text: str) -> Plan | None:
         return None
 
 
-def find_things(frame: CameraFrame) -> dict[Noun, Float]:
+def find_things(frame: Picture) -> dict[Noun, Float]:
     """Every thing that the picture shows, and where it stands: world x, y (2,)."""
     names, labels = _colour_labels(frame.rgb)
     found: dict[Noun, tuple[int, Float]] = {}
@@ -163,7 +163,7 @@ def _blobs(mask: NDArray[np.bool_]) -> list[tuple[NDArray[np.int64], NDArray[np.
     return blobs
 
 
-def _kind(frame: CameraFrame, pixels: Float) -> str:
+def _kind(frame: Picture, pixels: Float) -> str:
     """What a blob is, by its width on the table and whether it fills a flat square."""
     on_table = unproject(frame, pixels, 0.0)
     if np.ptp(on_table[:, 1]) < _BLOCK_WIDEST_M:

@@ -57,10 +57,7 @@ class PalmePolicy:
             text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
-        frame = observation.cameras.get(self._camera)
-        if frame is None:
-            has = ", ".join(observation.cameras)
-            raise EmbodiedError(f"the policy reads camera {self._camera!r}; the observation has: {has}")
+        frame = observation.picture(self._camera)
         size_px = self.engine.model.picture_size_px
         picture = torch.from_numpy(prepare_picture(frame.rgb, size_px).copy())
         state = self._state(observation)
@@ -104,7 +101,7 @@ class PalmePolicy:
         A missing sense is allowed: the sentence then has no such tokens. An observation does not name its
         arm, so that the angles of any arm with as many joints are read like those of the trained one.
         """
-        state = prepare_state(observation.joint_position_rad, observation.gripper_width_m)
+        state = prepare_state(observation.joints)
         return torch.from_numpy(state) if len(state) == self.engine.model.state_size else None
 
 

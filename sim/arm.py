@@ -8,7 +8,8 @@ import numpy as np
 from embodied.arm import Outcome
 from embodied.errors import UnsafeCommandError
 from embodied.motion.path import TimedPath
-from embodied.types import CameraFrame, Float, JointTrajectory, Motion, Observation, PrivilegedView
+from embodied.types import JOINTS, Float, Joints, JointTrajectory, Motion, Observation, PrivilegedView, Reading
+from sim.senses import check_sense, sense
 from sim.world import PHYSICS_HZ, World
 
 CONTROL_STEPS = 2
@@ -21,12 +22,17 @@ _TICK_STEPS = 24
 
 
 class SimArm:
-    """The arm of `world`. Time passes only in `advance`; between motions the arm holds still."""
+    """The arm of `world`. Time passes only in `advance`; between motions the arm holds still.
 
-    def __init__(self, world: World, cameras: Sequence[str], picture_size_px: int = 224) -> None:
+    `senses` are what it senses besides its joints, see `sim.senses`; pictures are squares of `picture_size_px`.
+    """
+
+    def __init__(self, world: World, senses: Sequence[str], picture_size_px: int = 224) -> None:
+        for name in senses:
+            check_sense(name)
         self.world = world
         self.model = world.model
-        self.cameras = tuple(cameras)
+        self.senses = tuple(senses)
         self.picture_size_px = picture_size_px
         self.forget()
 
@@ -39,8 +45,8 @@ class SimArm:
         """Width that the fingers were last told to take."""
         self._path: TimedPath | None = None
         self._path_steps = 0
-        self._frames: dict[str, CameraFrame] = {}
-        self._frames_key: tuple[int, float] | None = None
+        self._readings: dict[str, Reading] = {}
+        self._readings_key: tuple[int, float] | None = None
         self._stopping = False
         self.narrowest_m = width
 
@@ -139,17 +145,13 @@ class SimArm:
         return excess == 1.0
 
     def observe(self, privileged: PrivilegedView | None = None) -> Observation:
-        """Pictures and joint states of this instant; drawn once however often it is asked."""
-        position, velocity, width = self.world.joint_state()
+        """The readings of this instant; each is taken once however often it is asked for."""
         key = (self.world.scene_number, self.world.time_s)
-        if self._frames_key != key:
-            self._frames = {name: self.world.render(name, self.picture_size_px) for name in self.cameras}
-            self._frames_key = key
-        return Observation(
-            cameras=dict(self._frames),
-            joint_position_rad=position,
-            joint_velocity_rad_s=velocity,
-            gripper_width_m=width,
-            stamp_s=self.world.time_s,
-            privileged=privileged,
-        )
+        if self._readings_key != key:
+            position, velocity, width = self.world.joint_state()
+            felt = Joints(
+                position_rad=position, velocity_rad_s=velocity, gripper_width_m=width, stamp_s=self.world.time_s
+            )
+            seen = {name: sense(self.world, name, self.picture_size_px) for name in self.senses}
+            self._readings, self._readings_key = {JOINTS: felt, **seen}, key
+        return Observation(readings=dict(self._readings), privileged=privileged)

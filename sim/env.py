@@ -184,11 +184,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def _observation(self) -> dict[str, Any]:
         seen = self.arm.observe()
-        hand = HandPose.from_matrix(self.model.chain.forward(seen.joint_position_rad))
-        place = [seen.gripper_width_m, *hand.position_m, hand.yaw_rad]
-        state = np.concatenate([seen.joint_position_rad, seen.joint_velocity_rad_s, place])
+        hand = HandPose.from_matrix(self.model.chain.forward(seen.joints.position_rad))
+        place = [seen.joints.gripper_width_m, *hand.position_m, hand.yaw_rad]
+        state = np.concatenate([seen.joints.position_rad, seen.joints.velocity_rad_s, place])
         # Copies: callers keep and change what they got, and a refused step shows the same frame again.
-        pictures = {name: frame.rgb.copy() for name, frame in seen.cameras.items()}
+        pictures = {name: seen.picture(name).rgb.copy() for name in self.arm.senses}
         bound = _state_bound(self.model)
         return {
             **pictures,

@@ -134,7 +134,7 @@ def write(config: GroundingConfig) -> Path:
     meta = {
         "seed": config.seed,
         "arm": model.name,
-        "state": prepare_state(model.home_rad, model.gripper_width_m).tolist(),
+        "state": prepare_state(model.at_home).tolist(),
         "kinds": kinds_of(families),
         "colours": COLOURS,
         "other_colours": OTHER_COLOURS,

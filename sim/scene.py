@@ -62,9 +62,23 @@ def _wrist_mount() -> Float:
     return pose
 
 
-CAMERAS: Mapping[str, Camera] = {
+CAMERAS: dict[str, Camera] = {
     "front": Camera(field_of_view_rad=float(np.radians(36.0)), mount=look_at((1.29, 0.0, 0.84), (0.54, 0.0, 0.0))),
     "wrist": Camera(field_of_view_rad=float(np.radians(72.0)), mount=_wrist_mount(), on_hand=True),
     # For people: the whole arm and the table. No policy reads it.
     "side": Camera(field_of_view_rad=float(np.radians(40.0)), mount=look_at((1.45, -0.95, 0.85), (0.36, 0.0, 0.22))),
 }
+"""Cameras by name; whoever needs another one adds it."""
+
+
+def table_depth_m(intrinsics_px: Float, world_from_camera: Float, size_px: int) -> Float:
+    """(S, S) depth of the bare table's top, seen by a square camera; infinite where it is not in view."""
+    columns, rows = np.meshgrid(np.arange(size_px), np.arange(size_px))
+    pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1)
+    rays = pixels @ np.linalg.inv(intrinsics_px).T @ world_from_camera[:3, :3].T  # one metre deep each
+    eye = world_from_camera[:3, 3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = -eye[2] / rays[..., 2]
+        x, y = (eye[axis] + depth * rays[..., axis] for axis in (0, 1))
+    on_table = (x > TABLE_X_M[0]) & (x < TABLE_X_M[1]) & (y > TABLE_Y_M[0]) & (y < TABLE_Y_M[1])
+    return np.where((depth > 0.0) & on_table, depth, np.inf)

@@ -11,12 +11,13 @@ from typing import Any, Self
 import numpy as np
 import pybullet
 import pybullet_data
+from numpy.typing import NDArray
 from pybullet_utils import bullet_client
 
 from embodied.arm import ArmModel
 from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
 from embodied.things import THINGS, Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Urdf
-from embodied.types import CameraFrame, Float, ObjectState
+from embodied.types import Depth, Float, ObjectState, Picture
 from sim import scene
 
 PHYSICS_HZ = 240
@@ -82,6 +83,7 @@ class World:
         client.setPhysicsEngineParameter(deterministicOverlappingPairs=1, numSolverIterations=40)
         self.scene_number += 1
         self._steps = 0
+        self._shots: dict[tuple[str, int], tuple[NDArray[np.uint8], Float, Float, Float]] = {}
         self._touched: set[str] = set()
         self._objects: dict[str, tuple[int, ObjectState, Thing]] = {}
         self._add_table()
@@ -202,6 +204,7 @@ class World:
         """Give the object `name` another colour, red, green and blue in [0, 1], until the next scene."""
         body = self._objects[name][0]
         self._client.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0])
+        self._shots.clear()
 
     @property
     def time_s(self) -> float:
@@ -213,6 +216,7 @@ class World:
         _refuse_nonfinite("joint position", np.append(position_rad, gripper_width_m))
         for joint, value in zip(self._driven, self._targets(position_rad, gripper_width_m), strict=True):
             self._client.resetJointState(self._arm, joint, value)
+        self._shots.clear()
         self._width_m = gripper_width_m
         self._drive(position_rad, np.zeros(self.model.joints), gripper_width_m)
 
@@ -232,6 +236,7 @@ class World:
         for _ in range(steps):
             self._client.stepSimulation()
         self._steps += steps
+        self._shots.clear()
 
     def _drive(self, position_rad: Float, velocity_rad_s: Float, gripper_width_m: float) -> None:
         self._client.setJointMotorControlArray(
@@ -313,11 +318,29 @@ class World:
         c, s = np.cos(yaw), np.sin(yaw)
         return float(max(abs(c * x + s * y), abs(c * y - s * x))) < thing.outline_m
 
-    def render(self, name: str, size_px: int = 224) -> CameraFrame:
+    def render(self, name: str, size_px: int = 224) -> Picture:
         """A square picture of `size_px` from the camera `name`, with its exact geometry."""
+        rgba, buffer, intrinsics, pose = self._shoot(name, size_px)
+        rgb = rgba[:, :, :3].copy()
+        rgb[buffer >= 1.0] = _TABLE_PIXEL  # nothing is drawn there
+        return Picture(rgb=rgb, intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=self.time_s)
+
+    def depth(self, name: str, size_px: int = 224) -> Depth:
+        """What a depth camera at the place of the camera `name` measures; the bare table is seen as well."""
+        _, buffer, intrinsics, pose = self._shoot(name, size_px)
+        drawn = _NEAR_M * _FAR_M / (_FAR_M - (_FAR_M - _NEAR_M) * buffer)
+        depth = np.where(buffer < 1.0, drawn, scene.table_depth_m(intrinsics, pose, size_px))
+        return Depth(
+            depth_m=depth.astype(np.float32), intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=self.time_s
+        )
+
+    def _shoot(self, name: str, size_px: int) -> tuple[NDArray[np.uint8], Float, Float, Float]:
+        """Colours (S, S, 4), depth buffer (S, S), intrinsics and pose; what did not move is not drawn again."""
         check_name("camera", name, scene.CAMERAS)
         if not 1 <= size_px <= 4096:
             raise ValueError(f"a picture is 1 to 4096 pixels wide, not {size_px}")
+        if (name, size_px) in self._shots:
+            return self._shots[name, size_px]
         camera = scene.CAMERAS[name]
         pose = self._hand_pose() @ camera.mount if camera.on_hand else camera.mount
         view = np.linalg.inv(pose @ np.diag([1.0, -1.0, -1.0, 1.0]))
@@ -337,10 +360,24 @@ class World:
             flags=pybullet.ER_NO_SEGMENTATION_MASK,
         )
         rgba = np.asarray(shot[2], dtype=np.uint8).reshape(size_px, size_px, 4)
-        rgb = rgba[:, :, :3].copy()
-        rgb[np.reshape(shot[3], (size_px, size_px)) >= 1.0] = _TABLE_PIXEL  # nothing is drawn there
-        intrinsics = camera.intrinsics_px(size_px)
-        return CameraFrame(rgb=rgb, intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=self.time_s)
+        buffer = np.reshape(shot[3], (size_px, size_px))
+        self._shots[name, size_px] = (rgba, buffer, camera.intrinsics_px(size_px), pose)
+        return self._shots[name, size_px]
+
+    def finger_forces_n(self) -> Float:
+        """(2,) how hard each finger presses on what it touches."""
+        presses = [self._client.getContactPoints(bodyA=self._arm, linkIndexA=finger) for finger in self._fingers]
+        return np.array([sum(point[9] for point in points) for points in presses])
+
+    def contact_force_n(self) -> Float:
+        """(3,) what everything that the hand and the fingers touch presses on them with, in the world's frame."""
+        total = np.zeros(3)
+        for link in (self._hand, *self._fingers):
+            for point in self._client.getContactPoints(bodyA=self._arm, linkIndexA=link):
+                # The normal points from the other body to the arm; friction acts along two more axes.
+                pushes = ((9, 7), (10, 11), (12, 13))
+                total += sum((point[size] * np.array(point[axis]) for size, axis in pushes), np.zeros(3))
+        return total
 
     def _hand_pose(self) -> Float:
         state = self._client.getLinkState(self._arm, self._hand, computeForwardKinematics=True)

@@ -92,7 +92,7 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
     decider = policy.make_policy(options.policy, options.options)
     load_s = time.perf_counter() - start
     threads = _set_threads(options.threads)
-    env = _environment(options, action_mode="skill", cameras=policy.cameras_of(decider), skills=every_skill())
+    env = _environment(options, action_mode="skill", cameras=policy.senses_of(decider), skills=every_skill())
     fresh, again = list[Mapping[str, float]](), list[Mapping[str, float]]()
     with closing(env):
         # The first scene warms up: kernels are chosen and memory is taken.

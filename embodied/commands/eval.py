@@ -23,7 +23,7 @@ from embodied.episode import UNTIL, EpisodeResult, run_episode
 from embodied.errors import EmbodiedError, check_name
 from embodied.files import write_json, write_text
 from embodied.motion.actions import ACTION_MODES, every_skill
-from embodied.policy import POLICIES, cameras_of
+from embodied.policy import POLICIES, senses_of
 from embodied.processes import progress_bar, run_in_order
 from embodied.registry import Registry
 from embodied.report import draw_figure, print_table, summarise
@@ -211,7 +211,7 @@ class _Worker:
         options = self._options
         if task != self._task:
             self.close()
-            cameras = cameras_of(self._policies.plain)
+            cameras = senses_of(self._policies.plain)
             if "torch" in sys.modules:  # the policy uses it
                 sys.modules["torch"].set_num_threads(self._threads)
             settings = {"arm": options.arm, "action_mode": options.action_mode, "cameras": cameras}

@@ -18,7 +18,7 @@ from embodied.controls import Policies
 from embodied.environments import DEFAULT_SUITE, check_split, make_environment, suite_tasks
 from embodied.episode import run_episode
 from embodied.files import replacing
-from embodied.policy import cameras_of
+from embodied.policy import senses_of
 
 EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
 FRAME_MS = 100
@@ -69,7 +69,7 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     check_split(options.split)
     tasks = suite_tasks(DEFAULT_SUITE, options.task)
     policies = Policies(options.policy, options.options)
-    settings = {"arm": options.arm, "action_mode": "ee_delta", "cameras": cameras_of(policies.plain)}
+    settings = {"arm": options.arm, "action_mode": "ee_delta", "cameras": senses_of(policies.plain)}
     pictures: list[Any] = []
 
     def shoot(*step: Any) -> None:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from embodied.arm import arm_model
 from embodied.motion.actions import SkillActions
-from embodied.types import CameraFrame, Observation
+from embodied.types import Observation, Picture
 
 
 class FakeEnv:
@@ -42,19 +43,13 @@ class FakeEnv:
 
     def observe(self) -> Observation:
         seed = self.resets[-1][0] if self.resets else 0
-        frame = CameraFrame(
+        frame = Picture(
             rgb=np.full((2, 2, 3), seed % 251, np.uint8),
             intrinsics_px=np.eye(3),
             world_from_camera=np.eye(4),
             stamp_s=self.time_s,
         )
-        return Observation(
-            cameras={"front": frame},
-            joint_position_rad=self.model.home_rad,
-            joint_velocity_rad_s=np.zeros(7),
-            gripper_width_m=0.08,
-            stamp_s=self.time_s,
-        )
+        return Observation(readings={"front": frame, "joints": replace(self.model.at_home, stamp_s=self.time_s)})
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         self.actions.append(action)

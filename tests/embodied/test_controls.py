@@ -56,10 +56,10 @@ def test_the_other_image_changes_the_picture_and_not_the_arm_or_the_camera() -> 
         seen = look(seed)
         policy.decide(seen)
         shown = inner.shown[-1]
-        assert (shown.cameras["front"].rgb == 9).all()
-        assert shown.cameras["front"].stamp_s == seen.cameras["front"].stamp_s
-        assert shown.joint_position_rad is seen.joint_position_rad
-        assert (seen.cameras["front"].rgb == seed).all(), "what was seen stays as it was"
+        assert (shown.picture("front").rgb == 9).all()
+        assert shown.picture("front").stamp_s == seen.picture("front").stamp_s
+        assert shown.joints.position_rad is seen.joints.position_rad
+        assert (seen.picture("front").rgb == seed).all(), "what was seen stays as it was"
 
 
 @pytest.fixture

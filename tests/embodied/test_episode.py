@@ -110,11 +110,11 @@ def test_other_image_shows_another_scene_and_acts_in_this_one() -> None:
     result = run(env, policy, "other_image")
     assert [seed for seed, _ in env.resets] == [4 + OTHER_SCENE_OFFSET, 4]
     [seen] = policy.shown
-    assert (seen.cameras["front"].rgb == (4 + OTHER_SCENE_OFFSET) % 251).all()
+    assert (seen.picture("front").rgb == (4 + OTHER_SCENE_OFFSET) % 251).all()
     assert result.success
     plain = FakePolicy()
     run(FakeEnv(), plain)
-    assert (plain.shown[0].cameras["front"].rgb == 4).all()
+    assert (plain.shown[0].picture("front").rgb == 4).all()
 
 
 @pytest.mark.parametrize(("motion", "mode"), [(CHUNK, "skill"), (CALL, "joint"), (CHUNK, "joint")])

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied.geometry import project, quaternion, rotation_matrix, turn_about, unproject, upright
-from embodied.types import CameraFrame, ObjectState
+from embodied.types import ObjectState, Picture
 
 DOWN = np.array([[0.0, 1.0, 0.0, 0.5], [1.0, 0.0, 0.0, 0.0], [0.0, 0.0, -1.0, 0.8], [0.0, 0.0, 0.0, 1.0]])
 
 
-def frame(pose: np.ndarray) -> CameraFrame:
+def frame(pose: np.ndarray) -> Picture:
     intrinsics = np.array([[300.0, 0.0, 111.5], [0.0, 300.0, 111.5], [0.0, 0.0, 1.0]])
     rgb = np.zeros((224, 224, 3), np.uint8)
-    return CameraFrame(rgb=rgb, intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=0.0)
+    return Picture(rgb=rgb, intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=0.0)
 
 
 def test_unproject_inverts_project_on_its_plane():

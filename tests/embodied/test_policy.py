@@ -10,7 +10,7 @@ import types
 import pytest
 
 from embodied.errors import EmbodiedError, UnknownNameError
-from embodied.policy import POLICIES, PRIVILEGED, cameras_of, check_options, make_policy
+from embodied.policy import POLICIES, PRIVILEGED, check_options, make_policy, senses_of
 from embodied.types import Decision, Instruction, Observation
 
 BY_HAND: tuple[str, ...] = ("palme", "oracle", "random", "colour_blob")
@@ -110,11 +110,11 @@ def test_a_wrong_name_is_answered_with_the_right_ones(name: str, options: dict[s
 
 def test_the_simulators_truth_is_a_need_and_no_camera() -> None:
     policy = make_policy(mine("Whole"))
-    assert cameras_of(policy) == ("front",)
+    assert senses_of(policy) == ("front",)
     policy.needs = ("front", PRIVILEGED, "wrist")
-    assert cameras_of(policy) == ("front", "wrist")
+    assert senses_of(policy) == ("front", "wrist")
     for name in ("oracle", "random"):
-        assert PRIVILEGED in make_policy(name).needs and cameras_of(make_policy(name)) == ()
+        assert PRIVILEGED in make_policy(name).needs and senses_of(make_policy(name)) == ()
     assert PRIVILEGED not in make_policy("colour_blob").needs
 
 

@@ -16,7 +16,7 @@ from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.motion.actions import ActionChunk
 from embodied.motion.skills import SkillCall
 from embodied.run import MAX_STEPS, Agent, Hooks, Interrupted, Result
-from embodied.types import CameraFrame, Decision, Instruction, Motion, Observation
+from embodied.types import Decision, Instruction, Joints, Motion, Observation, Picture
 
 PANDA = arm_model("panda")
 AWAY = PANDA.home_rad + 0.3
@@ -26,8 +26,8 @@ CHUNK = ActionChunk(ee_delta=np.zeros((2, 7), dtype=np.float32))
 NOW_S = 10.0
 
 
-def frame(stamp_s: float = NOW_S) -> CameraFrame:
-    return CameraFrame(
+def frame(stamp_s: float = NOW_S) -> Picture:
+    return Picture(
         rgb=np.zeros((4, 4, 3), np.uint8),
         intrinsics_px=np.eye(3),
         world_from_camera=np.eye(4),
@@ -59,11 +59,15 @@ class FakeArm:
         self.log.append("look")
         return self.spoil(
             Observation(
-                cameras={"front": frame()},
-                joint_position_rad=self.position_rad,
-                joint_velocity_rad_s=np.zeros(7),
-                gripper_width_m=self.width_m,
-                stamp_s=NOW_S - 0.001 * self.looks,  # tells one look from another
+                readings={
+                    "front": frame(),
+                    "joints": Joints(
+                        position_rad=self.position_rad,
+                        velocity_rad_s=np.zeros(7),
+                        gripper_width_m=self.width_m,
+                        stamp_s=NOW_S - 0.001 * self.looks,  # tells one look from another
+                    ),
+                }
             )
         )
 
@@ -206,7 +210,7 @@ def test_away_from_home_it_comes_home_looks_again_and_then_decides() -> None:
     agent, policy = agent_of(arm, says(TOUCH))
     assert agent.do("touch it").state == "done"
     assert arm.log == ["look", "decide", "home", "look", "decide", "touch"]
-    assert np.array_equal(policy.shown[-1].joint_position_rad, PANDA.home_rad)
+    assert np.array_equal(policy.shown[-1].joints.position_rad, PANDA.home_rad)
 
 
 def test_the_words_are_tried_on_the_last_clear_look_before_it_comes_home() -> None:
@@ -444,20 +448,30 @@ def test_who_interrupts_is_heard_at_every_step() -> None:
     assert asked >= 5, "before the attempt, before each step and while it moves"
 
 
+def felt(seen: Observation, **changes: object) -> Observation:
+    """What was seen, with other joints."""
+    return replace(seen, readings={**seen.readings, "joints": replace(seen.joints, **changes)})  # type: ignore[arg-type]
+
+
+def saw(seen: Observation, **pictures: Picture) -> Observation:
+    """What was felt, with these pictures alone."""
+    return replace(seen, readings={"joints": seen.joints, **pictures})
+
+
 SPOILT: list[tuple[str, Callable[[Observation], Observation], str]] = [
-    ("old joints", lambda seen: replace(seen, stamp_s=NOW_S - 1.2), "joint states is stale: 1.200 s old"),
-    ("old picture", lambda seen: replace(seen, cameras={"front": frame(9.0)}), "picture of front is stale"),
-    ("picture to come", lambda seen: replace(seen, cameras={"front": frame(20.0)}), "front is stale"),
-    ("no time", lambda seen: replace(seen, cameras={"front": frame(np.nan)}), "picture of front is stale"),
+    ("old joints", lambda seen: felt(seen, stamp_s=NOW_S - 1.2), "of joints is stale: 1.200 s old"),
+    ("old picture", lambda seen: saw(seen, front=frame(9.0)), "reading of front is stale"),
+    ("picture to come", lambda seen: saw(seen, front=frame(20.0)), "front is stale"),
+    ("no time", lambda seen: saw(seen, front=frame(np.nan)), "reading of front is stale"),
     (
         "other camera",
-        lambda seen: replace(seen, cameras={"wrist": frame()}),
-        "no picture of camera front; .* wrist",
+        lambda seen: saw(seen, wrist=frame()),
+        "no reading of front; there are: joints, wrist",
     ),
-    ("no camera", lambda seen: replace(seen, cameras={}), "no picture of camera front; there are: none"),
-    ("no place", lambda seen: replace(seen, joint_position_rad=np.full(7, np.nan)), "not finite"),
-    ("no speed", lambda seen: replace(seen, joint_velocity_rad_s=np.full(7, np.inf)), "not finite"),
-    ("no width", lambda seen: replace(seen, gripper_width_m=float("nan")), "not finite"),
+    ("no camera", lambda seen: saw(seen), "no reading of front; there are: joints"),
+    ("no place", lambda seen: felt(seen, position_rad=np.full(7, np.nan)), "not finite"),
+    ("no speed", lambda seen: felt(seen, velocity_rad_s=np.full(7, np.inf)), "not finite"),
+    ("no width", lambda seen: felt(seen, gripper_width_m=float("nan")), "not finite"),
 ]
 
 
@@ -478,7 +492,7 @@ def test_a_bad_observation_reaches_no_policy_and_moves_nothing(
 
 def test_a_camera_that_nobody_needs_may_be_old() -> None:
     arm = FakeArm()
-    arm.spoil = lambda seen: replace(seen, cameras={"front": frame(), "wrist": frame(0.0)})
+    arm.spoil = lambda seen: saw(seen, front=frame(), wrist=frame(0.0))
     agent, _ = agent_of(arm, says(TOUCH))
     assert agent.do("touch it").state == "done"
 

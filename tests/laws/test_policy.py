@@ -28,7 +28,7 @@ class Toucher:
         stamp_s = observation.stamp_s
         if not self.said:
             return Decision(text="say a colour", motion=None, observation_stamp_s=stamp_s, refused=True)
-        frame = observation.cameras["front"]
+        frame = observation.picture("front")
         away = np.abs(frame.rgb - np.array(self.said[0])).sum(axis=2)
         rows, columns = np.nonzero(away < away.min() + 90)
         x, y = unproject(frame, np.array([[np.median(columns), np.median(rows)]]), height_m=0.02)[0]

@@ -14,7 +14,7 @@ from geometry_msgs.msg import PoseStamped
 from sensor_msgs.msg import CameraInfo, Image, JointState
 
 from embodied.errors import ObservationError, UnsafeCommandError
-from embodied.types import JointTrajectory
+from embodied.types import JointTrajectory, Vector
 from nodes import conversions
 
 NAMES = ("base", "elbow", "wrist")
@@ -158,3 +158,43 @@ def test_a_trajectory_for_another_arm_is_refused() -> None:
     message.joint_names = [*message.joint_names[:-1], "base"]
     with pytest.raises(UnsafeCommandError, match="expected"):
         conversions.from_trajectory(message, NAMES, FINGER)
+
+
+def test_depth_survives_the_way_through_a_message() -> None:
+    depth = np.array([[0.5, np.inf, 1.25], [2.0, 0.01, 3.5]], dtype=np.float32)
+    message = conversions.to_depth(depth, stamp_s=2.5, frame_id="optical")
+    assert (message.encoding, message.step, message.header.stamp.sec) == ("32FC1", 12, 2)
+    assert np.array_equal(conversions.from_depth(message), depth)
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_depth_of_a_driver_that_speaks_in_millimetres(big: bool) -> None:
+    rows = np.array([[500, 0], [65535, 1]], dtype=">u2" if big else "<u2")
+    padded = np.hstack([rows.view(np.uint8).reshape(2, 4), np.full((2, 3), 9, dtype=np.uint8)])
+    message = Image(height=2, width=2, encoding="16UC1", step=7, is_bigendian=int(big), data=padded.tobytes())
+    seen = conversions.from_depth(message)
+    np.testing.assert_allclose(seen, [[0.5, np.inf], [65.535, 0.001]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"encoding": "rgb8"}, "valid: 32FC1, 16UC1"), ({"data": b"123"}, "not whole"), ({"width": 0}, "not whole")],
+)
+def test_depth_that_is_none_is_refused(change: dict[str, object], words: str) -> None:
+    message = conversions.to_depth(np.ones((2, 2), np.float32), stamp_s=0.0, frame_id="optical")
+    for name, value in change.items():
+        setattr(message, name, value)
+    with pytest.raises(ObservationError, match=words):
+        conversions.from_depth(message)
+
+
+def test_a_vector_survives_the_way_through_a_message() -> None:
+    reading = Vector(values=np.array([1.5, -2.0]), names=("a_N", "b_N"), stamp_s=4.25)
+    back = conversions.from_vector(conversions.to_vector(reading))
+    assert back.names == reading.names and back.stamp_s == 4.25 and np.array_equal(back.values, reading.values)
+
+
+@pytest.mark.parametrize(("names", "efforts"), [([], []), (["a"], [1.0, 2.0]), (["a"], [float("nan")])])
+def test_a_vector_that_is_none_is_refused(names: list[str], efforts: list[float]) -> None:
+    with pytest.raises(ObservationError, match="a sense has the names"):
+        conversions.from_vector(JointState(name=names, effort=efforts))

@@ -10,7 +10,7 @@ import pytest
 from embodied.arm import arm_model
 from embodied.language.verbs import Noun, Plan, all_plans
 from embodied.language.vocabulary import COLOURS
-from embodied.types import Instruction, Observation
+from embodied.types import Instruction, Joints, Observation
 from policies.colour_blob import ColourBlobPolicy, find_things, parse_words
 from sim.tasks import make_task
 from sim.world import World
@@ -82,11 +82,10 @@ def test_answers_with_what_it_sees(world: World) -> None:
     world.set_objects(make_task("playground").sample(np.random.default_rng(0)).objects)
     position, velocity, width = world.joint_state()
     observation = Observation(
-        cameras={"front": world.render("front")},
-        joint_position_rad=position,
-        joint_velocity_rad_s=velocity,
-        gripper_width_m=width,
-        stamp_s=3.0,
+        readings={
+            "front": world.render("front"),
+            "joints": Joints(position_rad=position, velocity_rad_s=velocity, gripper_width_m=width, stamp_s=3.0),
+        }
     )
     policy.reset(Instruction(text="put the purple block in the green bowl"))
     refusal = policy.decide(observation)

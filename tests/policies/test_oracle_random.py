@@ -10,7 +10,7 @@ from embodied.errors import EmbodiedError
 from embodied.motion.actions import ActionChunk
 from embodied.motion.skills import SkillCall
 from embodied.policy import Policy, make_policy
-from embodied.types import Instruction, Motion, ObjectState, Observation
+from embodied.types import Instruction, Joints, Motion, ObjectState, Observation
 
 OBJECTS = {
     f"{colour} block": ObjectState(
@@ -37,11 +37,9 @@ class View:
 
 def observation(view: View | None) -> Observation:
     return Observation(
-        cameras={},
-        joint_position_rad=np.zeros(7),
-        joint_velocity_rad_s=np.zeros(7),
-        gripper_width_m=0.08,
-        stamp_s=1.5,
+        readings={
+            "joints": Joints(position_rad=np.zeros(7), velocity_rad_s=np.zeros(7), gripper_width_m=0.08, stamp_s=1.5)
+        },
         privileged=view,
     )
 

@@ -107,7 +107,7 @@ def test_the_picture_may_have_another_size(env, policy: PalmePolicy):
     observation = env.unwrapped.observe()
     policy.reset(Instruction(text=env.unwrapped.episode.instruction))
     small = policy.decide(observation).motion.points_m
-    large = Observation(**{**vars(observation), "cameras": {"front": world.render("front", 320)}})
+    large = Observation(readings={**observation.readings, "front": world.render("front", 320)})
     policy.reset(Instruction(text=env.unwrapped.episode.instruction))
     np.testing.assert_allclose(policy.decide(large).motion.points_m, small, atol=0.01)
 
@@ -145,6 +145,6 @@ def test_a_camera_that_is_missing_is_named(env, policy: PalmePolicy):
     observation = look(env)
     policy.reset(Instruction(text="touch the red block"))
     assert policy.needs == ("front",)
-    wrong = Observation(**{**vars(observation), "cameras": {"wrist": observation.cameras["front"]}})
-    with pytest.raises(EmbodiedError, match="reads camera 'front'; the observation has: wrist"):
+    wrong = Observation(readings={"wrist": observation.picture("front")})
+    with pytest.raises(EmbodiedError, match="no picture called 'front'; there are: wrist"):
         policy.decide(wrong)

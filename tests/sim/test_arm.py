@@ -30,7 +30,7 @@ def world() -> Iterator[World]:
 @pytest.fixture
 def arm(world: World) -> SimArm:
     world.set_objects(())
-    made = SimArm(world, cameras=("front",), picture_size_px=16)
+    made = SimArm(world, senses=("front",), picture_size_px=16)
     made.advance(SETTLE_STEPS)
     return made
 
@@ -43,7 +43,7 @@ def test_it_arrives_and_time_passes_only_then(arm: SimArm) -> None:
     outcome = contract.execute(TOUCH, contract.observe(), lambda: ticks.append(arm.now_s()))
     assert outcome.done and not outcome.over and outcome.width_m == planned.gripper_width_m[-1]
     assert arm.now_s() - before == pytest.approx(planned.time_s[-1] + SETTLE_STEPS / PHYSICS_HZ, abs=0.02)
-    assert np.abs(arm.observe().joint_position_rad - PANDA.home_rad).max() < 0.02
+    assert np.abs(arm.observe().joints.position_rad - PANDA.home_rad).max() < 0.02
     assert len(ticks) > 10 and np.all(np.diff(ticks) > 0.0)
 
 
@@ -51,7 +51,7 @@ def test_a_chunk_is_a_motion_as_well(arm: SimArm) -> None:
     row = [0.02, 0.01, -0.03, 0.0, 0.05, 0.0, 1.0]
     chunk = ActionChunk(ee_delta=np.array([row] * 4, dtype=np.float32))
     assert arm.execute(chunk).done
-    hand = HandPose.from_matrix(PANDA.chain.forward(arm.observe().joint_position_rad))
+    hand = HandPose.from_matrix(PANDA.chain.forward(arm.observe().joints.position_rad))
     home = HandPose.from_matrix(PANDA.home_pose)
     assert np.allclose(hand.position_m, home.position_m + 4 * np.array(row[:3]), atol=0.004)
     wanted = home.turned(np.array([0.0, 1.0, 0.0]), 0.2)
@@ -69,13 +69,13 @@ def test_a_stop_in_the_middle_ends_it_there_and_it_holds_still(arm: SimArm) -> N
 
     outcome = arm.execute(TOUCH, on_tick=tick)
     assert outcome.state == "stopped" and ticks == 12
-    there = arm.observe().joint_position_rad
+    there = arm.observe().joints.position_rad
     assert np.abs(there - PANDA.home_rad).max() > 0.1
     arm.advance(PHYSICS_HZ)
-    assert np.abs(arm.observe().joint_position_rad - there).max() < 0.01
+    assert np.abs(arm.observe().joints.position_rad - there).max() < 0.01
     # The next motion begins there and arrives.
     assert arm.execute(TOUCH).done
-    assert np.abs(arm.observe().joint_position_rad - PANDA.home_rad).max() < 0.02
+    assert np.abs(arm.observe().joints.position_rad - PANDA.home_rad).max() < 0.02
 
 
 def test_whoever_interrupts_stops_it_and_is_heard(arm: SimArm) -> None:
@@ -85,9 +85,9 @@ def test_whoever_interrupts_stops_it_and_is_heard(arm: SimArm) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         arm.execute(TOUCH, on_tick=tick)
-    there = arm.observe().joint_position_rad
+    there = arm.observe().joints.position_rad
     arm.advance(PHYSICS_HZ)
-    assert np.abs(arm.observe().joint_position_rad - there).max() < 0.02, "it went on by itself"
+    assert np.abs(arm.observe().joints.position_rad - there).max() < 0.02, "it went on by itself"
 
 
 def test_what_is_out_of_reach_moves_nothing(arm: SimArm) -> None:
@@ -132,7 +132,7 @@ def test_one_instant_is_drawn_once(arm: SimArm, monkeypatch: pytest.MonkeyPatch)
     render = arm.world.render
     monkeypatch.setattr(arm.world, "render", lambda name, size: (drawn.append(name), render(name, size))[1])
     first, again = arm.observe(), arm.observe()
-    assert drawn == ["front"] and again.cameras["front"] is first.cameras["front"]
+    assert drawn == ["front"] and again.picture("front") is first.picture("front")
     arm.advance(2)
     assert arm.observe().stamp_s > first.stamp_s and drawn == ["front"] * 2
     arm.world.set_objects(())

@@ -72,7 +72,7 @@ def test_gymnasium_finds_nothing_wrong(make: Make, task: str, action_mode: str) 
     assert env.episode.task == task
 
 
-def test_an_environment_has_the_cameras_of_its_arm_unless_it_is_told(make: Make, tmp_path: Path) -> None:
+def test_an_environment_has_the_senses_of_its_arm_unless_it_is_told(make: Make, tmp_path: Path) -> None:
     file = tmp_path / "one_eyed.yaml"
     text = PANDA_FILE.read_text().replace("cameras: [front, wrist]", "cameras: [front]")
     file.write_text(text.replace("urdf: ", f"urdf: {PANDA_FILE.parent}/"))
@@ -91,7 +91,7 @@ def test_the_oracle_solves_every_family(make: Make, task: str) -> None:
         assert info["is_success"], (seed, info)
         assert (reward, terminated, truncated, info["score"]) == (1.0, True, False, 1.0)
         # The arm is back where it hides nothing.
-        assert np.abs(env.observe().joint_position_rad - env.model.home_rad).max() < 0.02
+        assert np.abs(env.observe().joints.position_rad - env.model.home_rad).max() < 0.02
 
 
 @pytest.mark.parametrize("task", TABLETOP)
@@ -266,7 +266,7 @@ def test_a_turn_is_about_an_axis_of_the_world(make: Make, axis: int) -> None:
         env.step(action)
     env.step(np.zeros(7, dtype=np.float32))
     wanted = HOME.turned(np.eye(3)[axis], 0.3)
-    hand = HandPose.from_matrix(env.model.chain.forward(env.observe().joint_position_rad))
+    hand = HandPose.from_matrix(env.model.chain.forward(env.observe().joints.position_rad))
     assert turn_between(hand.orientation, wanted.orientation) < 0.02
     assert np.allclose(hand.position_m, wanted.position_m, atol=0.003)
 

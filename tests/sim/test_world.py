@@ -238,7 +238,7 @@ def test_every_arm_holds_still_at_home_and_goes_where_it_is_driven(model: ArmMod
 def test_every_arm_takes_a_block_and_holds_it(model: ArmModel) -> None:
     with World(model) as world:
         world.set_objects([thing("block", "red", 0.5, 0.0)])
-        arm = SimArm(world, cameras=())
+        arm = SimArm(world, senses=())
         assert world.held() is None
         outcome = arm.execute(SkillCall(skill="pick", points_m=np.array([[0.5, 0.0, 0.02]])))
         assert outcome.done and outcome.width_m == 0.0

@@ -17,7 +17,7 @@ from embodied.language.verbs import CANNOT, VERBS, parse_plan
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme
 from embodied.things import THINGS
-from embodied.types import CameraFrame, Instruction, Observation
+from embodied.types import Instruction, Joints, Observation, Picture
 from policies.palme import PalmePolicy
 
 PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -39,14 +39,13 @@ COMMANDS = (
 
 
 def observation(arm: str = "panda") -> Observation:
-    frame = CameraFrame(rgb=PICTURE.numpy(), intrinsics_px=np.eye(3), world_from_camera=np.eye(4), stamp_s=0.0)
+    frame = Picture(rgb=PICTURE.numpy(), intrinsics_px=np.eye(3), world_from_camera=np.eye(4), stamp_s=0.0)
     home = arm_model(arm).home_rad
     return Observation(
-        cameras={"front": frame},
-        joint_position_rad=home,
-        joint_velocity_rad_s=np.zeros(len(home)),
-        gripper_width_m=0.08,
-        stamp_s=0.0,
+        readings={
+            "front": frame,
+            "joints": Joints(position_rad=home, velocity_rad_s=np.zeros(len(home)), gripper_width_m=0.08, stamp_s=0.0),
+        }
     )
 
 

@@ -152,7 +152,7 @@ def test_small_steps_in_the_environment_arrive_where_the_planned_motion_arrives(
     for action in to_chunk(model, call, HandPose.from_matrix(model.home_pose), 0.08).ee_delta:
         _, _, _, _, info = env.step(action)
         assert "refused" not in info
-        seen.append(HandPose.from_matrix(model.chain.forward(env.observe().joint_position_rad)))
+        seen.append(HandPose.from_matrix(model.chain.forward(env.observe().joints.position_rad)))
     env.close()
 
     def lowest(way: list[HandPose]) -> HandPose:
