@@ -6,7 +6,7 @@ strangers', whose import registers their ids. A task called put_in_bowl has the 
 """
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from embodied.errors import EmbodiedError, check_name
@@ -15,6 +15,8 @@ from embodied.registry import Registry, installed_parts
 NAMESPACE = "Embodied"
 SPLITS = ("seen", "paraphrase", "pair")
 """Of a task's episodes: training's own words, held-out words, held-out pairs of attributes."""
+MAX_STEPS: Mapping[str, int] = {"ee_delta": 600, "joint": 600, "skill": 8}
+"""Of an episode, by action mode. An agent that comes home in between uses several for one command."""
 EVALUATION_SEED = 1_000_000
 """Seeds from here on are for evaluation only."""
 
@@ -40,7 +42,16 @@ def load_environments() -> None:
 
 def environment_id(task: str) -> str:
     """The gymnasium id of a task: put_in_bowl -> Embodied/PutInBowl-v0."""
-    return f"{NAMESPACE}/{''.join(part.capitalize() for part in task.split('_'))}-v0"
+    return f"{NAMESPACE}/{_capitals(task)}-v0"
+
+
+def learning_id(task: str) -> str:
+    """The id of the same task without words, for reinforcement learning: put_in_bowl -> Embodied/PutInBowlRL-v0."""
+    return f"{NAMESPACE}/{_capitals(task)}RL-v0"
+
+
+def _capitals(task: str) -> str:
+    return "".join(part.capitalize() for part in task.split("_"))
 
 
 def task_names() -> tuple[str, ...]:
@@ -53,11 +64,16 @@ def task_names() -> tuple[str, ...]:
 
 
 def make_environment(task: str, **options: Any) -> Any:
-    """`gymnasium.make` for a task by its short name. Raises UnknownNameError that lists the tasks."""
+    """`gymnasium.make` for a task by its short name, with the number of steps that the action mode needs.
+
+    Raises UnknownNameError that lists the tasks.
+    """
     import gymnasium
 
     check_task(task)
-    return gymnasium.make(environment_id(task), **options)
+    mode = str(options.get("action_mode"))
+    limit = {"max_episode_steps": MAX_STEPS[mode]} if mode in MAX_STEPS else {}
+    return gymnasium.make(environment_id(task), **(limit | options))
 
 
 def check_task(task: str) -> None:

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embodied.arm import ArmModel, Outcome
 from embodied.controls import OTHER_SCENE_OFFSET, WORDS_WITHOUT_CONTENT, Policies
 from embodied.environments import SPLITS
 from embodied.errors import EmbodiedError
-from embodied.motion.actions import ActionChunk, to_chunk
+from embodied.motion.actions import CHUNK_RATE_HZ, ActionChunk, to_chunk
 from embodied.motion.hand import HandPose
+from embodied.motion.path import TimedPath
 from embodied.motion.skills import SkillCall
 from embodied.run import ATTEMPTS, Agent, Hooks
-from embodied.types import Decision, Motion, Observation
+from embodied.types import Decision, JointTrajectory, Motion, Observation
 
 UNTIL = ("success", "done")
 """What ends an episode before its attempts are used up: the simulator's word, or the policy's own."""
@@ -43,7 +45,7 @@ the info that came of it and whether the episode is over."""
 
 
 class EnvironmentArm:
-    """An arm behind the steps of a gymnasium environment in the mode `skill` or `ee_delta`.
+    """An arm behind the steps of a gymnasium environment in the mode `skill`, `ee_delta` or `joint`.
 
     `ends_at_success`: whether a terminated episode is over; otherwise the agent decides when it is done.
     """
@@ -94,6 +96,10 @@ class EnvironmentArm:
 
     def _actions(self, motion: Motion, observation: Observation) -> Any:
         mode = self.env.unwrapped.action_mode
+        if mode == "joint":
+            return joint_rows(
+                motion.plan(self.model, observation.joints.position_rad, observation.joints.gripper_width_m)
+            )
         if isinstance(motion, SkillCall) and mode == "skill":
             return [self.env.unwrapped.skills.encode(motion)]
         if isinstance(motion, SkillCall) and mode == "ee_delta":
@@ -103,8 +109,19 @@ class EnvironmentArm:
             return list(motion.ee_delta)
         raise EmbodiedError(
             f"the policy answers with a {type(motion).__name__}, which action_mode={mode} cannot take; "
-            "valid: ee_delta, and skill for policies that answer with skills"
+            "valid: joint, ee_delta for skills and chunks, and skill for policies that answer with skills"
         )
+
+
+def joint_rows(trajectory: JointTrajectory) -> list[NDArray[np.float32]]:
+    """A planned motion as actions (N + 1,) of the mode `joint`: where the arm should be at each step."""
+    path = TimedPath(trajectory)
+    # One row more: the arm lags behind its commands by a step, and comes to rest in it.
+    count = int(np.ceil(path.duration_s * CHUNK_RATE_HZ - 1e-9)) + 1
+    times = np.minimum(np.arange(1, count + 1) / CHUNK_RATE_HZ, path.duration_s)
+    position, _ = path.sample(times)
+    widths = [path.gripper_width_at(at) for at in times.tolist()]
+    return list(np.column_stack([position, widths]).astype(np.float32))
 
 
 def run_episode(

@@ -1,31 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gymnasium environment: one task on the tabletop, told in words."""
 
-import string
+import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from embodied.arm import DEFAULT_ARM, ArmModel, arm_model
+from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.environments import check_split
 from embodied.errors import EmbodiedError, UnreachableError, check_name
-from embodied.motion.actions import ACTION_MODES, MAX_STEP_M, MAX_TURN_RAD, SKILL_LIST, SkillActions, finite, stepped
+from embodied.motion.actions import ACTION_MODES, SKILL_LIST, SkillActions, finite, stepped
 from embodied.motion.hand import HandPose
 from embodied.types import Float, Motion, ObjectState, Observation
 from sim.arm import SETTLE_STEPS, SimArm
-from sim.scene import CAMERAS
+from sim.spaces import LARGEST, Words, action_space, observed, shown, state_bound
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
-MAX_STEPS: Mapping[str, int] = {"ee_delta": 600, "joint": 600, "skill": 8}
-"""By action mode. An agent that comes home in between uses several for one command."""
 CONTROL_HZ = 10
 RESET_OPTIONS = ("split", "task", "episode", "swap")
-_LARGEST = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3 + [1.0])
-"""Of each number of an `ee_delta` action."""
+REWARD_TYPES = ("sparse", "dense")
+
+
+class _Past(NamedTuple):
+    """What has been done in an episode: physics repeats, so that is all of its state."""
+
+    seed: int
+    options: dict[str, Any]
+    actions: list[Any]
 
 
 class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
@@ -33,17 +38,33 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     `action_mode`: "ee_delta" (10 Hz; dx, dy, dz in m, a rotation vector rx, ry, rz in rad, and the gripper
     from -1 closed to 1 open), "joint" (10 Hz; N joint angles in rad and the width between the fingers in m)
-    or "skill" (one step runs one of `skills`, a fixed list, to its end). The observation holds a picture per
-    camera (by default all of the arm's), the `state` (N joint angles, N joint velocities, gripper width, tool
-    centre point x, y, z, yaw) and the instruction. The reward is 1.0 on success, which ends the episode, and
-    0.0 otherwise.
+    or "skill" (one step runs one of `skills`, a fixed list, to its end). The observation holds the `senses` by
+    name (by default the arm's cameras; see `sim.senses`): a picture (S, S, 3), a depth (S, S) in m, a few
+    numbers; the `state` (N joint angles, N joint velocities, gripper width, tool centre point x, y, z, yaw);
+    and the instruction.
+
+    Success ends the episode. `reward_type`: "sparse" (1.0 on success and 0.0 otherwise) or "dense" (1.0 on
+    success, and before it from -1 to 0, the nearer the better: see `Task.dense_reward`).
 
     `reset(options=...)` takes "split", "task" (another family), "episode" (an exact Episode) and "swap"
     (another command for the same scene; `info["original_success"]` then tells whether the first
     command was done).
+
+    A copy, by `copy.deepcopy` or `pickle`, has a world of its own, which the steps so far bring to the same
+    state; what was done there by other ways than `reset` and `step` is not in it.
     """
 
-    metadata = {"render_modes": ["human", "rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012, gymnasium's form
+    metadata = {  # noqa: RUF012, gymnasium's form
+        "render_modes": ["human", "rgb_array", "depth_array"],
+        "render_fps": CONTROL_HZ,
+    }
+    _made_with: tuple[tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        """Kept, so that a copy of any subclass is made as the original was."""
+        made = super().__new__(cls)
+        made._made_with = (arguments, options)
+        return made
 
     def __init__(
         self,
@@ -51,32 +72,33 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         *,
         arm: str = DEFAULT_ARM,
         action_mode: str = "ee_delta",
+        reward_type: str = "sparse",
         split: str = "seen",
-        cameras: Sequence[str] | None = None,
+        senses: Sequence[str] | None = None,
         picture_size_px: int = 224,
         skills: Sequence[str] = SKILL_LIST,
         render_mode: str | None = None,
         stock_visuals: bool = False,
     ) -> None:
         check_name("action mode", action_mode, ACTION_MODES)
+        check_name("reward type", reward_type, REWARD_TYPES)
         if render_mode is not None:
             check_name("render mode", render_mode, self.metadata["render_modes"])
-        self.action_mode = action_mode
+        self.action_mode, self.reward_type = action_mode, reward_type
         self.render_mode = render_mode
         self.split = check_split(split)
         self.model = arm_model(arm)
-        cameras = self.model.cameras if cameras is None else cameras
-        for camera in cameras:
-            check_name("camera", camera, CAMERAS)
+        senses = self.model.cameras if senses is None else senses
         self.skills = SkillActions(tuple(skills))
         self.task: Task = make_task(task)
         self._home_task = self.task
         self.world = World(self.model, gui=render_mode == "human", stock_visuals=stock_visuals)
-        self.arm = SimArm(self.world, cameras, picture_size_px)
-        self.observation_space = _observation_space(self.model, cameras, picture_size_px)
-        self.action_space = _action_space(self.model, action_mode, self.skills)
+        self.arm = SimArm(self.world, senses, picture_size_px)
+        seen = observed(self.model, senses, picture_size_px)
+        self.observation_space = spaces.Dict({**seen, "instruction": Words()})
+        self.action_space = action_space(self.model, action_mode, self.skills)
         self._episode: Episode | None = None
-        self._steps = 0
+        self._past: _Past | None = None
         self._target = HandPose.from_matrix(self.model.home_pose)
 
     @property
@@ -115,12 +137,22 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.world.set_objects(self.episode.objects)
         self.arm.forget()
         self.arm.advance(SETTLE_STEPS)
-        self._steps = 0
+        self._past = _Past(self._seed, options, [])
         self._target = HandPose.from_matrix(self.model.home_pose)
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Act and look. A motion out of reach moves nothing and is told in `info["refused"]`."""
+        refused = self._act(action)
+        info = self._info()
+        if refused is not None:
+            info["refused"] = refused
+        success = bool(info["is_success"])
+        return self._observation(), self._reward(success), success, False, info
+
+    def _act(self, action: Any) -> str | None:
+        """Move; why the motion was refused, or None."""
+        assert self._past is not None, "reset comes first"
         refused = None
         try:
             if self.action_mode == "skill":
@@ -134,16 +166,21 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         except UnreachableError as error:
             refused = str(error)
         self.world.note_touches()
-        self._steps += 1
-        info = self._info()
-        if refused is not None:
-            info["refused"] = refused
-        success = bool(info["is_success"])
-        truncated = not success and self._steps >= MAX_STEPS[self.action_mode]
-        return self._observation(), float(success), success, truncated, info
+        self._past.actions.append(copy.deepcopy(action))
+        return refused
+
+    def _reward(self, success: bool) -> float:
+        if self.reward_type == "sparse":
+            return float(success)
+        return self.task.dense_reward(self.episode, self.scene_state(), self._hand().position_m)
+
+    def _hand(self) -> HandPose:
+        """Where the tool centre point is measured."""
+        position_rad, _, _ = self.world.joint_state()
+        return HandPose.from_matrix(self.model.chain.forward(position_rad))
 
     def _move_hand(self, action: Float) -> None:
-        target, width = stepped(self.model, self._target, np.clip(action, -_LARGEST, _LARGEST))
+        target, width = stepped(self.model, self._target, np.clip(action, -LARGEST, LARGEST))
         start = self.arm.commanded_rad
         try:
             goal = self.model.chain.inverse(target.matrix(), start, rest_rad=self.model.home_rad)
@@ -173,28 +210,39 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         return SceneState(objects=self.world.objects(), held=self.world.held(), touched=self.world.touched())
 
     def render(self) -> Any:
-        """The front camera's picture in mode "rgb_array"; None otherwise."""
-        if self.render_mode != "rgb_array":
-            return None
-        return self.world.render("front", self.arm.picture_size_px).rgb
+        """What the front camera sees: its picture (S, S, 3) in mode "rgb_array", float32 metres (S, S) in mode
+        "depth_array"; None otherwise.
+        """
+        if self.render_mode == "rgb_array":
+            return self.world.render("front", self.arm.picture_size_px).rgb
+        if self.render_mode == "depth_array":
+            return self.world.depth("front", self.arm.picture_size_px).depth_m
+        return None
 
     def close(self) -> None:
         """Free the physics client; closing twice is fine."""
         self.world.close()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = ("spec", "action_space", "observation_space", "_np_random", "_np_random_seed")
+        state = {name: value for name, value in vars(self).items() if name in kept}
+        return _copied, (type(self), *self._made_with, self._past), state
+
     def _observation(self) -> dict[str, Any]:
         seen = self.arm.observe()
-        hand = HandPose.from_matrix(self.model.chain.forward(seen.joints.position_rad))
-        place = [seen.joints.gripper_width_m, *hand.position_m, hand.yaw_rad]
-        state = np.concatenate([seen.joints.position_rad, seen.joints.velocity_rad_s, place])
-        # Copies: callers keep and change what they got, and a refused step shows the same frame again.
-        pictures = {name: seen.picture(name).rgb.copy() for name in self.arm.senses}
-        bound = _state_bound(self.model)
+        joints, hand = seen.joints, self._hand()
+        place = [joints.gripper_width_m, *hand.position_m, hand.yaw_rad]
+        state = np.concatenate([joints.position_rad, joints.velocity_rad_s, place])
+        bound = state_bound(self.model)
         return {
-            **pictures,
+            **{name: shown(seen.readings[name]) for name in self.arm.senses},
             "state": np.clip(state, -bound, bound).astype(np.float32),
-            "instruction": self.episode.instruction,
+            **self._command(),
         }
+
+    def _command(self) -> dict[str, Any]:
+        """What the observation tells of the command."""
+        return {"instruction": self.episode.instruction}
 
     def _info(self) -> dict[str, Any]:
         state = self.scene_state()
@@ -210,36 +258,13 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         return info
 
 
-def _action_space(model: ArmModel, action_mode: str, skills: SkillActions) -> spaces.Space[Any]:
-    """The actions of a mode, in SI units."""
-    if action_mode == "skill":
-        # Unused places are zero, so zero belongs to the space.
-        low = np.tile(np.minimum(model.reach_lower_m, 0.0), (skills.points, 1)).astype(np.float32)
-        high = np.tile(model.reach_upper_m, (skills.points, 1)).astype(np.float32)
-        return spaces.Dict(
-            {"skill": spaces.Discrete(len(skills.names)), "points_m": spaces.Box(low, high, dtype=np.float32)}
-        )
-    if action_mode == "ee_delta":
-        low, high = -_LARGEST.astype(np.float32), _LARGEST.astype(np.float32)
-        return spaces.Box(low, high, dtype=np.float32)
-    low = np.append(model.lower_rad, 0.0).astype(np.float32)
-    high = np.append(model.upper_rad, model.gripper_width_m).astype(np.float32)
-    return spaces.Box(low, high, dtype=np.float32)
-
-
-def _state_bound(model: ArmModel) -> Float:
-    position = np.maximum(np.abs(model.lower_rad), np.abs(model.upper_rad)) + 1.0
-    velocity = np.full(model.joints, 10.0)
-    return np.concatenate([position, velocity, [0.1], [2.0] * 3, [4.0]])
-
-
-def _observation_space(model: ArmModel, cameras: Sequence[str], size_px: int) -> spaces.Dict:
-    bound = _state_bound(model).astype(np.float32)
-    picture = spaces.Box(0, 255, (size_px, size_px, 3), dtype=np.uint8)
-    return spaces.Dict(
-        {
-            **dict.fromkeys(cameras, picture),
-            "state": spaces.Box(-bound, bound, dtype=np.float32),
-            "instruction": spaces.Text(max_length=500, min_length=0, charset=string.printable),
-        }
-    )
+def _copied(
+    kind: type[TabletopEnv], arguments: tuple[Any, ...], options: dict[str, Any], past: _Past | None
+) -> TabletopEnv:
+    """An environment with a world of its own in which the same has been done."""
+    env = kind(*arguments, **options)
+    if past is not None:
+        env.reset(seed=past.seed, options=past.options)
+        for action in past.actions:
+            env._act(action)
+    return env

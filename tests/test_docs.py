@@ -541,10 +541,10 @@ def test_the_data_page_names_what_there_is() -> None:
 
 
 def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    from embodied.environments import MAX_STEPS as STEPS_OF_A_MODE
     from embodied.language.door import MAX_CHARACTERS
     from embodied.run import ATTEMPTS, MAX_STEPS
     from embodied.safety import GateLimits, gate, streamer
-    from sim.env import MAX_STEPS as STEPS_OF_A_MODE
 
     limits = GateLimits()
     safety = " ".join(read(DOCS / "safety.md").split())

@@ -92,7 +92,7 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
     decider = policy.make_policy(options.policy, options.options)
     load_s = time.perf_counter() - start
     threads = _set_threads(options.threads)
-    env = _environment(options, action_mode="skill", cameras=policy.senses_of(decider), skills=every_skill())
+    env = _environment(options, action_mode="skill", senses=policy.senses_of(decider), skills=every_skill())
     fresh, again = list[Mapping[str, float]](), list[Mapping[str, float]]()
     with closing(env):
         # The first scene warms up: kernels are chosen and memory is taken.
@@ -145,7 +145,7 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
     machine does meets both.
     """
     environments = {
-        name: _environment(options, action_mode="ee_delta", cameras=("front",), stock_visuals=name == "stock")
+        name: _environment(options, action_mode="ee_delta", senses=("front",), stock_visuals=name == "stock")
         for name in ("light", "stock")
     }
     rounds = 5

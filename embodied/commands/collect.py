@@ -40,7 +40,7 @@ class CollectOptions:
     episodes: int = option(100, "episodes of each task")
     seed: int = option(0, "seed of the first episode; below 1000000, which is where evaluation begins")
     action_mode: str = option("ee_delta", "ee_delta or joint at 10 Hz, or skill: how the oracle moves the arm")
-    camera: list[str] = option(["front"], "cameras to record")
+    senses: list[str] = option(["front"], "what to record besides the joints: cameras, their depths, touch, force")
     picture_size_px: int = option(224, "side of the pictures")
     episodes_per_file: int = option(50, "episodes in one file; a crash loses at most these")
     resume: bool = option(False, "go on with the dataset that is in `out`")
@@ -53,6 +53,14 @@ class Job(NamedTuple):
     task: str
     seed: int
     options: CollectOptions
+
+
+class Demonstration(NamedTuple):
+    """What came of a job."""
+
+    words: str
+    plan: str  # what they mean, in the verb's own sentence; empty where the environment does not tell
+    frames: dict[str, NDArray[Any]]  # by feature; the first axis is time
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -86,10 +94,11 @@ def collect(options: CollectOptions) -> int:
         with progress_bar("episodes", len(jobs), completed=len(jobs) - len(missing)) as advance:
             try:
                 recorded = run_in_order(missing, record, options.workers or cores())
-                for job, (words, frames) in zip(missing, recorded, strict=True):
+                for job, shown in zip(missing, recorded, strict=True):
                     advance(1)
-                    if frames[layout.SUCCESS][-1]:
-                        writer.add_episode(words, frames, extra={"task": job.task, "seed": job.seed})
+                    if shown.frames[layout.SUCCESS][-1]:
+                        told = {"task": job.task, "seed": job.seed, "plan": shown.plan}
+                        writer.add_episode(shown.words, shown.frames, extra=told)
                     else:
                         failures += 1
             except KeyboardInterrupt:
@@ -116,20 +125,22 @@ def plan_jobs(options: CollectOptions) -> list[Job]:
 
 def identity_of(options: CollectOptions) -> dict[str, Any]:
     """What two runs must share for their episodes to be one dataset: all but how many and how they are made."""
-    names = ("arm", "split", "seed", "action_mode", "camera", "picture_size_px")
+    names = ("arm", "split", "seed", "action_mode", "senses", "picture_size_px")
     identity = {name: getattr(options, name) for name in names}
     identity["task"] = list(suite_tasks(DEFAULT_SUITE, options.task))
     return identity | ({"skills": list(every_skill())} if options.action_mode == "skill" else {})
 
 
-def record(job: Job) -> tuple[str, dict[str, NDArray[Any]]]:
-    """The words and the frames of one demonstration: arrays whose first axis is time."""
+def record(job: Job) -> Demonstration:
+    """Let the oracle act, and keep what happens."""
     from embodied.data.recorder import Recorder
 
     oracle = Policies("oracle", {})
     with closing(Recorder(_environment(job))) as env:
         result = run_episode(env, oracle, task=job.task, split=job.options.split, seed=job.seed)
-        return result.instruction, env.frames()
+        world: Any = env.unwrapped
+        plan = getattr(world.episode, "plan", None)
+        return Demonstration(result.instruction, plan.text() if plan is not None else "", env.frames())
 
 
 def _environment(job: Job) -> Any:
@@ -138,7 +149,7 @@ def _environment(job: Job) -> Any:
         job.task,
         arm=options.arm,
         action_mode=options.action_mode,
-        cameras=tuple(options.camera),
+        senses=tuple(options.senses),
         picture_size_px=options.picture_size_px,
         skills=every_skill(),
     )

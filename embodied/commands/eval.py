@@ -211,10 +211,10 @@ class _Worker:
         options = self._options
         if task != self._task:
             self.close()
-            cameras = senses_of(self._policies.plain)
+            senses = senses_of(self._policies.plain)
             if "torch" in sys.modules:  # the policy uses it
                 sys.modules["torch"].set_num_threads(self._threads)
-            settings = {"arm": options.arm, "action_mode": options.action_mode, "cameras": cameras}
+            settings = {"arm": options.arm, "action_mode": options.action_mode, "senses": senses}
             self._env = environments.make_environment(task, **settings, skills=every_skill())
             self._task = task
         return run_episode(self._env, self._policies, task=task, split=split, seed=seed, until=options.until)

@@ -69,7 +69,7 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     check_split(options.split)
     tasks = suite_tasks(DEFAULT_SUITE, options.task)
     policies = Policies(options.policy, options.options)
-    settings = {"arm": options.arm, "action_mode": "ee_delta", "cameras": senses_of(policies.plain)}
+    settings = {"arm": options.arm, "action_mode": "ee_delta", "senses": senses_of(policies.plain)}
     pictures: list[Any] = []
 
     def shoot(*step: Any) -> None:

@@ -23,8 +23,9 @@ EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
-STATE = "observation.state"
-IMAGES = "observation.images."
+OBSERVATION = "observation."
+STATE = f"{OBSERVATION}state"
+IMAGES, DEPTHS = f"{OBSERVATION}images.", f"{OBSERVATION}depth."
 ACTION = "action"
 REWARD, DONE, SUCCESS = "next.reward", "next.done", "next.success"
 

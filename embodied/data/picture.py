@@ -52,7 +52,7 @@ def _is_picture(feature: Feature) -> bool:
 
 
 def _is_vector(key: str, feature: Feature) -> bool:
-    return key.startswith("observation.") and feature.is_number and len(feature.shape) == 1
+    return key.startswith(layout.OBSERVATION) and feature.is_number and len(feature.shape) == 1
 
 
 def _film(pictures: NDArray[Any]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from embodied.data import layout
 from embodied.data.layout import DatasetError, Feature
-from embodied.data.table import from_arrow, read_table
+from embodied.data.table import from_arrow, read_rows, read_table
 from embodied.data.video import read_frames
 
 CONVERT = "python -m lerobot.datasets.v30.convert_dataset_v21_to_v30 --repo-id=..."
@@ -173,19 +173,21 @@ def read_made_with(root: Path) -> dict[str, Any]:
 
 def read_tasks(root: Path) -> dict[int, str]:
     """The words of every task, by index."""
-    table = read_table(root / layout.TASKS)
-    # The words are the index of a pandas table, which has a name or none.
-    words = [name for name in table.column_names if name != "task_index"]
-    if "task_index" not in table.column_names or len(words) != 1:
-        raise DatasetError(f"{root / layout.TASKS} has no words and task_index, but {', '.join(table.column_names)}")
-    return dict(zip(table["task_index"].to_pylist(), map(str, table[words[0]].to_pylist()), strict=True))
+    tasks = {}
+    for row in read_rows(root / layout.TASKS):
+        # The words are the index of a pandas table, which has a name or none.
+        words = [value for name, value in row.items() if name != "task_index"]
+        if "task_index" not in row or len(words) != 1:
+            raise DatasetError(f"{root / layout.TASKS} has no words and task_index, but {', '.join(row)}")
+        tasks[row["task_index"]] = str(words[0])
+    return tasks
 
 
 def read_episode_rows(root: Path) -> list[dict[str, Any]]:
     """meta/episodes, one dictionary for each episode that info.json counts."""
     total = read_info(root).total_episodes
     files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
-    rows = [row for path in files for row in read_table(path).to_pylist()]
+    rows = [row for path in files for row in read_rows(path)]
     try:
         # A file that was written just before a crash is not counted yet.
         return [row for row in rows if row["episode_index"] < total]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of an episode is recorded: what was seen before each step, the action, and what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from embodied.data import layout
 from embodied.data.layout import Feature, number
-from embodied.inputs import prepare_state
+from embodied.inputs import prepare_state, state_names
 from embodied.motion.actions import EE_DELTA_NAMES
-from embodied.types import Observation
+from embodied.types import DEPTH, Depth, Joints, Observation, Picture, Reading, Vector
 
 Row = dict[str, NDArray[Any]]
 """The values of each feature at one step."""
@@ -30,7 +30,7 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         seen: Observation = self.unwrapped.observe()  # type: ignore[attr-defined]
         came = super().step(action)
         _, _, terminated, truncated, info = came
-        row = {layout.ACTION: flat_action(action), **row_of(seen)}
+        row = {layout.ACTION: flat_action(action), **dict(map(recorded, seen.readings, seen.readings.values()))}
         row[layout.REWARD] = np.array(info["is_success"], dtype=np.float32)
         row[layout.DONE] = np.array(terminated or truncated)
         row[layout.SUCCESS] = np.array(info["is_success"], dtype=np.bool_)
@@ -47,12 +47,10 @@ def features_of(env: Any) -> dict[str, Feature]:
     env.reset(seed=0)
     seen: Observation = env.unwrapped.observe()
     columns = {}
-    for key, values in row_of(seen).items():
-        if key.startswith(layout.IMAGES):
-            columns[key] = Feature(dtype="video", shape=values.shape, names=("height", "width", "channels"))
-        else:
-            names = (*env.unwrapped.model.joint_names, "gripper_width_dm")
-            columns[key] = Feature(dtype=str(values.dtype), shape=values.shape, names=names)
+    for name, reading in seen.readings.items():
+        key, values = recorded(name, reading)
+        dtype = "video" if isinstance(reading, Picture) else str(values.dtype)
+        columns[key] = Feature(dtype=dtype, shape=values.shape, names=_names(reading, env.unwrapped.model.joint_names))
     actions = action_names(env)
     return columns | {
         layout.ACTION: Feature(dtype="float32", shape=(len(actions),), names=actions),
@@ -62,10 +60,23 @@ def features_of(env: Any) -> dict[str, Feature]:
     }
 
 
-def row_of(seen: Observation) -> Row:
-    """An observation, as a policy reads it."""
-    pictures = {layout.IMAGES + name: frame.rgb for name, frame in seen.cameras.items()}
-    return {**pictures, layout.STATE: prepare_state(seen.joint_position_rad, seen.gripper_width_m)}
+def recorded(name: str, reading: Reading) -> tuple[str, NDArray[Any]]:
+    """The feature that keeps what a sense said, and its values; of the joints what a policy reads of them."""
+    if isinstance(reading, Picture):
+        return layout.IMAGES + name, reading.rgb
+    if isinstance(reading, Depth):
+        return layout.DEPTHS + name.removesuffix(DEPTH), reading.depth_m.astype(np.float32)
+    if isinstance(reading, Joints):
+        return layout.STATE, prepare_state(reading)
+    return layout.OBSERVATION + name, reading.values.astype(np.float32)
+
+
+def _names(reading: Reading, joint_names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(reading, Joints):
+        return state_names(joint_names)
+    if isinstance(reading, Vector):
+        return reading.names
+    return ("height", "width", "channels") if isinstance(reading, Picture) else ("height", "width")
 
 
 def action_names(env: Any) -> tuple[str, ...]:
@@ -76,7 +87,11 @@ def action_names(env: Any) -> tuple[str, ...]:
     mode = env.unwrapped.action_mode
     if mode == "skill":
         return ("skill", *(f"{axis}{point}_m" for point in range(env.unwrapped.skills.points) for axis in "xyz"))
-    return EE_DELTA_NAMES if mode == "ee_delta" else (*env.unwrapped.model.joint_names, "gripper_width_m")
+    return (
+        EE_DELTA_NAMES
+        if mode == "ee_delta"
+        else (*(f"{name}_rad" for name in env.unwrapped.model.joint_names), "gripper_width_m")
+    )
 
 
 def flat_action(action: Any) -> NDArray[np.float32]:

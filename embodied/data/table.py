@@ -23,6 +23,16 @@ def read_table(path: Path, filters: Any = None) -> pa.Table:
         raise DatasetError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
 
 
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a small Parquet file, as dictionaries. Raises DatasetError."""
+    table = read_table(path)
+    try:
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except ValueError as error:  # names or words that are no UTF-8
+        raise DatasetError(f"cannot read {path}: {error}") from None
+    return rows
+
+
 class TableWriter:
     """One Parquet file, an episode at a time; until it is closed, its name ends in .part."""
 

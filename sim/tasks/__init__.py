@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 
-from embodied.environments import SPLITS, TASK_SPLITS, check_split, environment_id
+from embodied.environments import MAX_STEPS, SPLITS, TASK_SPLITS, check_split, environment_id, learning_id
 from embodied.errors import EmbodiedError
 from embodied.language.verbs import VERBS, Noun, Plan
 from embodied.language.vocabulary import COLOURS
@@ -34,7 +34,11 @@ from sim.tasks.scenes import pair_is_held_out, place_things, with_distractors
 TABLETOP = ("touch", "pick_up", "put_in_bowl", "stack", "place_relative", "push_to")
 """The suite: the families that are trained and measured."""
 
+NEAR_M = 0.2
+"""A way of this length costs half of what an endless one does in a dense reward."""
 _TRIES = 1000
+LEARNING_STEPS = 100
+"""Of an episode of an environment to learn in: 10 s."""
 _ROLES = {"target": 0, "reference": -1}
 
 
@@ -218,6 +222,21 @@ class Task(ABC):
         goal: Float = self.oracle(episode, state).points_m[-1]
         return goal
 
+    def dense_reward(self, episode: Episode, state: SceneState, hand_m: Float) -> float:
+        """1.0 on success; before it in [-1, 0]: the longer it takes, the less comes together.
+
+        Two ways count by half each: that from the tool centre point, at `hand_m` (3,), to the target, and
+        that from the target to its goal. A way of d metres costs d / (d + NEAR_M). A family that is better
+        learnt in another way says so here, in its own file.
+        """
+        if self.success(episode, state):
+            return 1.0
+        if not episode.meant:
+            return -1.0
+        target = state.of(episode, "target").position_m
+        ways_m = [np.linalg.norm(hand_m - target), np.linalg.norm(target - self.goal_m(episode, state))]
+        return -0.5 * float(sum(way_m / (way_m + NEAR_M) for way_m in ways_m))
+
 
 def start_of(episode: Episode) -> ObjectState:
     """The target as it stood when the episode began."""
@@ -243,7 +262,7 @@ TASKS: Registry[Task] = Registry("task", group="embodied.tasks", package="sim.ta
 
 
 def register(task: type[Task]) -> type[Task]:
-    """Class decorator: make a task known by its name, and with it the environment Embodied/<Task>-v0."""
+    """Class decorator: make a task known by its name, and with it its environments."""
     made = _as_task(getattr(task, "name", task.__name__), task)
     TASKS.register(made.name, made)
     register_environment(made.name)
@@ -251,10 +270,16 @@ def register(task: type[Task]) -> type[Task]:
 
 
 def register_environment(name: str) -> None:
-    """Make the gymnasium environment of a task known. Does not load the task."""
+    """Make the gymnasium environments of a task known: Embodied/<Task>-v0, and Embodied/<Task>RL-v0 for those
+    who learn it without words. Does not load the task.
+    """
     TASK_SPLITS[name] = lambda: TASKS.get(name).splits
     if environment_id(name) not in gymnasium.registry:
-        gymnasium.register(id=environment_id(name), entry_point="sim.env:TabletopEnv", kwargs={"task": name})
+        for environment, entry_point, steps in (
+            (environment_id(name), "sim.env:TabletopEnv", MAX_STEPS["ee_delta"]),
+            (learning_id(name), "sim.learning:LearningEnv", LEARNING_STEPS),
+        ):
+            gymnasium.register(environment, entry_point, max_episode_steps=steps, kwargs={"task": name})
 
 
 def make_task(name: str) -> Task:

@@ -10,6 +10,7 @@ from embodied.errors import EmbodiedError
 from embodied.language.verbs import ABSENT, CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.motion.skills import SkillCall
+from embodied.types import Float
 from sim.phrases import FOLDER, noun_phrase, pick, polite, read
 from sim.tasks import TABLETOP, Episode, SceneState, Task, make_task, register
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
@@ -52,6 +53,9 @@ class Refuse(Task):
 
     def score(self, episode: Episode, state: SceneState) -> float:
         return float(self.success(episode, state))
+
+    def dense_reward(self, episode: Episode, state: SceneState, hand_m: Float) -> float:
+        return 1.0 if self.success(episode, state) else -1.0
 
 
 def elsewhere_plan(

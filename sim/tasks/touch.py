@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """touch: bring the finger tips to one thing and to nothing else."""
 
+from embodied.types import Float
 from sim.tasks import Episode, SceneState, Task, register
 
 
@@ -19,3 +20,6 @@ class Touch(Task):
         if self.success(episode, state):
             return 1.0
         return 0.5 if episode.name_of("target") in state.touched else 0.0
+
+    def goal_m(self, episode: Episode, state: SceneState) -> Float:
+        return state.of(episode, "target").position_m  # it stays where it is

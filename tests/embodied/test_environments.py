@@ -33,7 +33,7 @@ def test_every_task_that_is_named_can_be_made() -> None:
     for task in names:
         check_task(task)
         assert environment_id(task) in gymnasium.registry
-    with make_environment("touch", cameras=(), action_mode="skill") as env:
+    with make_environment("touch", senses=(), action_mode="skill") as env:
         assert env.unwrapped.task.name == "touch"
 
 

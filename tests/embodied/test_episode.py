@@ -117,10 +117,26 @@ def test_other_image_shows_another_scene_and_acts_in_this_one() -> None:
     assert (plain.shown[0].picture("front").rgb == 4).all()
 
 
-@pytest.mark.parametrize(("motion", "mode"), [(CHUNK, "skill"), (CALL, "joint"), (CHUNK, "joint")])
-def test_a_motion_that_the_mode_cannot_take_is_an_error(motion: Motion, mode: str) -> None:
-    with pytest.raises(EmbodiedError, match=rf"{type(motion).__name__}.*action_mode={mode}.*ee_delta"):
-        run(FakeEnv(action_mode=mode), FakePolicy(motion))
+def test_a_motion_that_the_mode_cannot_take_is_an_error() -> None:
+    with pytest.raises(EmbodiedError, match=r"ActionChunk.*action_mode=skill.*ee_delta"):
+        run(FakeEnv(action_mode="skill"), FakePolicy(CHUNK))
+
+
+@pytest.mark.parametrize("motion", [CALL, CHUNK])
+def test_every_motion_can_be_made_in_joint_steps(motion: Motion) -> None:
+    env = FakeEnv(action_mode="joint", steps=999)
+    arm = arm_of(env)
+    assert arm.execute(motion, arm.observe()).done
+    plan = motion.plan(arm.model, arm.model.home_rad, 0.08)
+    rows = np.array(env.actions)
+    assert rows.shape[1] == arm.model.joints + 1
+    assert len(rows) == np.ceil(10.0 * plan.time_s[-1] - 1e-9) + 1
+    assert np.allclose(rows[-1], [*plan.position_rad[-1], plan.gripper_width_m[-1]], atol=1e-5)
+    # Each step is one that the arm can make in its time.
+    steps = np.diff(rows[:, :-1], axis=0, prepend=arm.model.home_rad[None])
+    assert (np.abs(steps) <= 0.1 * arm.model.max_velocity_rad_s + 1e-4).all()
+    closing = plan.gripper_width_m.min()
+    assert rows[:, -1].min() == pytest.approx(closing, abs=1e-6)
 
 
 class Recorder:

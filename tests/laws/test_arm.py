@@ -112,7 +112,7 @@ def test_every_family_is_done_with_it(five: Path, tmp_path: Path) -> None:
 
 
 def test_what_it_holds_is_put_back_before_the_next_command(five: Path) -> None:
-    env = gymnasium.make(sim.environment_id("pick_up"), arm=str(five), action_mode="skill", cameras=())
+    env = gymnasium.make(sim.environment_id("pick_up"), arm=str(five), action_mode="skill", senses=())
     arm = EnvironmentArm(env, ends_at_success=False)
     arm.reset(4, {})
     start = env.unwrapped.world.objects()

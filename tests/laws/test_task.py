@@ -58,8 +58,17 @@ def test_the_oracle_clears_the_zone_through_the_evaluation(tmp_path: Path) -> No
 
 
 def test_gymnasium_knows_it_by_its_id() -> None:
-    env = gymnasium.make("Embodied/ClearZone-v0", cameras=())
+    env = gymnasium.make("Embodied/ClearZone-v0", senses=())
     _, info = env.reset(seed=3)
     assert not info["is_success"]
     assert "clear" in env.unwrapped.episode.instruction or "take" in env.unwrapped.episode.instruction
     env.close()
+
+
+def test_it_can_be_learnt_by_reward() -> None:
+    with gymnasium.make("Embodied/ClearZoneRL-v0") as env:
+        seen, _ = env.reset(seed=3)
+        assert env.observation_space.contains(seen)
+        assert seen["goal_m"][0] > seen["target_m"][0]
+        _, reward, *_ = env.step(env.action_space.sample())
+        assert -1.0 <= reward < 0.0

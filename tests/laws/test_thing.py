@@ -58,7 +58,7 @@ def test_every_verb_is_done_to_a_mug_or_beside_it(task: str, plan: str, others: 
     assert parsed.text() == plan
     assert Noun("red", "mug") in parsed.nouns
     scene = Episode(task=task, split="seen", objects=(mug(0.45, 0.05), *others), instruction=plan, plan=parsed)
-    env = gymnasium.make(sim.environment_id(task), action_mode="skill", cameras=())
+    env = gymnasium.make(sim.environment_id(task), action_mode="skill", senses=())
     arm = EnvironmentArm(env)
     arm.reset(0, {"episode": scene})
     result = Agent(Policies("oracle", {}).plain, arm).do(plan)

@@ -56,7 +56,7 @@ def test_two_steps_are_done_one_after_the_other() -> None:
     words = "stack the red block on the blue block, then touch the green bowl"
     plan = parse_plan("stack red block on blue block")
     scene = Episode(task="stack", split="seen", objects=objects, instruction=words, plan=plan)
-    env = gymnasium.make(environment_id("stack"), action_mode="skill", cameras=("front",))
+    env = gymnasium.make(environment_id("stack"), action_mode="skill", senses=("front",))
     arm = EnvironmentArm(env, ends_at_success=False)
     arm.reset(0, {"episode": scene})
     said: list[str] = []
@@ -73,7 +73,7 @@ def test_two_steps_are_done_one_after_the_other() -> None:
 
 
 def test_what_the_wrapped_policy_refuses_is_refused() -> None:
-    env = gymnasium.make(environment_id("stack"), action_mode="skill", cameras=("front",))
+    env = gymnasium.make(environment_id("stack"), action_mode="skill", senses=("front",))
     arm = EnvironmentArm(env)
     arm.reset(3, {})
     agent = Agent(OneByOne(make_policy("colour_blob")), arm)
@@ -87,7 +87,7 @@ def test_a_step_that_fails_is_not_passed_over() -> None:
     far, near = block("red", 0.85, 0.0), block("blue", 0.5, 0.1)
     plan = parse_plan("touch red block")
     scene = Episode(task="touch", split="seen", objects=(far, near), instruction="", plan=plan)
-    env = gymnasium.make(environment_id("touch"), action_mode="skill", cameras=("front",))
+    env = gymnasium.make(environment_id("touch"), action_mode="skill", senses=("front",))
     arm = EnvironmentArm(env, ends_at_success=False)
     arm.reset(0, {"episode": scene})
     result = Agent(OneByOne(Unreachable()), arm).do("touch the red block then touch the blue block")

@@ -32,7 +32,7 @@ def policy(policies: Policies) -> PalmePolicy:
 
 @pytest.fixture(scope="module")
 def env():
-    env = make_environment("put_in_bowl", action_mode="skill", cameras=("front",))
+    env = make_environment("put_in_bowl", action_mode="skill", senses=("front",))
     yield env
     env.close()
 

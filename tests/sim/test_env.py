@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gymnasium environments: gymnasium's own checks, equal seeds, and that every task can be done."""
 
+import copy
+import pickle
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,14 +14,14 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from embodied.arm import ARMS, arm_model
-from embodied.environments import environment_id, task_names
+from embodied.environments import MAX_STEPS, environment_id, make_environment, task_names
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.motion.actions import ACTION_MODES, EE_DELTA_NAMES, ActionChunk, to_chunk
 from embodied.motion.hand import HandPose, turn_between
 from embodied.motion.skills import SkillCall
 from embodied.policy import make_policy
 from embodied.types import Instruction
-from sim.env import MAX_STEPS, TabletopEnv
+from sim.env import TabletopEnv
 from sim.tasks import TABLETOP, TASKS
 
 PANDA = arm_model("panda")
@@ -33,7 +35,7 @@ def make() -> Iterator[Make]:
     made: list[TabletopEnv] = []
 
     def build(task: str = "put_in_bowl", **options: Any) -> TabletopEnv:
-        options = {"cameras": ("front",), "picture_size_px": 32, **options}
+        options = {"senses": ("front",), "picture_size_px": 32, **options}
         env = gymnasium.make(environment_id(task), **options).unwrapped
         assert isinstance(env, TabletopEnv)
         made.append(env)
@@ -64,7 +66,7 @@ def test_every_task_has_an_id() -> None:
 @pytest.mark.parametrize("task", [*TASKS])
 @pytest.mark.parametrize("action_mode", ACTION_MODES)
 def test_gymnasium_finds_nothing_wrong(make: Make, task: str, action_mode: str) -> None:
-    env = make(task, action_mode=action_mode, cameras=("front", "wrist"))
+    env = make(task, action_mode=action_mode, senses=("front", "wrist"))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", message=".*symmetric and normalized space.*")
@@ -77,14 +79,14 @@ def test_an_environment_has_the_senses_of_its_arm_unless_it_is_told(make: Make, 
     text = PANDA_FILE.read_text().replace("cameras: [front, wrist]", "cameras: [front]")
     file.write_text(text.replace("urdf: ", f"urdf: {PANDA_FILE.parent}/"))
     for arm, cameras in (("panda", {"front", "wrist"}), (str(file), {"front"})):
-        env = make("touch", arm=arm, cameras=None)
+        env = make("touch", arm=arm, senses=None)
         seen, _ = env.reset(seed=0)
         assert set(seen) == set(env.observation_space) == {*cameras, "state", "instruction"}
 
 
 @pytest.mark.parametrize("task", TABLETOP)
 def test_the_oracle_solves_every_family(make: Make, task: str) -> None:
-    env = make(task, action_mode="skill", cameras=())
+    env = make(task, action_mode="skill", senses=())
     for seed in range(5):
         env.reset(seed=seed)
         _, reward, terminated, truncated, info = env.step(env.skills.encode(oracle_call(env)))
@@ -96,7 +98,7 @@ def test_the_oracle_solves_every_family(make: Make, task: str) -> None:
 
 @pytest.mark.parametrize("task", TABLETOP)
 def test_the_oracle_solves_every_family_in_small_steps(make: Make, task: str) -> None:
-    env = make(task, action_mode="ee_delta", cameras=())
+    env = make(task, action_mode="ee_delta", senses=())
     for seed in range(2):
         env.reset(seed=seed)
         info: dict[str, Any] = {}
@@ -129,7 +131,7 @@ def test_equal_seeds_and_actions_give_equal_episodes(make: Make, action_mode: st
 
 
 def test_a_skill_repeats_to_the_last_bit(make: Make) -> None:
-    env = make("stack", action_mode="skill", cameras=())
+    env = make("stack", action_mode="skill", senses=())
     ends = []
     for _ in range(2):
         env.reset(seed=4)
@@ -172,15 +174,104 @@ def test_a_place_out_of_reach_moves_nothing_and_is_told(make: Make) -> None:
     assert "outside of the reach" in info["refused"]
     assert same(before, after)
     assert not terminated
-    assert not truncated
-    for step in range(2, MAX_STEPS["skill"] + 1):
-        *_, truncated, info = env.step(env.skills.encode(call))
-        assert truncated is (step == MAX_STEPS["skill"])
-    assert not info["is_success"]
+    assert not truncated and not info["is_success"]
+
+
+@pytest.mark.parametrize(
+    ("build", "steps"),
+    [
+        (lambda: gymnasium.make(environment_id("touch"), senses=()), MAX_STEPS["ee_delta"]),
+        (lambda: make_environment("touch", senses=()), MAX_STEPS["ee_delta"]),
+        (lambda: make_environment("touch", senses=(), action_mode="joint"), MAX_STEPS["joint"]),
+        (lambda: make_environment("touch", senses=(), action_mode="skill"), MAX_STEPS["skill"]),
+        (lambda: make_environment("touch", senses=(), action_mode="skill", max_episode_steps=3), 3),
+    ],
+)
+def test_an_episode_is_cut_off_by_the_limit_of_its_spec_and_by_nothing_else(build: Any, steps: int) -> None:
+    with build() as env:
+        assert env.spec.max_episode_steps == steps
+        if env.unwrapped.action_mode != "skill":
+            return  # hundreds of steps show no more than a few
+        env.reset(seed=0)
+        call = SkillCall(skill="pick", points_m=np.array([[2.0, 0.0, 0.02]]))
+        cut = [env.step(env.unwrapped.skills.encode(call))[3] for _ in range(steps)]
+        assert cut == [False] * (steps - 1) + [True]
+
+
+def test_a_dense_reward_is_the_task_s_and_a_success_is_worth_one(make: Make) -> None:
+    env = make("pick_up", action_mode="ee_delta", senses=(), reward_type="dense")
+    env.reset(seed=0)
+    rewards = []
+    for action in to_chunk(env.model, oracle_call(env), HOME, 0.08).ee_delta:
+        _, reward, terminated, _, info = env.step(action)
+        hand = env.model.chain.forward(env.world.joint_state()[0])[:3, 3]
+        assert reward == env.task.dense_reward(env.episode, env.scene_state(), hand)
+        rewards.append(reward)
+        if terminated:
+            break
+    assert info["is_success"] and rewards[-1] == 1.0
+    assert all(-1.0 <= reward < 0.0 for reward in rewards[:-1])
+    assert rewards[-2] > rewards[0]
+
+
+def pickled(env: Any) -> Any:
+    return pickle.loads(pickle.dumps(env))  # noqa: S301, our own bytes
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, pickled])
+@pytest.mark.parametrize("action_mode", ACTION_MODES)
+def test_a_copy_lives_in_a_world_of_its_own(how: Any, action_mode: str) -> None:
+    with gymnasium.make(environment_id("stack"), senses=("front",), picture_size_px=16, action_mode=action_mode) as env:
+        env.reset(seed=3, options={"swap": True})
+        env.action_space.seed(0)
+        for _ in range(2):
+            env.step(env.action_space.sample())
+        before = env.unwrapped.observe()
+        with how(env) as twin:
+            assert twin.unwrapped is not env.unwrapped and twin.spec.id == env.spec.id
+            assert twin.unwrapped.episode.instruction == env.unwrapped.episode.instruction
+            action = env.action_space.sample()
+            for _ in range(3):
+                twin_seen, *twin_rest = twin.step(action)
+            after = env.unwrapped.observe()
+            assert np.array_equal(before.joints.position_rad, after.joints.position_rad), "the original stands still"
+            assert before.stamp_s == after.stamp_s < twin.unwrapped.time_s
+            for _ in range(3):
+                seen, *rest = env.step(action)
+            assert same(seen, twin_seen) and rest == twin_rest, "what is done again comes out again"
+            assert env.unwrapped.np_random.random() == twin.unwrapped.np_random.random()
+        env.step(action)  # its physics outlives the copy's
+
+
+def test_an_environment_that_was_never_reset_can_be_copied() -> None:
+    with TabletopEnv("touch", senses=(), action_mode="joint") as env, copy.deepcopy(env) as twin:
+        assert (twin.task.name, twin.action_mode) == ("touch", "joint")
+        seen, _ = env.reset(seed=1)
+        assert same(seen, twin.reset(seed=1)[0])
+
+
+def test_vector_environments_in_processes_tell_the_right_words() -> None:
+    def instructions(mode: str) -> list[tuple[str, ...]]:
+        settings = {"senses": (), "action_mode": "joint", "max_episode_steps": 2}
+        told = []
+        vec = gymnasium.make_vec(environment_id("touch"), num_envs=3, vectorization_mode=mode, **settings)
+        try:
+            vec.action_space.seed(0)
+            told.append(vec.reset(seed=[1, 2, 3])[0]["instruction"])
+            # Two steps end the episode, and the third begins another.
+            told += [vec.step(vec.action_space.sample())[0]["instruction"] for _ in range(3)]
+        finally:
+            vec.close()
+        return told
+
+    one, other = instructions("sync"), instructions("async")
+    assert one == other
+    assert len(set(one[0])) == 3 and one[0] == one[2] and one[3] != one[0]
+    assert all(isinstance(words, tuple) for words in other), "what was told does not change later"
 
 
 def test_the_hand_stays_in_its_workspace(make: Make) -> None:
-    env = make(action_mode="ee_delta", cameras=())
+    env = make(action_mode="ee_delta", senses=())
     env.reset(seed=0)
     for _ in range(14):
         obs, *_ = env.step(np.array([0.0, 0.0, -0.05, 0.0, 0.0, 0.0, -1.0], dtype=np.float32))
@@ -189,7 +280,7 @@ def test_the_hand_stays_in_its_workspace(make: Make) -> None:
 
 
 def test_joints_go_where_they_are_told(make: Make) -> None:
-    env = make(action_mode="joint", cameras=())
+    env = make(action_mode="joint", senses=())
     env.reset(seed=0)
     goal = env.model.home_rad + np.array([0.2, -0.1, 0.1, 0.1, 0.0, 0.1, -0.3])
     for _ in range(5):
@@ -199,7 +290,7 @@ def test_joints_go_where_they_are_told(make: Make) -> None:
 
 
 def test_swap_asks_for_something_else_in_the_same_scene(make: Make) -> None:
-    env = make(action_mode="skill", cameras=())
+    env = make(action_mode="skill", senses=())
     _, info = env.reset(seed=1, options={"swap": True})
     assert info["original_success"] is False
     *_, info = env.step(env.skills.encode(oracle_call(env)))
@@ -226,7 +317,8 @@ def test_wrong_names_are_answered_with_the_right_ones(make: Make) -> None:
     for options, expected in (
         ({"action_mode": "ee_dleta"}, "ee_delta"),
         ({"split": "sen"}, "seen"),
-        ({"cameras": ("frnt",)}, "front"),
+        ({"reward_type": "dens"}, "dense"),
+        ({"senses": ("frnt",)}, "front"),
         ({"render_mode": "rgb"}, "rgb_array"),
         ({"arm": "pandas"}, "panda"),
     ):
@@ -244,8 +336,28 @@ def test_the_picture_to_show_is_the_front_camera(make: Make) -> None:
     assert np.array_equal(env.render(), obs["front"])
 
 
+def test_the_depth_to_show_is_the_front_camera_s(make: Make) -> None:
+    env = make(render_mode="depth_array", senses=("front_depth",))
+    obs, _ = env.reset(seed=0)
+    shown = env.render()
+    assert shown.shape == (32, 32) and shown.dtype == np.float32
+    assert np.array_equal(shown, obs["front_depth"])
+    assert 0.2 < shown[np.isfinite(shown)].min() < shown[16, 16] < 3.0
+
+
+def test_an_observation_holds_the_senses_that_were_asked_for(make: Make) -> None:
+    env = make("pick_up", action_mode="skill", senses=("wrist", "wrist_depth", "touch", "force"))
+    obs, _ = env.reset(seed=0)
+    assert set(obs) == set(env.observation_space) == {*env.arm.senses, "state", "instruction"}
+    assert not obs["touch"].any()
+    obs, *_ = env.step(env.skills.encode(oracle_call(env)))
+    assert env.observation_space.contains(obs)
+    assert (obs["touch"] > 0.5).all(), "both fingers press on what they hold"
+    assert env.observation_space["touch"].shape == (2,) and env.observation_space["force"].shape == (3,)
+
+
 def test_chunks_are_actions_as_they_are(make: Make) -> None:
-    env = make(action_mode="ee_delta", cameras=())
+    env = make(action_mode="ee_delta", senses=())
     env.reset(seed=0)
     row = [0.03, 0.02, -0.04, 0.0, 0.0, 0.1, 1.0]
     chunk = ActionChunk(ee_delta=np.array([row] * 4, dtype=np.float32))
@@ -258,7 +370,7 @@ def test_chunks_are_actions_as_they_are(make: Make) -> None:
 
 @pytest.mark.parametrize("axis", range(3))
 def test_a_turn_is_about_an_axis_of_the_world(make: Make, axis: int) -> None:
-    env = make(action_mode="ee_delta", cameras=())
+    env = make(action_mode="ee_delta", senses=())
     env.reset(seed=0)
     action = np.zeros(7, dtype=np.float32)
     action[3 + axis] = 0.1
@@ -272,7 +384,7 @@ def test_a_turn_is_about_an_axis_of_the_world(make: Make, axis: int) -> None:
 
 
 def test_steps_beyond_the_largest_are_cut_off(make: Make) -> None:
-    env = make(action_mode="ee_delta", cameras=())
+    env = make(action_mode="ee_delta", senses=())
     ends = []
     for size in (1.0, 9.0):
         env.reset(seed=0)
@@ -301,7 +413,7 @@ def test_every_arm_has_spaces_of_its_own(make: Make, arm: str, action_mode: str)
 
 @pytest.mark.parametrize("task", TABLETOP)
 def test_the_oracle_solves_every_family_with_the_other_arm(make: Make, task: str) -> None:
-    env = make(task, arm="ur5e", action_mode="skill", cameras=())
+    env = make(task, arm="ur5e", action_mode="skill", senses=())
     for seed in range(2):
         env.reset(seed=seed)
         *_, info = env.step(env.skills.encode(oracle_call(env)))
@@ -309,7 +421,7 @@ def test_the_oracle_solves_every_family_with_the_other_arm(make: Make, task: str
 
 
 def test_an_environment_keeps_the_skills_that_it_was_made_with(make: Make) -> None:
-    env = make(action_mode="skill", skills=("touch", "home"), cameras=())
+    env = make(action_mode="skill", skills=("touch", "home"), senses=())
     assert env.action_space["skill"].n == 2
     assert env.action_space["points_m"].shape == (1, 3)
     env.reset(seed=0)
@@ -323,7 +435,7 @@ def test_an_environment_keeps_the_skills_that_it_was_made_with(make: Make) -> No
 
 
 def test_what_the_fingers_felt_is_told(make: Make) -> None:
-    env = make("pick_up", action_mode="skill", cameras=())
+    env = make("pick_up", action_mode="skill", senses=())
     _, info = env.reset(seed=0)
     assert info["narrowest_m"] == pytest.approx(0.08, abs=2e-3)
     *_, info = env.step(env.skills.encode(oracle_call(env)))

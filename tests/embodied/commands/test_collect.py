@@ -20,7 +20,7 @@ from embodied.data.layout import DatasetError
 from embodied.data.reader import Dataset, RecordedEpisode
 from embodied.environments import make_environment
 from embodied.errors import UnknownNameError
-from embodied.inputs import prepare_state
+from embodied.inputs import prepare_state, state_names
 from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.motion.hand import HandPose
 from embodied.motion.skills import Route, Skill, SkillCall
@@ -42,7 +42,7 @@ def replay(env: Any, episode: RecordedEpisode) -> bool:
     info = {"is_success": False}
     for state, action in zip(episode.frames[layout.STATE], episode.frames[layout.ACTION], strict=True):
         seen = env.unwrapped.observe()
-        np.testing.assert_array_equal(state, prepare_state(seen.joint_position_rad, seen.gripper_width_m))
+        np.testing.assert_array_equal(state, prepare_state(seen.joints))
         _, _, _, _, info = env.step(action)
     return bool(info["is_success"])
 
@@ -57,11 +57,11 @@ def test_recorded_actions_lead_where_the_recording_says(tmp_path: Path) -> None:
         main([*arguments, "episodes=2"])
     dataset = Dataset(out)
     assert len(dataset) == 2
-    env = make_environment("pick_up", action_mode="ee_delta", cameras=("front",), picture_size_px=64)
+    env = make_environment("pick_up", action_mode="ee_delta", senses=("front",), picture_size_px=64)
     episode = dataset.episode(1)
     seen, _ = env.reset(seed=6, options={"split": "seen"})
     assert episode.task == seen["instruction"]
-    assert episode.extra == {"task": "pick_up", "seed": 6}
+    assert episode.extra == {"task": "pick_up", "seed": 6, "plan": env.unwrapped.episode.plan.text()}
     assert episode.frames[layout.IMAGES + "front"].shape == (len(episode), 64, 64, 3)
     error = np.abs(episode.frames[layout.IMAGES + "front"][0].astype(int) - seen["front"].astype(int))
     assert error.mean() < 6, "video is lossy, but it is this picture"
@@ -128,7 +128,7 @@ def test_turns_are_recorded_as_the_hand_was_told_them(tmp_path: Path) -> None:
     turned = actions[:, EE_DELTA_NAMES.index("rx_rad")]
     assert turned[turned > 0].sum() == pytest.approx(0.5, abs=1e-3)
     assert turned.sum() == pytest.approx(0.0, abs=1e-3), "and back"
-    env = make_environment("tip", action_mode="ee_delta", cameras=())
+    env = make_environment("tip", action_mode="ee_delta", senses=())
     env.reset(seed=3, options={"split": "seen"})
     assert replay(env, episode)
     env.close()
@@ -142,7 +142,7 @@ def test_skills_are_recorded_with_their_places_and_lead_to_the_same_end(tmp_path
     made_with = json.loads((out / layout.OWN).read_text())["made_with"]
     names = dataset.info.features[layout.ACTION].names
     assert names is not None and names[:4] == ("skill", "x0_m", "y0_m", "z0_m")
-    env = make_environment("touch", action_mode="skill", cameras=(), skills=made_with["skills"])
+    env = make_environment("touch", action_mode="skill", senses=(), skills=made_with["skills"])
     for episode in dataset:
         env.reset(seed=int(episode.extra["seed"]), options={"split": "seen"})
         for action in episode.frames[layout.ACTION]:
@@ -160,7 +160,7 @@ def test_a_dataset_goes_on_with_what_it_was_made_with(tmp_path: Path) -> None:
         "split=paraphrase": "split: paraphrase here, seen there",
         "arm=ur5e": "arm: ur5e here, panda there",
         "seed=7": "seed: 7 here, 0 there",
-        "camera=front,wrist": "camera: front,wrist here, front there",
+        "senses=front,touch": "senses: front,touch here, front there",
         "picture_size_px=64": "picture_size_px: 64 here, 32 there",
         "action_mode=skill": "action_mode: skill here, ee_delta there",
         "task=stack": "task: stack here, touch there",
@@ -171,3 +171,38 @@ def test_a_dataset_goes_on_with_what_it_was_made_with(tmp_path: Path) -> None:
     assert len(Dataset(out)) == 1
     assert main([*arguments, "episodes=2", "episodes_per_file=1"]) == 0
     assert [episode.extra["seed"] for episode in Dataset(out)] == [0, 1]
+
+
+def test_every_sense_is_recorded_as_it_was(tmp_path: Path) -> None:
+    out, senses = tmp_path / "set", ("front", "wrist", "front_depth", "touch", "force")
+    arguments = ["task=pick_up", "seed=5", "episodes=1", f"out={out}", "picture_size_px=32", "workers=1"]
+    assert main([*arguments, f"senses={','.join(senses)}"]) == 0
+    [episode] = Dataset(out)
+    features = Dataset(out).info.features
+    assert features[layout.DEPTHS + "front"].shape == (32, 32)
+    assert features["observation.touch"].names == ("left_finger_N", "right_finger_N")
+    assert features[layout.IMAGES + "wrist"].is_video
+    env = make_environment("pick_up", action_mode="ee_delta", senses=senses, picture_size_px=32)
+    env.reset(seed=5, options={"split": "seen"})
+    assert features[layout.STATE].names == state_names(env.unwrapped.model.joint_names)
+    for step, action in enumerate(episode.frames[layout.ACTION]):
+        seen = env.unwrapped.observe().readings
+        np.testing.assert_array_equal(episode.frames[layout.DEPTHS + "front"][step], seen["front_depth"].depth_m)
+        for name in ("touch", "force"):
+            np.testing.assert_array_equal(episode.frames[f"observation.{name}"][step], np.float32(seen[name].values))
+        env.step(action)
+    env.close()
+    assert episode.frames["observation.touch"].max() > 0.1, "it grasped something"
+
+
+def test_joint_steps_are_recorded_with_their_names_and_lead_to_the_same_states(tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    arguments = ["task=pick_up", "seed=5", "episodes=1", f"out={out}", "picture_size_px=32", "workers=1"]
+    assert main([*arguments, "action_mode=joint"]) == 0
+    [episode] = Dataset(out)
+    env = make_environment("pick_up", action_mode="joint", senses=())
+    names = (*(f"{name}_rad" for name in env.unwrapped.model.joint_names), "gripper_width_m")
+    assert Dataset(out).info.features[layout.ACTION].names == names
+    env.reset(seed=5, options={"split": "seen"})
+    assert replay(env, episode)
+    env.close()

@@ -141,7 +141,7 @@ def test_small_steps_pass_every_stop_of_the_skill_and_end_at_home(model: ArmMode
 @pytest.mark.parametrize("skill", ["touch", "pick_place", "push", "lean"])
 def test_small_steps_in_the_environment_arrive_where_the_planned_motion_arrives(name: str, skill: str) -> None:
     """The lowest place, the tilt there, and home: in physics as in the plan."""
-    env = TabletopEnv("refuse", arm=name, action_mode="ee_delta", cameras=())
+    env = TabletopEnv("refuse", arm=name, action_mode="ee_delta", senses=())
     bare = Episode(task="refuse", split="seen", objects=(), instruction="wait", plan=Plan(verb=CANNOT))
     env.reset(seed=0, options={"episode": bare})
     model = env.model
