@@ -53,10 +53,10 @@ EXTRAS = {
     ],
     "data": ["av", "pyarrow"],
     "viz": ["matplotlib"],
-    "train": ["accelerate", "gguf"],
+    "train": ["accelerate", "gguf", "tensorboard"],
     "test": [
         *("catkin-pkg", "colcon-common-extensions", "hypothesis", "import-linter", "mypy", "packaging", "pytest"),
-        *("pytest-timeout", "ruff"),
+        *("pytest-timeout", "ruff", "tensorboard"),
         "setuptools<80",  # the last with the `develop` command that `colcon build --symlink-install` calls
     ],
 }

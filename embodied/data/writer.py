@@ -198,7 +198,7 @@ class DatasetWriter:
         if not resume:
             remedy = "choose another out=, or resume=true to go on with them"
             raise DatasetError(f"{self.root} holds {info.total_episodes} episodes already: {remedy}")
-        if other := differences(made_with, read_made_with(self.root)):
+        if other := differences(made_with, read_made_with(self.root), "in the dataset"):
             raise DatasetError(f"{self.root} was made with something else: {'; '.join(other)}; choose another out=")
         ours = {key: feature.to_json() for key, feature in self._features.items()}
         theirs = {key: feature.to_json() for key, feature in info.features.items()}

@@ -258,12 +258,13 @@ def test_a_dataset_that_was_made_with_something_else_does_not_go_on(tmp_path: Pa
     record(root, range(2))
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     with pytest.raises(
-        DatasetError, match=r"split: paraphrase here, seen there; camera: front,wrist here, front there"
+        DatasetError,
+        match=r"split: paraphrase here, seen in the dataset; camera: front,wrist here, front in the dataset",
     ):
         writer(root, resume=True, made_with={"split": "paraphrase", "camera": ["front", "wrist"]})
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     (root / layout.OWN).unlink()
-    with pytest.raises(DatasetError, match=r"split: seen here, not told there"):
+    with pytest.raises(DatasetError, match=r"nothing in the dataset says what it was made with"):
         writer(root, resume=True)
 
 
