@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded episodes as training samples: at every step, what a policy would have seen, and what was done next."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embodied.data import layout
+from embodied.data.layout import DatasetError, Feature
+from embodied.data.reader import Dataset, RecordedEpisode
+from embodied.data.sample import Command, Sample
+from embodied.inputs import is_state, joints_from_state
+from embodied.language.verbs import parse_plan
+from embodied.motion.actions import EE_DELTA_NAMES
+from embodied.types import DEPTH, JOINTS, Depth, Observation, Picture, Reading, Vector
+
+EPISODES_IN_MEMORY = 64
+"""Decoded ones; more are read again when they are needed."""
+_UNKNOWN = np.full((4, 4), np.nan)
+
+
+class RecordedSamples:
+    """Every frame of a dataset, ours or another in LeRobot v3 layout, as a sample."""
+
+    words: Mapping[str, tuple[str, ...]] = {}
+
+    def __init__(self, folder: Path) -> None:
+        self._dataset = Dataset(folder)
+        self.statistics = self._dataset.stats()
+        features = self._dataset.info.features
+        if layout.ACTION not in features:
+            raise DatasetError(f"{folder} has no {layout.ACTION}: there is nothing to learn from")
+        self._action_names = features[layout.ACTION].names
+        lengths = [self._dataset.length(index) for index in range(len(self._dataset))]
+        self._ends = np.cumsum(lengths)
+        self._episode = lru_cache(maxsize=EPISODES_IN_MEMORY)(self._dataset.episode)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def sample(self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int) -> Sample:
+        """Frame `index`, counted over all episodes; it has one command, whatever `commands` says."""
+        number = int(np.searchsorted(self._ends, index, side="right"))
+        episode = self._episode(number)
+        step = index - (int(self._ends[number - 1]) if number else 0)
+        plan = episode.extra.get("plan")
+        command = Command(
+            text=episode.task,
+            plan=parse_plan(plan) if plan else None,
+            actions=_ahead(episode.frames[layout.ACTION], step, horizon, self._action_names),
+            ends=step + horizon >= len(episode),
+        )
+        seen = tuple(self._observation(episode, each) for each in range(max(0, step - history + 1), step + 1))
+        return Sample(observations=seen, commands=(command,))
+
+    def _observation(self, episode: RecordedEpisode, step: int) -> Observation:
+        stamp_s = float(episode.frames["timestamp"][step])
+        readings: dict[str, Reading] = {}
+        for key, feature in self._dataset.info.features.items():
+            if key.startswith("observation.") and feature.dtype != "string":
+                name, reading = reading_of(key, feature, episode.frames[key][step], stamp_s)
+                readings[name] = reading
+        return Observation(readings=readings)
+
+
+def reading_of(key: str, feature: Feature, value: NDArray[Any], stamp_s: float) -> tuple[str, Reading]:
+    """What a policy would have called a recorded feature, and what it would have read."""
+    name = key.removeprefix("observation.")
+    if key.startswith(layout.IMAGES):
+        return key.removeprefix(layout.IMAGES), Picture(
+            rgb=value, intrinsics_px=_UNKNOWN[:3, :3], world_from_camera=_UNKNOWN, stamp_s=stamp_s
+        )
+    if key.startswith(layout.DEPTH):
+        return key.removeprefix(layout.DEPTH) + DEPTH, Depth(
+            depth_m=value, intrinsics_px=_UNKNOWN[:3, :3], world_from_camera=_UNKNOWN, stamp_s=stamp_s
+        )
+    values = np.asarray(value, dtype=np.float64).reshape(-1)
+    names = feature.names or tuple(f"{name}_{number}" for number in range(len(values)))
+    if key == layout.STATE and is_state(names):
+        return JOINTS, joints_from_state(values, stamp_s)
+    return name, Vector(values=values, names=names, stamp_s=stamp_s)
+
+
+def _ahead(actions: NDArray[Any], step: int, horizon: int, names: tuple[str, ...] | None) -> NDArray[np.float32]:
+    """(horizon, A) the actions from `step` on; behind the last, such that nothing moves."""
+    rows = np.asarray(actions[step : step + horizon], dtype=np.float32).reshape(-1, *actions.shape[1:])
+    if len(rows) == horizon:
+        return rows
+    still = np.array(actions[-1], dtype=np.float32)
+    if names == EE_DELTA_NAMES:
+        still[:-1] = 0.0  # displacements; other actions are targets, and the fingers' is one too
+    return np.concatenate([rows, np.repeat(still[None], horizon - len(rows), axis=0)])

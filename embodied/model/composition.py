@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model is made of: the same facts in a YAML file and in a checkpoint's `config.json`."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from embodied.errors import EmbodiedError, check_name
+from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
+
+COMPOSITION = Path(__file__).with_name("palme.yaml")
+"""That of the shipped policy."""
+
+TABLETOP_VERBS = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
+TABLETOP_KINDS = ("block", "bowl", "zone")
+"""What a model learns unless it is told otherwise. A trained one speaks what its `config.json` lists."""
+
+
+@dataclass(frozen=True)
+class PartConfig:
+    """A part by its registered name, or "module:Class", and its options."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SenseConfig:
+    """One sense of the model: which reading it takes, and what turns that into tokens."""
+
+    encoder: PartConfig
+    reading: str = ""  # empty: the one with the sense's own name
+    connector: PartConfig = PartConfig("affine")
+
+
+@dataclass(frozen=True)
+class PalmeConfig:
+    """A model, besides its language model."""
+
+    senses: Mapping[str, SenseConfig]  # in the order in which the sentence has them
+    fusion: PartConfig = PartConfig("early")
+    heads: Mapping[str, PartConfig] = field(
+        default_factory=lambda: {"plan": PartConfig("plan"), "grounding": PartConfig("grounding")}
+    )
+    verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
+    kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write
+    colours: tuple[str, ...] = COLOURS  # that it can see and may write
+    other_colours: tuple[str, ...] = OTHER_COLOURS  # that it may write and never sees
+
+    def reading_of(self, sense: str) -> str:
+        """The name of the reading that a sense takes."""
+        return self.senses[sense].reading or sense
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """Where the language model comes from, when a model is made."""
+
+    name: str  # a folder, or a hub name
+    layers: int = 8  # the first ones, that are kept
+    gguf_file: str = ""  # weights inside of the folder; empty for safetensors
+
+
+@dataclass(frozen=True)
+class Composition:
+    """How a model is made anew: its parts, and what of them is given."""
+
+    backbone: BackboneConfig
+    model: PalmeConfig
+    pretrained: dict[str, str] = field(default_factory=dict)  # sense -> safetensors of its encoder
+    frozen: tuple[str, ...] = ()  # senses whose encoders are not trained
+
+
+WORDS = ("verbs", "kinds", "colours", "other_colours")
+
+
+def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
+    """A model's configuration from plain data. Raises EmbodiedError that names the key at fault."""
+    keys = ("senses", "fusion", "heads", *WORDS)
+    _known(content, keys, where)
+    senses = _mapping(content.get("senses"), f"senses in {where}")
+    known: dict[str, Any] = {
+        "senses": {name: _sense(each, f"senses.{name} in {where}") for name, each in senses.items()}
+    }
+    if "fusion" in content:
+        known["fusion"] = _part(content["fusion"], f"fusion in {where}")
+    if "heads" in content:
+        heads = _mapping(content["heads"], f"heads in {where}")
+        known["heads"] = {name: _part(each, f"heads.{name} in {where}") for name, each in heads.items()}
+    for key in WORDS:
+        if key in content:
+            if not isinstance(content[key], list | tuple):
+                raise EmbodiedError(f"{key} in {where} must be a list of words, not {content[key]!r}")
+            known[key] = tuple(str(word) for word in content[key])
+    return PalmeConfig(**known)
+
+
+def read_composition(path: str | Path) -> Composition:
+    """The composition in a YAML file. Raises EmbodiedError or UnknownNameError with what is wrong in it."""
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise EmbodiedError(f"no composition of a model in {path}: {str(error).splitlines()[0]}") from None
+    content = dict(_mapping(content, str(path)))
+    backbone = content.pop("backbone", None)
+    if isinstance(backbone, str):
+        backbone = {"name": backbone}
+    backbone = _mapping(backbone, f"backbone in {path}")
+    pretrained = _mapping(content.pop("pretrained", {}), f"pretrained in {path}")
+    frozen = tuple(content.pop("frozen", ()))
+    model = config_from(content, str(path))
+    for sense in (*pretrained, *frozen):
+        check_name(f"sense in {path}", sense, model.senses)
+    return Composition(
+        backbone=_fill(BackboneConfig, backbone, f"backbone in {path}"),
+        model=model,
+        pretrained={name: str(weights) for name, weights in pretrained.items()},
+        frozen=frozen,
+    )
+
+
+def _sense(content: Any, where: str) -> SenseConfig:
+    """`{reading, encoder, options, connector}`; options are the encoder's, where it is given by its name."""
+    content = _mapping(content, where)
+    _known(content, ("reading", "encoder", "options", "connector"), where)
+    if "encoder" not in content:
+        raise EmbodiedError(f"{where} needs an encoder, as encoder: conv")
+    encoder = content["encoder"]
+    if isinstance(encoder, str):
+        encoder = {"name": encoder, "options": content.get("options", {})}
+    connector = content.get("connector", "affine")
+    return SenseConfig(
+        encoder=_part(encoder, f"encoder of {where}"),
+        reading=str(content.get("reading", "")),
+        connector=_part(connector, f"connector of {where}"),
+    )
+
+
+def _part(content: Any, where: str) -> PartConfig:
+    """A name, or `{name, options}`."""
+    if isinstance(content, str):
+        return PartConfig(content)
+    part: PartConfig = _fill(PartConfig, _mapping(content, where), where)
+    return PartConfig(part.name, dict(_mapping(part.options, f"options of {where}")))
+
+
+def _fill(cls: type[Any], content: Mapping[str, Any], where: str) -> Any:
+    names = {each.name: each for each in fields(cls)}
+    _known(content, names, where)
+    lacks = [name for name, each in names.items() if each.default is MISSING and each.default_factory is MISSING]
+    lacks = [name for name in lacks if name not in content]
+    if lacks:
+        raise EmbodiedError(f"{where} lacks {', '.join(lacks)}")
+    return cls(**content)
+
+
+def _known(content: Mapping[str, Any], names: Any, where: str) -> None:
+    for key in content:
+        check_name(f"key of {where}", str(key), tuple(names))
+
+
+def _mapping(content: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise EmbodiedError(f"{where} must be `key: value` lines, not {content!r}")
+    return content

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encoders: the readings of one sense in, one or more feature vectors out. One file each.
+
+A new sense is an encoder in a file and a line of the model's composition; nothing else changes.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from embodied.errors import EmbodiedError
+from embodied.registry import Registry
+from embodied.types import Reading
+
+
+class Encoder(nn.Module):
+    """(B, ...) readings to (B, T, `feature_dim`) features."""
+
+    feature_dim: int
+    grid: tuple[int, int] | None = None
+    """Rows and columns where the T tokens are those of one picture."""
+    history: int = 1
+    """How many of the last readings it takes."""
+    sees: ClassVar[bool] = False
+    """Whether it reads pictures: its tokens are what a model without vision lacks."""
+
+    @abstractmethod
+    def prepare(self, readings: Sequence[Reading]) -> Tensor | None:
+        """The last readings, oldest first, at least one and at most `history`, as `forward` takes them (unbatched).
+
+        None for readings that this encoder was not made for, as the joints of another arm: the sense is then
+        missing. Training and acting share it.
+        """
+
+    @abstractmethod
+    def forward(self, value: Tensor) -> Tensor:
+        """Encode a batch of what `prepare` made."""
+
+
+ENCODERS: Registry[Callable[..., Encoder]] = Registry("encoder", group="embodied.encoders", package=__name__)
+"""What builds an encoder from its options, by name."""
+
+
+def expect(reading: Reading, *kinds: type) -> None:
+    """Raises EmbodiedError for a reading that is none of `kinds`."""
+    if not isinstance(reading, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise EmbodiedError(f"this encoder reads a {wanted}, and the sense gives a {type(reading).__name__}")

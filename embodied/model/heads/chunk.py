@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The next actions all at once, by L1 regression (parallel decoding of OpenVLA-OFT, Kim et al. 2025)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from embodied.data.sample import Sample
+from embodied.model.heads import HEADS, Act, Head, Host, Statistics
+from embodied.model.hidden import Hidden
+from embodied.motion.actions import EE_DELTA_NAMES, MAX_STEP_M, MAX_TURN_RAD, ActionChunk
+
+_BOUND = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3 + [1.0], dtype=np.float32)
+ENDED = 0.5
+"""From this probability on nothing is left to do after the chunk."""
+
+
+class ChunkHead(Head):
+    """`steps` displacements of the hand (ee_delta), from the state at the last word of the command."""
+
+    weights = {"chunk": 1.0, "ends": 0.1}  # noqa: RUF012
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, host: Host, *, steps: int = 8, hidden: int = 256) -> None:
+        super().__init__(host)
+        self.horizon, self._size = steps, len(EE_DELTA_NAMES)
+        self.register_buffer("mean", torch.zeros(self._size))  # saved: what actions are normalised by
+        self.register_buffer("std", torch.ones(self._size))
+        self.layers = nn.Sequential(nn.Linear(host.dim, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
+        self.actions, self.ends = nn.Linear(hidden, steps * self._size), nn.Linear(hidden, 1)
+
+    def fit(self, statistics: Statistics) -> None:
+        """Normalise by mean and standard deviation of the recorded actions."""
+        action = statistics["action"]
+        self.mean.copy_(torch.as_tensor(np.asarray(action["mean"])))
+        # What hardly ever changes must not be blown up.
+        self.std.copy_(torch.as_tensor(np.asarray(action["std"])).clamp_min(1e-3))
+
+    def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:
+        """Mean absolute error of the normalised actions, and cross-entropy of whether the episode ends with them."""
+        commands = [command for sample in samples for command in sample.commands]
+        chosen = [i for i, each in enumerate(commands) if each.actions is not None and each.text is not None]
+        if not chosen:
+            return {}
+        row, column = hidden.asked()
+        actions, ends = self._read(hidden.states[row[chosen], column[chosen]].float())
+        done = [commands[i].actions for i in chosen]
+        wanted = torch.from_numpy(np.stack([each[: self.horizon] for each in done if each is not None]))
+        wanted = (wanted.to(actions.device) - self.mean) / self.std
+        over = torch.tensor([float(commands[i].ends) for i in chosen], device=ends.device)
+        return {
+            "chunk": (actions - wanted).abs().mean(),
+            "ends": nn.functional.binary_cross_entropy_with_logits(ends, over),
+        }
+
+    def answer(self, hidden: Hidden) -> Act:
+        """The chunk, within what one action may be."""
+        row, column = hidden.asked()
+        actions, ends = self._read(hidden.states[row[:1], column[:1]].to(self.actions.weight.dtype))
+        rows = (actions[0].float() * self.std.float() + self.mean.float()).cpu().numpy().clip(-_BOUND, _BOUND)
+        return Act(motion=ActionChunk(ee_delta=rows), done=float(ends[0].float().sigmoid()) > ENDED)
+
+    def _read(self, states: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, D) to normalised actions (N, steps, 7) and logits (N,)."""
+        read = self.layers(states)
+        return self.actions(read).unflatten(-1, (self.horizon, self._size)), self.ends(read).squeeze(-1)
+
+
+HEADS.register("chunk", ChunkHead)

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pointing, grounded in words.
+
+What comes out of the language model at a picture token is read as words ("red", "block"); what comes out at a noun of
+the plan is read as words too. Both readings live among the language model's own word embeddings, and a noun points at
+the picture token that carries the same words. The pointer sees coarse position through the language model alone; inside
+the chosen cell a small regressor adds the offset to the object's centre.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from embodied.data.sample import Sample
+from embodied.errors import EmbodiedError, check_name
+from embodied.language.verbs import Noun
+from embodied.model.heads import HEADS, Head, Host
+from embodied.model.heads.grid import Around, Labels, around, labels, naming_losses
+from embodied.model.heads.plan import PlanHead
+from embodied.model.hidden import Hidden
+
+SEEN_PROBABILITY = 0.5
+"""A picture token counts as seeing a thing from this probability of its words on."""
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """A thing and how sure the model is that it is at the place that it points at."""
+
+    noun: Noun
+    point: tuple[float, float]  # (u, v), fractions of the picture's width and height
+    probability: float
+
+
+class Reading(NamedTuple):
+    """Vectors read as words: unit vectors (..., D) and logits over the words, "nothing" last."""
+
+    colour: Tensor
+    kind: Tensor
+    colour_logits: Tensor  # (..., colours + 1)
+    kind_logits: Tensor  # (..., kinds + 1)
+
+
+class Grounding(Head):
+    """The pointer and the two readings that it matches. `sense` is the picture that it points in."""
+
+    weights = {"point": 1.0, "token": 0.5, "input": 0.2, "query": 0.3, "offset": 2.0}  # noqa: RUF012
+    colour_words: Tensor
+    kind_words: Tensor
+
+    def __init__(self, host: Host, *, sense: str = "front", hidden: int = 256) -> None:
+        super().__init__(host)
+        check_name("sense", sense, host.encoders)
+        encoder, config = host.encoders[sense], host.config
+        if encoder.grid is None:
+            raise EmbodiedError(f"nobody can point in {sense!r}: its encoder gives no grid of tokens")
+        self.sense, self.grid = sense, encoder.grid
+        self.colours, self.kinds = config.colours, config.kinds
+        self.things = [Noun(colour, kind) for colour in config.colours for kind in config.kinds]
+        """Everything that a picture token can name."""
+        self._plans = PlanHead(host).language.tokens
+        dim = host.dim
+        self.register_buffer("colour_words", torch.zeros(len(self.colours) + 1, dim))
+        self.register_buffer("kind_words", torch.zeros(len(self.kinds) + 1, dim))
+        self.token_maps = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(2))
+        self.query_maps = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(2))
+        self.centre = nn.Linear(dim, 1)
+        self.sharpness = nn.Parameter(torch.tensor(12.0))
+        self.offset = nn.Sequential(
+            nn.Linear(2 * dim + encoder.feature_dim, hidden), nn.SiLU(), nn.Linear(hidden, 2), nn.Tanh()
+        )
+        self.set_words(_mean_embeddings(host, self.colours), _mean_embeddings(host, self.kinds))
+
+    def set_words(self, colour_embeddings: Tensor, kind_embeddings: Tensor) -> None:
+        """Take word embeddings (words, D) as the anchors; centred, so that words differ by meaning."""
+        centre = torch.cat([colour_embeddings, kind_embeddings]).mean(dim=0)
+        self.colour_words.copy_(nn.functional.normalize(colour_embeddings - centre, dim=-1))
+        self.kind_words.copy_(nn.functional.normalize(kind_embeddings - centre, dim=-1))
+
+    def read_tokens(self, hidden: Tensor) -> Reading:
+        """What each picture token says: (..., D) hidden states to words."""
+        return self._read(self.token_maps[0](hidden), self.token_maps[1](hidden))
+
+    def read_queries(self, hidden: Tensor) -> Reading:
+        """What each noun of the plan looks for: (..., D) hidden states to words."""
+        return self._read(self.query_maps[0](hidden), self.query_maps[1](hidden))
+
+    def read_inputs(self, tokens: Tensor) -> Reading:
+        """What each picture token says before the language model: (..., D) tokens to words."""
+        return self._read(tokens, tokens)
+
+    def match(self, tokens: Reading, queries: Reading, hidden: Tensor) -> Tensor:
+        """Pointing logits (B, Q, T): how well token t carries the words that query q looks for."""
+        same = torch.einsum("bqd,btd->bqt", queries.colour, tokens.colour)
+        same = same + torch.einsum("bqd,btd->bqt", queries.kind, tokens.kind)
+        logits: Tensor = self.sharpness * same + self.centre(hidden).transpose(1, 2)
+        return logits
+
+    def offsets(self, token_hidden: Tensor, features: Tensor, query_hidden: Tensor) -> Tensor:
+        """(..., 2) from a cell's centre to the object's, in cells, each within 1.5."""
+        offset: Tensor = self.offset(torch.cat([token_hidden, features, query_hidden], dim=-1))
+        return 1.5 * offset
+
+    def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:
+        """What picture tokens say, what nouns look for, and where they point."""
+        if any(sample.things is None for sample in samples):
+            return {}
+        grounds = [labels(sample.things or (), self.grid, self.colours, self.kinds) for sample in samples]
+        token_hidden = hidden.of(self.sense).float()
+        tokens, inputs = self.read_tokens(token_hidden), self.read_inputs(_inputs(hidden, self.sense).float())
+        parts: dict[str, Tensor] = {}
+        batch = Labels(*(torch.stack(each).to(token_hidden.device) for each in zip(*grounds, strict=True)))
+        for name, reading in (("token", tokens), ("input", inputs)):
+            colour, kind = naming_losses(reading.colour_logits, reading.kind_logits, batch, empty=0.1)
+            parts[name] = colour + kind
+        nouns = self._nouns(hidden, samples)
+        return parts | self._pointing(hidden, tokens, *nouns) if nouns[0] else parts
+
+    def _nouns(
+        self, hidden: Hidden, samples: Sequence[Sample]
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], list[Around]]:
+        """Of each noun of a plan whose thing is there: (sentence, place), (colour, kind), where it is."""
+        nouns, named, places = list[tuple[int, int]](), list[tuple[int, int]](), list[Around]()
+        for row, (sample, branches) in enumerate(zip(samples, hidden.sentence.places, strict=True)):
+            for command, place in zip(sample.commands, branches, strict=True):
+                if command.plan is None:
+                    continue
+                for index, noun in zip(self._plans[command.plan].nouns, command.plan.nouns, strict=True):
+                    seen = sample.find(noun)
+                    if seen is None:
+                        continue  # what is not there is named, and not pointed at
+                    nouns.append((row, place.answer + index))
+                    named.append((self.colours.index(noun.colour), self.kinds.index(noun.kind)))
+                    places.append(around(seen.u, seen.v, self.grid))
+        return nouns, named, places
+
+    def _pointing(
+        self,
+        hidden: Hidden,
+        tokens: Reading,
+        nouns: list[tuple[int, int]],
+        named: list[tuple[int, int]],
+        places: list[Around],
+    ) -> dict[str, Tensor]:
+        device = hidden.states.device
+        row, position = torch.tensor(nouns, device=device).unbind(dim=1)
+        colour, kind = torch.tensor(named, device=device).unbind(dim=1)
+        cells, weights, wanted = (torch.stack(each).to(device) for each in zip(*places, strict=True))
+        token_hidden, query_hidden = hidden.of(self.sense).float(), hidden.states[row, position].float()
+        queries = self.read_queries(query_hidden)
+        entropy = nn.functional.cross_entropy
+        parts = {"query": entropy(queries.colour_logits, colour) + entropy(queries.kind_logits, kind)}
+
+        seen = Reading(*(each[row] for each in tokens))
+        asked = Reading(*(each[:, None] for each in queries))
+        match = self.match(seen, asked, token_hidden[row])[:, 0]
+        parts["point"] = -(match.log_softmax(dim=-1).gather(1, cells) * weights).sum(dim=1).mean()
+        near = (match.argmax(dim=-1, keepdim=True) == cells) & (weights > 0.05)
+        parts["point_accuracy"] = near.any(dim=1).float().mean().detach()
+
+        offsets = self.offsets(
+            token_hidden[row[:, None], cells],
+            hidden.sentence.features[self.sense][row[:, None], cells].float(),
+            query_hidden[:, None].expand(-1, cells.shape[1], -1),
+        ).float()
+        error = nn.functional.smooth_l1_loss(offsets, wanted, beta=0.05, reduction="none").sum(dim=-1)
+        parts["offset"] = (error * (weights + 0.05)).sum(dim=1).mean()
+        distance = (offsets - wanted).norm(dim=-1).gather(1, weights.argmax(dim=1, keepdim=True))
+        parts["offset_cells"] = distance.median().detach()
+        return parts
+
+    def answer(self, hidden: Hidden) -> tuple[Sight, ...]:
+        """The surest token of every thing that some token names."""
+        best, index = self.named(hidden).max(dim=0)
+        cells = self._cells(hidden)
+        return tuple(
+            Sight(noun=thing, point=self._point_of(int(cells[i])), probability=float(probability))
+            for thing, i, probability in zip(self.things, index, best, strict=True)
+            if probability > SEEN_PROBABILITY
+        )
+
+    def named(self, hidden: Hidden) -> Tensor:
+        """(T, things) probability that each picture token names each of `things`."""
+        tokens = self.read_tokens(hidden.of(self.sense))
+        colour = tokens.colour_logits[0].float().softmax(dim=-1)[:, :-1]
+        kind = tokens.kind_logits[0].float().softmax(dim=-1)[:, :-1]
+        return (colour[:, :, None] * kind[:, None, :]).flatten(1)
+
+    def point(self, hidden: Hidden, nouns: Sequence[Noun], positions: Sequence[int]) -> tuple[Sight, ...]:
+        """Where each of `nouns` is, whose last words stand at `positions` of the sentence."""
+        token_hidden, query_hidden = hidden.of(self.sense), hidden.states[:, list(positions)]
+        named, cells = self.named(hidden), self._cells(hidden)
+        queries, tokens = self.read_queries(query_hidden), self.read_tokens(token_hidden)
+        column = {thing: named[:, i] for i, thing in enumerate(self.things)}  # (T,) each
+        nowhere = torch.zeros_like(named[:, 0])
+        rows = torch.stack([column.get(noun, nowhere) for noun in nouns])  # (Q, T)
+        # A cell between two things may match one and lie on the other: its own words must agree.
+        match = self.match(tokens, queries, token_hidden)[0].float() + rows.clamp_min(1e-6).log()
+        best = match.argmax(dim=-1)  # (Q,)
+        features = hidden.sentence.features[self.sense].to(token_hidden.dtype)
+        offsets = self.offsets(token_hidden[0, best], features[0, best], query_hidden[0])
+        return tuple(
+            Sight(noun=noun, point=self._point_of(int(cells[i]), offset), probability=float(row[i]))
+            for noun, i, offset, row in zip(nouns, best, offsets, rows, strict=True)
+        )
+
+    def _cells(self, hidden: Hidden) -> Tensor:
+        """(T,) which cells of the grid the sentence has tokens of."""
+        kept = hidden.sentence.kept.get(self.sense)
+        return torch.arange(self.grid[0] * self.grid[1]) if kept is None else kept
+
+    def _point_of(self, cell: int, offset: Tensor | tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
+        rows, columns = self.grid
+        row, column = divmod(cell, columns)
+        return ((column + 0.5 + float(offset[0])) / columns, (row + 0.5 + float(offset[1])) / rows)
+
+    def _read(self, colour: Tensor, kind: Tensor) -> Reading:
+        colour, kind = nn.functional.normalize(colour, dim=-1), nn.functional.normalize(kind, dim=-1)
+        return Reading(
+            colour=colour,
+            kind=kind,
+            colour_logits=self.sharpness * colour @ self.colour_words.T,
+            kind_logits=self.sharpness * kind @ self.kind_words.T,
+        )
+
+
+def _inputs(hidden: Hidden, sense: str) -> Tensor:
+    start, end = hidden.sentence.spans[sense]
+    return hidden.sentence.embeddings[:, start:end]
+
+
+def _mean_embeddings(host: Host, words: Sequence[str]) -> Tensor:
+    """(words + 1, D): the mean embedding of each word's tokens; the last row is "nothing"."""
+    tokens = [host.tokenizer.encode(f" {word}", add_special_tokens=False) for word in (*words, NOTHING)]
+    return torch.stack([host.words(ids).mean(dim=0) for ids in tokens])
+
+
+HEADS.register("grounding", Grounding)

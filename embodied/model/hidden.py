@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the language model made of packed sentences: what heads read, in training and in acting."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from embodied.model.sentence import Embedded
+
+WordEmbedding = Callable[[Sequence[int]], Tensor]
+"""(K,) token ids to (K, D) float32."""
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A hidden state for every token of B sentences, and for the words that were written after them."""
+
+    states: Tensor  # (B, L, D) float
+    sentence: Embedded
+    words: WordEmbedding
+    extend: Callable[[Sequence[int]], Tensor] | None = None
+    """Hidden states (1, K, D) of K more words; None where nothing can be written after the sentences."""
+
+    def of(self, sense: str) -> Tensor:
+        """(B, T, D) the states at the tokens of a sense. Raises KeyError where the sentences have none."""
+        start, end = self.sentence.spans[sense]
+        return self.states[:, start:end]
+
+    def asked(self) -> tuple[Tensor, Tensor]:
+        """(rows, columns) of each branch's last token before its answer: what is wanted is known there, and no more."""
+        places = [(row, each.answer - 1) for row, branches in enumerate(self.sentence.places) for each in branches]
+        rows, columns = torch.tensor(places, device=self.states.device).reshape(-1, 2).unbind(dim=1)
+        return rows, columns
+
+    def written(self, ids: Sequence[int]) -> Self:
+        """These states, and those of the words `ids` written after them."""
+        assert self.extend is not None, "these sentences were read without a memory"
+        return replace(self, states=torch.cat([self.states, self.extend(ids)], dim=1))

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where training samples come from: folders of rendered scenes and of recorded episodes, read alike."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from embodied.data.layout import INFO
+from embodied.data.sample import Sample
+from embodied.errors import EmbodiedError
+from embodied.model.heads import Statistics
+
+
+class Source(Protocol):
+    """Samples, by number."""
+
+    @property
+    def words(self) -> Mapping[str, tuple[str, ...]]:
+        """The verbs, kinds and colours that its plans are made of; empty where the data do not say."""
+
+    @property
+    def statistics(self) -> Statistics:
+        """Of its features; empty where there are none."""
+
+    def __len__(self) -> int: ...
+
+    def sample(self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int) -> Sample:
+        """Moment `index` with at most so many commands, past observations and next actions."""
+
+
+def open_source(folder: str | Path) -> Source:
+    """The samples in `folder`. Raises EmbodiedError that says how to make some where there are none."""
+    folder = Path(folder)
+    if (folder / INFO).is_file():
+        from embodied.data.recorded import RecordedSamples
+
+        return RecordedSamples(folder)
+    if (folder / "scenes.jsonl").is_file():
+        from embodied.train.grounding_data import GroundingData
+
+        return GroundingData(folder)
+    raise EmbodiedError(
+        f"no training data in {folder}; make some with: embodied collect task=grounding out={folder} (pictures with "
+        f"words), or embodied collect task=touch out={folder} (episodes)"
+    )
+
+
+def words_of(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """The words of all sources. Raises EmbodiedError where two of them were made with other words."""
+    found: dict[str, Any] = {}
+    for folder, source in sources.items():
+        for key, words in source.words.items():
+            if found.setdefault(key, words) != words:
+                raise EmbodiedError(f"{folder} has other {key} than the data before it: {words} and {found[key]}")
+    return found
