@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from embodied.types import Joints
+from embodied.types import Float, Joints
 
+_WIDTH = "gripper_width_dm"
 POINTED_HEIGHT_M = 0.02
 """Things are pointed at at the height of a block's centre."""
 
@@ -27,4 +28,19 @@ def prepare_state(joints: Joints) -> NDArray[np.float32]:
 
 def state_names(joint_names: Sequence[str]) -> tuple[str, ...]:
     """What the numbers of `prepare_state` are: N angles in rad, and the distance between the fingers in dm."""
-    return (*(f"{name}_rad" for name in joint_names), "gripper_width_dm")
+    return (*(f"{name}_rad" for name in joint_names), _WIDTH)
+
+
+def is_state(names: Sequence[str]) -> bool:
+    """Whether numbers with these `names` are what `prepare_state` gives."""
+    return bool(names) and names[-1] == _WIDTH
+
+
+def joints_from_state(state: Float, stamp_s: float) -> Joints:
+    """The inverse of `prepare_state`, which keeps no velocities: at rest."""
+    return Joints(
+        position_rad=np.asarray(state[:-1], dtype=np.float64),
+        velocity_rad_s=np.zeros(len(state) - 1),
+        gripper_width_m=0.1 * float(state[-1]),
+        stamp_s=stamp_s,
+    )

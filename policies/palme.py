@@ -2,27 +2,29 @@
 """The PaLM-E policy: the shipped checkpoint, or any other directory, behind the Policy contract."""
 
 import time
+from collections import deque
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from embodied.errors import EmbodiedError
+from embodied.errors import EmbodiedError, ObservationError
 from embodied.geometry import unproject
-from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
+from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.verbs import CANNOT, Plan, abilities
 from embodied.model.engine import Answer, Engine
+from embodied.model.heads import Act
 from embodied.model.palme import Palme
-from embodied.types import Decision, Instruction, Observation
+from embodied.types import JOINTS, Decision, Instruction, Motion, Observation
 
 SHIPPED = Path(__file__).parent / "checkpoint"
 
 
 class PalmePolicy:
-    """Reads the front picture, the joint state and the words; writes a plan; points; moves.
+    """Reads the senses that its model has, and the words; writes a plan and points, or answers with actions.
 
-    The plan of a command is decoded once and kept until `reset`; later observations only point.
+    The plan of a command is decoded once and kept until `reset`; later observations only point. A model whose
+    heads give actions moves by these, a chunk a decision, until it says that nothing is left to do.
 
     Args:
         checkpoint: a directory written by `save_pretrained`; empty for the shipped one.
@@ -39,70 +41,81 @@ class PalmePolicy:
         where = _device(device)
         self.engine = Engine(model.to(device=where, dtype=_dtype(where)))
         """The model at work, for measurements."""
-        self._camera = model.config.picture
-        self.needs: tuple[str, ...] = (self._camera,)
+        readings = dict.fromkeys(model.config.reading_of(sense) for sense in model.config.senses)
+        self.needs: tuple[str, ...] = tuple(name for name in readings if name != JOINTS)
         self._abilities = abilities(model.config.verbs)
         self._sure, self._no_vision = sure, no_vision
+        self._seen: deque[Observation] = deque(maxlen=model.history)
         self._instruction = ""
         self._plan: Plan | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
-        """Take a new command; the plan of the last one is forgotten."""
+        """Take a new command; the plan of the last one and what was seen before are forgotten."""
         self._instruction = " ".join(instruction.text.split())
         self._plan = None
+        self._seen.clear()
 
     def decide(self, observation: Observation) -> Decision:
-        """Answer one observation. Raises EmbodiedError where the camera is missing."""
+        """Answer one observation. Raises ObservationError where a sense that the model has is missing."""
         if not self._instruction:
             text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
-        frame = observation.picture(self._camera)
-        size_px = self.engine.model.picture_size_px
-        picture = torch.from_numpy(prepare_picture(frame.rgb, size_px).copy())
-        state = self._state(observation)
+        self._check(observation)
+        self._seen.append(observation)
+        senses = self.engine.model.senses(tuple(self._seen))
         prepared = time.perf_counter()
-        answer = self.engine.answer(picture, state, self._instruction, plan=self._plan, no_vision=self._no_vision)
+        answer = self.engine.answer(senses, self._instruction, plan=self._plan, no_vision=self._no_vision)
         timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
-        refusal, motion = self._refusal(answer), None
-        if refusal is None:
-            self._plan = answer.plan
-            # From pixels of the model's picture to those of the camera's.
-            scale = np.array(frame.rgb.shape[1::-1]) / size_px
-            points = np.array([sight.point_px for sight in answer.sights]) * scale - 0.5
-            try:
-                motion = answer.plan.ground(unproject(frame, points, POINTED_HEIGHT_M))
-            except ValueError:  # a camera that looks level, or up
-                refusal = f"what I point at for {answer.plan.text()!r} is not on the table"
+        text, motion, done = self._decided(answer, observation)
         return Decision(
-            text=refusal or answer.plan.text(),
+            text=text,
             motion=motion,
             observation_stamp_s=observation.stamp_s,
-            refused=refusal is not None,
+            refused=motion is None,
+            done=done,
             timings_ms=timings,
         )
 
-    def _refusal(self, answer: Answer) -> str | None:
+    def _check(self, observation: Observation) -> None:
+        missing = [name for name in self.needs if name not in observation.readings]
+        if missing:
+            has = ", ".join(sorted(observation.readings)) or "nothing"
+            raise ObservationError(f"the model reads {', '.join(missing)}; the observation has: {has}")
+
+    def _decided(self, answer: Answer, observation: Observation) -> tuple[str, Motion | None, bool]:
+        """Words, a motion or none where the command is refused, and whether nothing is left to do after it."""
+        plan = answer.plan
+        refusal = None if plan is None else self._refusal(plan, answer)
+        if refusal is not None:
+            return refusal, None, True
+        text = f"working on: {self._instruction}" if plan is None else plan.text()
+        act = next((each for each in answer.others.values() if isinstance(each, Act)), None)
+        if act is not None:
+            return text, act.motion, act.done
+        self._plan = plan
+        if plan is None or self.engine.pointer is None:
+            return "I cannot move: my model has no head that points or acts.", None, True
+        frame = observation.picture(self.engine.model.config.reading_of(self.engine.pointer.sense))
+        points = np.array([sight.point for sight in answer.sights]) * frame.rgb.shape[1::-1] - 0.5
+        try:
+            return text, plan.ground(unproject(frame, points, POINTED_HEIGHT_M)), True
+        except ValueError:  # a camera that looks level, or up
+            return f"what I point at for {plan.text()!r} is not on the table", None, True
+
+    def _refusal(self, plan: Plan, answer: Answer) -> str | None:
         seen = ", ".join(str(sight.noun) for sight in answer.visible) or "nothing that I know"
-        if answer.plan.verb == CANNOT:
+        if plan.verb == CANNOT:
             return f"I cannot do that; I can {self._abilities}. I see: {seen}."
-        if not self.engine.language.colours_said(self._instruction):
+        assert self.engine.planner is not None
+        if not self.engine.planner.language.colours_said(self._instruction):
             # Any colour in the plan would be a guess.
             return f"I do not know which thing you mean; say its colour. I see: {seen}."
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return f"I see no {sight.noun}; I see: {seen}."
         return None
-
-    def _state(self, observation: Observation) -> Tensor | None:
-        """Proprioception as the model reads it; None for an arm with other than the trained number of joints.
-
-        A missing sense is allowed: the sentence then has no such tokens. An observation does not name its
-        arm, so that the angles of any arm with as many joints are read like those of the trained one.
-        """
-        state = prepare_state(observation.joints)
-        return torch.from_numpy(state) if len(state) == self.engine.model.state_size else None
 
 
 def _device(name: str) -> torch.device:

@@ -27,6 +27,7 @@ from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.verbs import CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
+from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
 from embodied.things import THINGS
 from embodied.types import ObjectState
@@ -128,8 +129,6 @@ def write(config: GroundingConfig) -> Path:
             file.write(json.dumps({"objects": made.objects, "commands": made.commands}) + "\n")
             advance(1)
     pictures.flush()
-    from embodied.model.palme import TABLETOP_VERBS  # PyTorch, which those that render do without
-
     verbs = {task.verb for task in families}
     meta = {
         "seed": config.seed,

@@ -92,7 +92,8 @@ def _stats_faults(
     span = float((found["max"] - found["min"]).max())
     tolerance = 1e-3 * span + 1e-6
     if not feature.is_number:
-        names, tolerance = ("mean", "std"), _LOSSY
+        # Not std: LeRobot 0.4 squares pixels in 8 bits, so that those of its own pictures are wrong.
+        names, tolerance = ("mean",), _LOSSY
     for name in names:
         if name not in said:
             yield f"{layout.STATS} lacks {name} of {key}"

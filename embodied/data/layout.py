@@ -25,7 +25,7 @@ VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
 OBSERVATION = "observation."
 STATE = f"{OBSERVATION}state"
-IMAGES, DEPTHS = f"{OBSERVATION}images.", f"{OBSERVATION}depth."
+IMAGES, DEPTH = f"{OBSERVATION}images.", f"{OBSERVATION}depth."
 ACTION = "action"
 REWARD, DONE, SUCCESS = "next.reward", "next.done", "next.success"
 

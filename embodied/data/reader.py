@@ -85,6 +85,10 @@ class Dataset:
             raise DatasetError(f"{self.root} has no episode {index}; it has 0 to {len(self._rows) - 1}")
         return self._rows[index]
 
+    def length(self, index: int) -> int:
+        """How many frames an episode has."""
+        return int(self.row(index)["length"])
+
     def episode(self, index: int, *, pictures: bool = True) -> RecordedEpisode:
         """One episode, with the pictures of its videos decoded unless `pictures` is False. Raises DatasetError."""
         row = self.row(index)

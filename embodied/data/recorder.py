@@ -65,7 +65,7 @@ def recorded(name: str, reading: Reading) -> tuple[str, NDArray[Any]]:
     if isinstance(reading, Picture):
         return layout.IMAGES + name, reading.rgb
     if isinstance(reading, Depth):
-        return layout.DEPTHS + name.removesuffix(DEPTH), reading.depth_m.astype(np.float32)
+        return layout.DEPTH + name.removesuffix(DEPTH), reading.depth_m.astype(np.float32)
     if isinstance(reading, Joints):
         return layout.STATE, prepare_state(reading)
     return layout.OBSERVATION + name, reading.values.astype(np.float32)

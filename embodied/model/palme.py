@@ -1,175 +1,190 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The PaLM-E core: sensor tokens interleaved with words inside a causal language model.
+"""The PaLM-E core: readings and words in one sentence, read by a causal language model, answered by heads.
 
-x_i is a word embedding where token i is a word and a projected sensor feature where it belongs to a
-reading (Driess et al. 2023, equation 3). The language model answers with a plan in words, and its
-outputs at the picture tokens and at the plan's nouns point at things.
+What it is made of stands in a composition (see `composition.py`); every part is one file, found by its name.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.errors import CheckpointError, UnknownNameError, check_name
-from embodied.language.verbs import VERBS
-from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
+from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError, check_name
+from embodied.language.verbs import VERBS, Plan
 from embodied.model import checkpoint
 from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer, save_tokenizer
-from embodied.model.encoders import Projector, make_encoder
-from embodied.model.heads import Grounding
-from embodied.model.plan_tokens import PlanLanguage
-from embodied.model.sentence import PREFIX, Sentence, Text
+from embodied.model.composition import WORDS, PalmeConfig, PartConfig, config_from
+from embodied.model.connectors import CONNECTORS, Connector
+from embodied.model.encoders import ENCODERS, Encoder
+from embodied.model.fusion import FUSIONS, Fusion, Memory
+from embodied.model.heads import HEADS, Head, Host
+from embodied.model.hidden import Hidden
+from embodied.model.sentence import (
+    PADDING,
+    PREFIX,
+    Branch,
+    Embedded,
+    Place,
+    Sensor,
+    Sentence,
+    Text,
+    asking,
+    positions,
+    sentence,
+)
+from embodied.registry import Registry
 from embodied.things import THINGS
+from embodied.types import Observation, Reading
 
 TOKENIZER_FOLDER = "tokenizer"
-NOTHING = "nothing"
-STATE = "state"
-"""The modality of proprioception."""
-FORMAT = 2
-"""Version of `config.json`; 1 did not say which verbs, things and colours a model knows."""
-
-TABLETOP_VERBS = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
-TABLETOP_KINDS = ("block", "bowl", "zone")
-"""What a model learns unless it is told otherwise. A trained one speaks what its `config.json` lists."""
-
-
-@dataclass(frozen=True)
-class ModalityConfig:
-    """One sensor: the registered name of its encoder and the encoder's options."""
-
-    encoder: str
-    options: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PalmeConfig:
-    """What a model is made of, besides its language model."""
-
-    modalities: Mapping[str, ModalityConfig]
-    picture: str = "front"  # the modality, and the camera, that the pointer points in
-    verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
-    kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write
-    colours: tuple[str, ...] = COLOURS  # that it can see and may write
-    other_colours: tuple[str, ...] = OTHER_COLOURS  # that it may write and never sees
-
-
-@dataclass(frozen=True)
-class Embedded:
-    """A sentence as the language model reads it; L tokens."""
-
-    embeddings: Tensor  # (1, L, D)
-    branch: Tensor  # (1, L), see sentence.allowed
-    reading: Tensor  # (1, L)
-    position: Tensor  # (1, L), of each token in the whole sentence
-    spans: tuple[tuple[int, int], ...]  # [start, end) of each segment
-    features: tuple[Tensor | None, ...]  # (1, T, F) encoder features of each sensor segment
-
-    def thinned(self, segment: int, tokens: Tensor) -> Self:
-        """The sentence with only some of the tokens of one sensor segment, each at its old position.
-
-        `tokens` is (K,) int, increasing, counted from the segment's first.
-        """
-        start, end = self.spans[segment]
-        every = torch.arange(self.branch.shape[1], device=self.branch.device)
-        kept = torch.cat([every[:start], start + tokens, every[end:]])
-        gone = end - start - len(tokens)
-        spans = [(a - gone, b - gone) if a >= end else (a, b) for a, b in self.spans]
-        spans[segment] = (start, end - gone)
-        feature = self.features[segment]
-        assert feature is not None, "only a sensor's tokens can be thinned"
-        features = list(self.features)
-        features[segment] = feature[:, tokens]
-        return replace(
-            self,
-            embeddings=self.embeddings[:, kept],
-            branch=self.branch[:, kept],
-            reading=self.reading[:, kept],
-            position=self.position[:, kept],
-            spans=tuple(spans),
-            features=tuple(features),
-        )
+FORMAT = 3
+"""Version of `config.json`. 1 did not say which verbs, things and colours a model knows, 2 not which parts it has."""
 
 
 class Palme(nn.Module):
-    """Encoders and projectors, one language model, one pointer."""
+    """Encoders and connectors of its senses, one language model, a fusion, and heads."""
 
     def __init__(self, config: PalmeConfig, backbone: Backbone, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
-        check_name("modality", config.picture, config.modalities)
         self.config, self.backbone, self.tokenizer = config, backbone, tokenizer
-        encoders = {name: make_encoder(m.encoder, m.options) for name, m in config.modalities.items()}
+        encoders: dict[str, Encoder] = {
+            name: _build(ENCODERS, sense.encoder, Encoder) for name, sense in config.senses.items()
+        }
         self.encoders = nn.ModuleDict(encoders)
-        dim, scale = backbone.dim, backbone.text_scale
+        scale = backbone.text_scale
         self.projectors = nn.ModuleDict(
-            {name: Projector(e.feature_dim, dim, text_scale=scale, grid=e.grid) for name, e in encoders.items()}
+            {
+                name: _build(CONNECTORS, sense.connector, Connector, encoders[name], backbone.dim, text_scale=scale)
+                for name, sense in config.senses.items()
+            }
         )
-        self.grounding = Grounding(
-            backbone.dim, encoders[config.picture].feature_dim, colours=len(config.colours), kinds=len(config.kinds)
+        self.fusion: Fusion = _build(FUSIONS, config.fusion, Fusion, backbone)
+        host = Host(
+            dim=backbone.dim, config=config, encoders=encoders, tokenizer=tokenizer, words=partial(_words, backbone)
         )
-        self.grounding.set_words(self._word_embeddings(config.colours), self._word_embeddings(config.kinds))
-
-    def plan_language(self) -> PlanLanguage:
-        """Every plan that this model may write."""
-        colours = (*self.config.colours, *self.config.other_colours)
-        return PlanLanguage(self.tokenizer, self.config.verbs, self.config.kinds, colours)
-
-    @property
-    def state_size(self) -> int:
-        """Numbers in the state that the model reads; 0 where it reads none."""
-        return int(getattr(self.encoders[STATE], "size", 0)) if STATE in self.encoders else 0
+        self.heads: dict[str, Head] = {name: _build(HEADS, part, Head, host) for name, part in config.heads.items()}
+        for name, head in self.heads.items():
+            if hasattr(self, name):
+                raise EmbodiedError(f"a head cannot be called {name!r}: the model has a part of that name")
+            self.add_module(name, head)
 
     @property
-    def grid(self) -> tuple[int, int]:
-        """Rows and columns of the picture's tokens."""
-        grid = self.encoders[self.config.picture].grid
-        assert isinstance(grid, tuple)
-        return grid
+    def history(self) -> int:
+        """How many of the last observations it reads."""
+        return max(self._encoder(name).history for name in self.config.senses)
 
     @property
-    def picture_size_px(self) -> int:
-        """Side of the square picture that the model reads."""
-        return int(self.encoders[self.config.picture].size_px)  # type: ignore[arg-type]
+    def horizon(self) -> int:
+        """How many of the next actions its heads are trained on."""
+        return max((head.horizon for head in self.heads.values()), default=0)
 
-    def embed(self, sentence: Sentence) -> Embedded:
-        """Embed one sentence: words by the table, readings by their encoder and projector.
+    def senses(self, observations: Sequence[Observation]) -> dict[str, Tensor]:
+        """What each sense makes of the last observations, oldest first, at least one; missing readings are left out.
 
-        Raises UnknownNameError for a modality that the model does not have.
+        Training and acting share it. Raises EmbodiedError for a reading of another sort than the encoder's.
         """
-        device = self.backbone.embedding.weight.device
-        rows, readings = list[Tensor](), list[int]()
-        spans, features = list[tuple[int, int]](), list[Tensor | None]()
-        for number, segment in enumerate(sentence):
-            if isinstance(segment, Text):
-                ids = torch.tensor(encode(self.tokenizer, segment.text), dtype=torch.long, device=device)
-                tokens, feature, reading = self.backbone.embedding(ids), None, -1
-            else:
-                if segment.modality not in self.encoders:
-                    raise UnknownNameError("modality", segment.modality, self.encoders)
-                feature = self.encoders[segment.modality](segment.value.to(device).unsqueeze(0))
-                tokens, reading = self.projectors[segment.modality](feature)[0], number
+        found: dict[str, Tensor] = {}
+        for name in self.config.senses:
+            encoder, reading = self._encoder(name), self.config.reading_of(name)
+            last = observations[-encoder.history :]
+            readings: list[Reading] = [each.readings[reading] for each in last if reading in each.readings]
+            if not readings:
+                continue
+            try:
+                value = encoder.prepare(readings)
+            except EmbodiedError as error:
+                raise EmbodiedError(f"sense {name!r} of the model: {error}") from None
+            if value is not None:
+                found[name] = value
+        return found
+
+    def sentence(
+        self,
+        senses: Mapping[str, Tensor],
+        commands: Sequence[tuple[str | None, Plan | None]],
+        features: Mapping[str, Tensor] | None = None,
+    ) -> Sentence:
+        """The sentence of one moment: what its senses made of it, and the commands about it.
+
+        A command is its words, None where its plan is all that is left of it, and its plan, None where that is still
+        to be written. `features` are what encoders said of the moment before, where that is known.
+        """
+        known = features or {}
+        for name in senses:
+            check_name("sense", name, self.config.senses)
+        order = [name for name in self.config.senses if name in senses]
+        sensors = {name: Sensor(name, senses[name], known.get(name)) for name in order}
+        return sentence(sensors, [asking(text, self._tokens(plan)) for text, plan in commands])
+
+    def embed(self, sentences: Sequence[Sentence], *, zeroed: Sequence[str] = ()) -> Embedded:
+        """Embed sentences of one layout: words by the table, readings by their encoder and connector.
+
+        The tokens of `zeroed` senses are zeros, which is a control. Raises UnknownNameError for a sense that the
+        model does not have, ValueError where sentences have different senses.
+        """
+        layouts = {tuple(s.sense if isinstance(s, Sensor) else s.text for s in each.prefix) for each in sentences}
+        if len(layouts) != 1:
+            raise ValueError(f"sentences of one batch must have the same senses and words in between: {layouts}")
+        device, count = self.backbone.embedding.weight.device, len(sentences)
+        blocks, readings = list[Tensor](), list[int]()
+        spans, features = dict[str, tuple[int, int]](), dict[str, Tensor]()
+        for number, segment in enumerate(sentences[0].prefix):
             start = len(readings)
-            readings += [reading] * len(tokens)
-            spans.append((start, len(readings)))
-            rows.append(tokens.to(self.projector_dtype))
-            features.append(feature)
+            if isinstance(segment, Text):
+                ids = encode(self.tokenizer, segment.text)
+                blocks.append(self._words(ids).expand(count, -1, -1))
+                readings += [-1] * len(ids)
+                continue
+            name = segment.sense
+            while name in spans:  # another reading of the same sense
+                name = f"{name} again"
+            features[name] = self._features([each.prefix[number] for each in sentences])
+            tokens = self.projectors[segment.sense](features[name])
+            blocks.append(torch.zeros_like(tokens) if segment.sense in zeroed else tokens)
+            readings += [number] * tokens.shape[1]
+            spans[name] = (start, len(readings))
+        rows = [self._branches(each.branches, len(readings)) for each in sentences]
+        longest = max(len(row.ids) for row in rows)
+        ids_of = torch.tensor([row.ids + [0] * (longest - len(row.ids)) for row in rows], device=device)
+        prefix = [PREFIX] * len(readings)
+        branch = [prefix + row.numbers + [PADDING] * (longest - len(row.ids)) for row in rows]
+        branch_of = torch.tensor(branch, device=device)
+        reading_of = torch.tensor([readings + [-1] * longest], device=device).expand(count, -1)
+        blocks.append(self._words(ids_of.long()))
         return Embedded(
-            embeddings=torch.cat(rows).unsqueeze(0),
-            branch=torch.full((1, len(readings)), PREFIX, device=device),
-            reading=torch.tensor([readings], device=device),
-            position=torch.arange(len(readings), device=device).unsqueeze(0),
-            spans=tuple(spans),
-            features=tuple(features),
+            embeddings=torch.cat([block.to(self.dtype) for block in blocks], dim=1),
+            branch=branch_of,
+            reading=reading_of,
+            position=positions(branch_of),
+            spans=spans,
+            features=features,
+            places=tuple(tuple(row.places) for row in rows),
         )
 
+    def read(self, embedded: Embedded, *, remember: bool = False) -> Hidden:
+        """Hidden states of packed sentences. `remember`: words can be written after them (one sentence, one branch)."""
+        memory = Memory(self.backbone.new_cache()) if remember else None
+        states = self.fusion.prefill(self.backbone, embedded, memory)
+        extend: Callable[[Sequence[int]], Tensor] | None = None
+        if memory is not None:
+            remembered = memory
+
+            def extend(ids: Sequence[int]) -> Tensor:
+                words = self._words(ids).unsqueeze(0).to(self.dtype)
+                return self.fusion.extend(self.backbone, words, remembered)
+
+        return Hidden(states, embedded, partial(_words, self.backbone), extend)
+
     @property
-    def projector_dtype(self) -> torch.dtype:
+    def dtype(self) -> torch.dtype:
         """The floating-point type that the model computes in."""
-        return self.grounding.sharpness.dtype
+        return next(self.backbone.trunk.parameters()).dtype  # type: ignore[no-any-return]
 
     def save_pretrained(self, directory: str | Path) -> None:
         """Write config, weights and tokenizer; the model card is the recipe's to write."""
@@ -187,31 +202,93 @@ class Palme(nn.Module):
         if data.get("format") != FORMAT:
             found = data.get("format", 1)
             remedy = f"convert it with: embodied train recipe=convert checkpoint={directory}"
-            what = remedy if found == 1 else "it is newer"
+            what = remedy if found in range(1, FORMAT) else "it is newer"
             raise CheckpointError(f"{directory} has format {found}, and this reads {FORMAT}; {what}")
+        path = directory / checkpoint.CONFIG
         try:
-            config = PalmeConfig(
-                modalities={name: ModalityConfig(**m) for name, m in data["modalities"].items()},
-                picture=data["picture"],
-                **{name: tuple(data[name]) for name in ("verbs", "kinds", "colours", "other_colours")},
-            )
+            config = config_from({key: data[key] for key in ("senses", "fusion", "heads", *WORDS)}, str(path))
             _check_installed(directory, config)
             backbone = Backbone(config_from_dict(data["backbone"]))
             model = cls(config, backbone, load_tokenizer(directory / TOKENIZER_FOLDER))
-        except (KeyError, TypeError, AttributeError, UnknownNameError) as error:
-            raise CheckpointError(f"{directory / checkpoint.CONFIG} does not describe a model: {error}") from error
+        except CheckpointError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError, EmbodiedError) as error:
+            raise CheckpointError(f"{path} does not describe a model: {error}") from error
         checkpoint.load_weights(model, directory)
         return model.eval()
 
-    def _word_embeddings(self, words: tuple[str, ...]) -> Tensor:
-        """(words + 1, D): the mean embedding of each word's tokens; the last row is "nothing"."""
-        tokens = [torch.tensor(encode(self.tokenizer, f" {word}")) for word in (*words, NOTHING)]
-        return torch.stack([self.backbone.embedding(ids).mean(dim=0) for ids in tokens])
+    def _tokens(self, plan: Plan | None) -> tuple[int, ...]:
+        """The words of a known plan, for a model that writes plans."""
+        written = (head.tokens(plan) for head in self.heads.values()) if plan is not None else ()
+        return next((tokens for tokens in written if tokens), ())
+
+    def _encoder(self, sense: str) -> Encoder:
+        encoder = self.encoders[sense]
+        assert isinstance(encoder, Encoder)
+        return encoder
+
+    def _features(self, sensors: Sequence[Any]) -> Tensor:
+        """(B, T, F) of one sense; what is not known yet goes through the encoder together."""
+        name, device = sensors[0].sense, self.backbone.embedding.weight.device
+        if name not in self.encoders:
+            raise UnknownNameError("sense", name, self.encoders)
+        if all(each.features is not None for each in sensors):
+            return torch.stack([each.features for each in sensors]).to(device)
+        features: Tensor = self._encoder(name)(torch.stack([each.value for each in sensors]).to(device))
+        return features
+
+    def _words(self, ids: Sequence[int] | Tensor) -> Tensor:
+        return _words(self.backbone, ids)
+
+    def _branches(self, branches: Sequence[Branch], start: int) -> "_Row":
+        row = _Row()
+        for number, branch in enumerate(branches, start=1):
+            question = encode(self.tokenizer, branch.question.text)
+            begin = start + len(row.ids)
+            answer = begin + len(question)
+            row.places.append(Place(begin, answer, answer + len(branch.answer)))
+            row.ids += [*question, *branch.answer]
+            row.numbers += [number] * (len(question) + len(branch.answer))
+        return row
+
+
+class _Row:
+    """The words of one sentence's branches: their tokens, the branch of each, and where each branch stands."""
+
+    def __init__(self) -> None:
+        self.ids, self.numbers, self.places = list[int](), list[int](), list[Place]()
+
+
+def _words(backbone: Backbone, ids: Sequence[int] | Tensor) -> Tensor:
+    """(..., D) float32 embeddings of token ids."""
+    known = torch.as_tensor(ids, dtype=torch.long, device=backbone.embedding.weight.device)
+    return backbone.embedding(known)  # type: ignore[no-any-return]
+
+
+def _build(registry: Registry[Callable[..., Any]], part: PartConfig, kind: type[Any], *given: Any, **more: Any) -> Any:
+    """The part that a composition names. Raises EmbodiedError for options that it does not take."""
+    if ":" in part.name:  # a checkpoint comes from anywhere, and must not name code to run
+        what = f"a model's parts are named, and {part.name!r} is code"
+        raise EmbodiedError(f"{what}; register it, or install it with an entry point. Valid: {registry.names()}")
+    make = registry.get(part.name)
+    try:
+        built = make(*given, **more, **part.options)
+    except (TypeError, ValueError) as error:
+        raise EmbodiedError(f"{registry.what} {part.name!r} with the options {part.options}: {error}") from None
+    if not isinstance(built, kind):
+        raise EmbodiedError(f"{registry.what} {part.name!r} is no {kind.__module__}.{kind.__name__}")
+    return built
 
 
 def _check_installed(directory: Path, config: PalmeConfig) -> None:
-    """Raises CheckpointError where the model speaks of a verb or a thing that is not installed here."""
-    for registry, names in ((VERBS, config.verbs), (THINGS, config.kinds)):
+    """Raises CheckpointError where the model speaks of, or is made of, what is not installed here."""
+    parts: defaultdict[Registry[Any], list[str]] = defaultdict(list)
+    parts[VERBS], parts[THINGS] = list(config.verbs), list(config.kinds)
+    parts[FUSIONS] = [config.fusion.name]
+    parts[HEADS] = [part.name for part in config.heads.values()]
+    parts[ENCODERS] = [sense.encoder.name for sense in config.senses.values()]
+    parts[CONNECTORS] = [sense.connector.name for sense in config.senses.values()]
+    for registry, names in parts.items():
         unknown = [name for name in names if name not in registry]
         if unknown:
             what = f"the {registry.what} {', '.join(unknown)}, which is not installed"

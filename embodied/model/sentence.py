@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The multimodal sentence: words and sensor readings in any order, any number (PaLM-E, section 3).
 
-Sentences are packed. Several commands about one picture share its tokens: the sequence is a prefix
-(branch 0) followed by branches that see the prefix and themselves, never each other. Tokens of one sensor
-reading see each other in both directions; all else is causal. A single sentence is the case of one branch.
+`sentence` builds it, for training and for acting. Sentences are packed: several commands about one moment share its
+readings. The sequence is a prefix (branch 0) followed by branches that see the prefix and themselves, never each other.
+Tokens of one sensor reading see each other in both directions; all else is causal. Acting is the case of one branch.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -21,32 +23,109 @@ class Text:
 
 @dataclass(frozen=True)
 class Sensor:
-    """One reading of one modality; `value` has the shape that the modality's encoder documents."""
+    """One reading of one sense of the model."""
 
-    modality: str
-    value: Tensor
+    sense: str
+    value: Tensor  # as the sense's encoder takes it, without a batch axis
+    features: Tensor | None = None
+    """(T, F) what the encoder makes of it, where that is known already: a frozen encoder says the same every time."""
 
 
-Segment = Text | Sensor
-Sentence = tuple[Segment, ...]
+@dataclass(frozen=True)
+class Branch:
+    """One command about the prefix: the words that ask, and the tokens that answer, where they are known."""
+
+    question: Text
+    answer: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What all commands share, and the commands."""
+
+    prefix: tuple[Text | Sensor, ...]
+    branches: tuple[Branch, ...] = ()
+
 
 PREFIX = 0
 """The branch of the shared prefix."""
+PADDING = -1
 
 PLANNED = Text("\nPlan:")
 """What stands before a plan that is known: the command's words have done their work."""
 
 
-def prompt(instruction: str) -> Text:
-    """The words that stand between a command and the plan that answers it."""
-    return Text(" ".join(instruction.split()) + PLANNED.text)
+def asking(instruction: str | None, answer: tuple[int, ...] = ()) -> Branch:
+    """The branch of a command; without its words where the plan that answers it is known."""
+    if instruction is None:
+        return Branch(PLANNED, answer)
+    return Branch(Text(" ".join(instruction.split()) + PLANNED.text), answer)
+
+
+def sentence(senses: Mapping[str, Sensor], branches: Sequence[Branch]) -> Sentence:
+    """The sentence of one moment: its readings, in the order of `senses`, then the commands."""
+    return Sentence(tuple(senses.values()), tuple(branches))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a branch stands in its sequence: its question, and its answer from there to the end."""
+
+    start: int
+    answer: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """B packed sentences as the language model reads them, L tokens each with the padding."""
+
+    embeddings: Tensor  # (B, L, D)
+    branch: Tensor  # (B, L) int, PREFIX, 1 and up, or PADDING
+    reading: Tensor  # (B, L) int, equal and >= 0 within one sensor reading, -1 for words and padding
+    position: Tensor  # (B, L) int, of each token in its own sentence
+    spans: Mapping[str, tuple[int, int]]  # [start, end) of each sense, the same in all sentences
+    features: Mapping[str, Tensor]  # (B, T, F) of each sense
+    places: tuple[tuple[Place, ...], ...]  # of the branches of each sentence
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
+    """(K,) which tokens are left of a sense that was thinned."""
+
+    def thinned(self, sense: str, tokens: Tensor) -> Self:
+        """The sentences with only some of the tokens of one sense, each at its old position.
+
+        `tokens` is (K,) int, increasing, counted from the sense's first. A sense is thinned once.
+        """
+        assert sense not in self.kept, f"{sense} was thinned before"
+        start, end = self.spans[sense]
+        every = torch.arange(self.branch.shape[1], device=self.branch.device)
+        kept = torch.cat([every[:start], start + tokens, every[end:]])
+        gone = end - start - len(tokens)
+
+        def moved(index: int) -> int:
+            return index - gone if index >= end else index
+
+        spans = {name: (moved(a), moved(b)) for name, (a, b) in self.spans.items()} | {sense: (start, end - gone)}
+        places = tuple(
+            tuple(Place(moved(each.start), moved(each.answer), moved(each.end)) for each in row) for row in self.places
+        )
+        return replace(
+            self,
+            embeddings=self.embeddings[:, kept],
+            branch=self.branch[:, kept],
+            reading=self.reading[:, kept],
+            position=self.position[:, kept],
+            spans=spans,
+            features=dict(self.features) | {sense: self.features[sense][:, tokens]},
+            places=places,
+            kept=dict(self.kept) | {sense: tokens},
+        )
 
 
 def allowed(branch: Tensor, reading: Tensor) -> Tensor:
     """Attention mask of packed sequences.
 
     Args:
-        branch: (B, L) int, PREFIX for the shared prefix, k >= 1 for branch k, -1 for padding.
+        branch: (B, L) int, PREFIX for the shared prefix, k >= 1 for branch k, PADDING for padding.
         reading: (B, L) int, equal and >= 0 within one sensor reading, -1 for words and padding.
 
     Returns:

@@ -3,17 +3,21 @@
 
     embodied train recipe=convert checkpoint=runs/palme/checkpoint
 
-Weights stay as they are. Format 1 did not say which words a model speaks: they were those of the tabletop.
+Weights stay as they are. Format 1 did not say which words a model speaks: they were those of the tabletop. Format 2
+did not say which parts a model has: they were those that there were.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from embodied.config import option
 from embodied.errors import CheckpointError
 from embodied.language.vocabulary import OTHER_COLOURS
 from embodied.model import checkpoint
-from embodied.model.palme import FORMAT, TABLETOP_VERBS
+from embodied.model.composition import TABLETOP_VERBS
+from embodied.model.palme import FORMAT
+from embodied.types import JOINTS
 
 
 @dataclass(kw_only=True)
@@ -27,9 +31,33 @@ def convert(config: ConvertConfig) -> Path:
     """Rewrite `config.json`; returns its path. Raises CheckpointError for a folder without a checkpoint."""
     folder = Path(config.checkpoint)
     data = checkpoint.read_config(folder)
-    if data.get("format", 1) not in (1, FORMAT):
-        raise CheckpointError(f"{folder} has format {data['format']}, and this writes {FORMAT}: it is newer")
-    if data.get("format", 1) == 1:
-        data |= {"verbs": list(TABLETOP_VERBS), "other_colours": list(OTHER_COLOURS), "format": FORMAT}
+    found = data.get("format", 1)
+    if found not in range(1, FORMAT + 1):
+        raise CheckpointError(f"{folder} has format {found}, and this writes {FORMAT}: it is newer")
+    if found == 1:
+        data |= {"verbs": list(TABLETOP_VERBS), "other_colours": list(OTHER_COLOURS)}
+    if found < FORMAT:
+        data = _with_parts(folder, data) | {"format": FORMAT}
         checkpoint.write_config(folder, data)
     return folder / checkpoint.CONFIG
+
+
+def _with_parts(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of format 2 as one that names every part. Raises CheckpointError where it is none."""
+    try:
+        modalities, picture = dict(data.pop("modalities")), data.pop("picture")
+        senses = {
+            name: {
+                "encoder": {"name": each["encoder"], "options": each.get("options", {})},
+                "reading": JOINTS if name == "state" else "",
+                "connector": {"name": "affine", "options": {}},
+            }
+            for name, each in modalities.items()
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / checkpoint.CONFIG} does not describe a model: lacks {error}") from error
+    heads = {
+        "plan": {"name": "plan", "options": {}},
+        "grounding": {"name": "grounding", "options": {"sense": picture}},
+    }
+    return data | {"senses": senses, "fusion": {"name": "early", "options": {}}, "heads": heads}

@@ -1,56 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading rendered scenes: pictures, labels on the token grid, commands with their plans."""
+"""Reading rendered scenes: pictures, what stands where in them, and commands with their plans."""
 
 import json
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from embodied.data.sample import Command, Sample, Seen
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import Noun, Plan, parse_plan
+from embodied.language.verbs import parse_plan
+from embodied.model.heads import Statistics
+from embodied.types import JOINTS, Joints, Observation, Picture
 
-UNNAMED = -100
-"""The colour label of a thing whose colour has no name; cross-entropy leaves it out."""
-
-NAMED_WEIGHT = 0.12
-"""A cell is named after the object whose bilinear weight on it exceeds this."""
-
-
-class Labels(NamedTuple):
-    """What the simulator knows of one picture, on a grid of T = rows x columns cells."""
-
-    colour: Tensor  # (T,) int, the number of colours for nothing, UNNAMED for a colour without a name
-    kind: Tensor  # (T,) int, the number of kinds for nothing
-    offset: Tensor  # (T, 2) from the cell's centre to the object's, in cells
-    weight: Tensor  # (T,) bilinear weight of the object on the cell
-
-
-class Place(NamedTuple):
-    """Where an object stands on the grid: the cells around it, their weights and offsets."""
-
-    cells: Tensor  # (4,) int
-    weights: Tensor  # (4,), sum 1
-    offsets: Tensor  # (4, 2), in cells
-
-
-def naming_losses(colour_logits: Tensor, kind_logits: Tensor, labels: Labels, *, empty: float) -> tuple[Tensor, Tensor]:
-    """Cross-entropies of the colour and the kind that each cell is called: logits (B, T, ...), labels (B, T).
-
-    A cell where there is nothing weighs `empty`, which is little, since they are many.
-    """
-    weight = torch.where(labels.weight > 0, labels.weight.clamp_min(0.2), empty).flatten()
-
-    def loss(logits: Tensor, target: Tensor) -> Tensor:
-        each = nn.functional.cross_entropy(
-            logits.flatten(0, 1).float(), target.flatten(), ignore_index=UNNAMED, reduction="none"
-        )
-        return (each * weight).sum() / weight.sum()
-
-    return loss(colour_logits, labels.colour), loss(kind_logits, labels.kind)
+CAMERA = "front"
+"""The camera that scenes are rendered from."""
+PLANNED_EVERY = 4
+"""Every fourth command stands without its words, as on the robot once its plan is known."""
+_UNKNOWN = np.full((4, 4), np.nan)
 
 
 class GroundingData:
@@ -67,10 +36,11 @@ class GroundingData:
             self.scenes = [json.loads(line) for line in file]
         meta = json.loads((folder / "meta.json").read_text())
         try:
-            self.state = torch.tensor(meta["state"])
+            self.state = np.array(meta["state"], dtype=np.float64)
             self.words = {key: tuple(meta[key]) for key in ("verbs", "kinds", "colours", "other_colours")}
         except KeyError as error:
             raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None
+        self.statistics: Statistics = {}
         self.colours, self.kinds = self.words["colours"], self.words["kinds"]
         if len(self.scenes) != len(self.pictures):
             has = f"{len(self.scenes)} of {len(self.pictures)} scenes"
@@ -83,38 +53,35 @@ class GroundingData:
         """(B, S, S, 3) uint8."""
         return torch.from_numpy(self.pictures[np.sort(indices)][np.argsort(np.argsort(indices))])
 
-    def labels(self, index: int, rows: int, columns: int) -> Labels:
-        """The labels of one picture on a grid."""
-        colour = torch.full((rows * columns,), len(self.colours))
-        kind = torch.full((rows * columns,), len(self.kinds))
-        offset = torch.zeros(rows * columns, 2)
-        weight = torch.zeros(rows * columns)
-        for c, k, u, v in self.scenes[index]["objects"]:
-            place = self.place(u, v, rows, columns)
-            for cell, w, o in zip(place.cells.tolist(), place.weights.tolist(), place.offsets, strict=True):
-                if w > max(float(weight[cell]), NAMED_WEIGHT):
-                    colour[cell] = UNNAMED if c is None else c
-                    kind[cell], offset[cell], weight[cell] = k, o, w
-        return Labels(colour, kind, offset, weight)
+    def things(self, index: int) -> tuple[Seen, ...]:
+        """What stands in one picture."""
+        size_px = self.pictures.shape[1]
+        return tuple(
+            Seen(colour=None if c is None else self.colours[c], kind=self.kinds[k], u=u / size_px, v=v / size_px)
+            for c, k, u, v in self.scenes[index]["objects"]
+        )
 
-    def place(self, u: float, v: float, rows: int, columns: int) -> Place:
-        """The four cells around pixel (u, v), with bilinear weights."""
-        size = self.pictures.shape[1]
-        x = min(max(u * columns / size - 0.5, 0.0), columns - 1.001)
-        y = min(max(v * rows / size - 0.5, 0.0), rows - 1.001)
-        column, row = int(x), int(y)
-        around = [(r, c) for r in (row, row + 1) for c in (column, column + 1)]
-        cells = torch.tensor([r * columns + c for r, c in around])
-        weights = torch.tensor([(1 - abs(x - c)) * (1 - abs(y - r)) for r, c in around])
-        return Place(cells, weights, torch.tensor([(x - c, y - r) for r, c in around]))
+    def sample(self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int) -> Sample:
+        """One scene with some of its commands; the arm is about at home, its fingers anywhere.
 
-    def commands(self, index: int) -> list[tuple[str, Plan]]:
-        """The commands of one scene and the plans that answer them."""
-        return [(text, parse_plan(plan)) for text, plan in self.scenes[index]["commands"]]
-
-    def find(self, index: int, noun: Noun) -> tuple[float, float] | None:
-        """Pixel of what `noun` names; None where the scene has no such thing."""
-        for c, k, u, v in self.scenes[index]["objects"]:
-            if c is not None and (self.colours[c], self.kinds[k]) == (noun.colour, noun.kind):
-                return u, v
-        return None
+        A rendered scene shows neither what was before nor actions, whatever `history` and `horizon` say.
+        """
+        found = self.scenes[index]["commands"]
+        chosen = [found[i] for i in rng.permutation(len(found))[:commands]]
+        joints = Joints(
+            position_rad=self.state[:-1] + 0.02 * rng.normal(size=len(self.state) - 1),
+            velocity_rad_s=np.zeros(len(self.state) - 1),
+            gripper_width_m=float(rng.uniform(0.0, 0.08)),
+            stamp_s=0.0,
+        )
+        picture = Picture(
+            rgb=self.pictures[index], intrinsics_px=_UNKNOWN[:3, :3], world_from_camera=_UNKNOWN, stamp_s=0.0
+        )
+        return Sample(
+            observations=(Observation(readings={CAMERA: picture, JOINTS: joints}),),
+            commands=tuple(
+                Command(text=None if number % PLANNED_EVERY == 0 else text, plan=parse_plan(plan))
+                for number, (text, plan) in enumerate(chosen, start=1)
+            ),
+            things=self.things(index),
+        )

@@ -44,6 +44,8 @@ def identity_of(config: Any) -> dict[str, Any]:
 
 
 def _told(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_told(each) for each in value]
     known = isinstance(value, str) and value and Path(value).exists()
     return f"sha256:{digest_of(Path(value))[:16]}" if known else value
 
@@ -73,7 +75,8 @@ def optimise(
 ) -> Iterator[tuple[int, Mapping[str, Tensor]]]:
     """Take `steps`; gives each when it is done, with what `losses` said.
 
-    What is minimised is the sum of the parts that `weights` names; the others are for the log.
+    What is minimised is the sum of the parts that `weights` names; the others are for the log. Raises
+    EmbodiedError where the data give nothing to minimise.
     """
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: cosine(steps.start + step, steps.stop, warm_up=warm_up)
@@ -82,7 +85,10 @@ def optimise(
         for step in steps:
             with torch.autocast("cpu", torch.bfloat16):
                 parts = losses(step)
-            loss = sum((weight * parts[name] for name, weight in weights.items()), torch.zeros(()))
+            known = [weight * parts[name] for name, weight in weights.items() if name in parts]
+            if not known:
+                raise EmbodiedError(f"the data show nothing that the model learns; it learns {', '.join(weights)}")
+            loss = torch.stack(known).sum()
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -138,7 +144,7 @@ def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
     return step
 
 
-def cached(path: Path, identity: Identity, make: Callable[[], Tensor]) -> Tensor:
+def cached(path: Path, identity: Identity, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
     """What `make` gives, kept in `path` with the `identity` of what it was made of; made again where that differs."""
     if path.is_file():
         try:
@@ -146,10 +152,10 @@ def cached(path: Path, identity: Identity, make: Callable[[], Tensor]) -> Tensor
         except EmbodiedError as error:
             other = [str(error)]
         if not other:
-            return load_file(path)["kept"]
+            return load_file(path)
         print(f"{path} is made again: {'; '.join(other)}")
     kept = make()
-    _save(path, {"kept": kept.contiguous()}, identity)
+    _save(path, {name: value.contiguous() for name, value in kept.items()}, identity)
     return kept
 
 

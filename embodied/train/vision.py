@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from embodied.config import option
 from embodied.files import replacing
-from embodied.model.encoders import ConvEncoder
+from embodied.model.encoders.conv import ConvEncoder
+from embodied.model.heads.grid import Labels, labels, naming_losses
 from embodied.train import run
-from embodied.train.grounding_data import GroundingData, Labels, naming_losses
+from embodied.train.grounding_data import GroundingData
 
 ENCODER_FILE = "encoder.safetensors"
 LOSS_WEIGHTS = {"colour": 1.0, "kind": 1.0, "place": 2.0}
@@ -63,14 +64,14 @@ def train(config: VisionConfig) -> Path:
     model = Detector(encoder, len(data.colours), len(data.kinds))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert encoder.grid is not None
-    labels = [data.labels(i, *encoder.grid) for i in range(len(data))]
+    known = [labels(data.things(i), encoder.grid, data.colours, data.kinds) for i in range(len(data))]
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
     first = run.load_progress(out, model, optimizer)
 
     def losses(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([config.seed, step])
         batch = rng.integers(0, len(data), config.batch)
-        return _losses(model(jitter(data.picture(batch), rng)), [labels[i] for i in batch])
+        return _losses(model(jitter(data.picture(batch), rng)), [known[i] for i in batch])
 
     for step, parts in run.optimise(model, optimizer, losses, LOSS_WEIGHTS, range(first, config.steps), warm_up=50):
         if step % 50 == 0 or step == config.steps - 1:

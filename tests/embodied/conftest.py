@@ -33,15 +33,18 @@ def make_tiny(tokenizer: PreTrainedTokenizerFast) -> Callable[..., Palme]:
     from transformers import LlamaConfig
 
     from embodied.model.backbone import Backbone, Int8Embedding
-    from embodied.model.encoders import ENCODERS, MlpEncoder, register_encoder
-    from embodied.model.palme import ModalityConfig, Palme, PalmeConfig
+    from embodied.model.composition import PalmeConfig, PartConfig, SenseConfig
+    from embodied.model.encoders import ENCODERS
+    from embodied.model.encoders.mlp import MlpEncoder
+    from embodied.model.palme import Palme
 
     if "object" not in ENCODERS:
         # A sense of the test's own: as many tokens as there are objects.
-        @register_encoder("object")
         class ObjectEncoder(MlpEncoder):
             def forward(self, value: torch.Tensor) -> torch.Tensor:
                 return super().forward(value).squeeze(-2)
+
+        ENCODERS.register("object", ObjectEncoder)
 
     def build(**options: Any) -> Palme:
         torch.manual_seed(0)
@@ -54,12 +57,12 @@ def make_tiny(tokenizer: PreTrainedTokenizerFast) -> Callable[..., Palme]:
             vocab_size=len(tokenizer),
         )
         backbone = Backbone(config, Int8Embedding.quantise(torch.randn(len(tokenizer), 32)))
-        modalities = {
-            "front": ModalityConfig("conv", {"size_px": 32, "width": 8}),
-            "state": ModalityConfig("mlp", {"size": 8, "hidden": 16}),
-            "objects": ModalityConfig("object", {"size": 5, "hidden": 16}),
+        senses = {
+            "front": SenseConfig(PartConfig("conv", {"size_px": 32, "width": 8})),
+            "state": SenseConfig(PartConfig("mlp", {"size": 8, "hidden": 16}), reading="joints"),
+            "objects": SenseConfig(PartConfig("object", {"size": 5, "hidden": 16})),
         }
-        return Palme(PalmeConfig(modalities=modalities, **options), backbone, tokenizer).eval()
+        return Palme(PalmeConfig(**{"senses": senses} | options), backbone, tokenizer).eval()
 
     return build
 

@@ -179,7 +179,7 @@ def test_every_sense_is_recorded_as_it_was(tmp_path: Path) -> None:
     assert main([*arguments, f"senses={','.join(senses)}"]) == 0
     [episode] = Dataset(out)
     features = Dataset(out).info.features
-    assert features[layout.DEPTHS + "front"].shape == (32, 32)
+    assert features[layout.DEPTH + "front"].shape == (32, 32)
     assert features["observation.touch"].names == ("left_finger_N", "right_finger_N")
     assert features[layout.IMAGES + "wrist"].is_video
     env = make_environment("pick_up", action_mode="ee_delta", senses=senses, picture_size_px=32)
@@ -187,7 +187,7 @@ def test_every_sense_is_recorded_as_it_was(tmp_path: Path) -> None:
     assert features[layout.STATE].names == state_names(env.unwrapped.model.joint_names)
     for step, action in enumerate(episode.frames[layout.ACTION]):
         seen = env.unwrapped.observe().readings
-        np.testing.assert_array_equal(episode.frames[layout.DEPTHS + "front"][step], seen["front_depth"].depth_m)
+        np.testing.assert_array_equal(episode.frames[layout.DEPTH + "front"][step], seen["front_depth"].depth_m)
         for name in ("touch", "force"):
             np.testing.assert_array_equal(episode.frames[f"observation.{name}"][step], np.float32(seen[name].values))
         env.step(action)

@@ -56,8 +56,10 @@ def saved(tiny: Palme, tmp_path: Path) -> Path:
 
 
 def test_a_loaded_model_answers_the_same(tiny: Palme, saved: Path):
-    before = Engine(tiny).answer(PICTURE, torch.zeros(8), "lift the red block")
-    after = Engine(Palme.from_pretrained(saved)).answer(PICTURE, torch.zeros(8), "lift the red block")
+    before = Engine(tiny).answer({"front": PICTURE, "state": torch.zeros(8)}, "lift the red block")
+    after = Engine(Palme.from_pretrained(saved)).answer(
+        {"front": PICTURE, "state": torch.zeros(8)}, "lift the red block"
+    )
     assert after.plan == before.plan
     points = [[u for sight in answer.sights for u in sight.point_px] for answer in (before, after)]
     assert points[1] == pytest.approx(points[0], rel=1e-3)
@@ -122,7 +124,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_reason(saved: Path, where: str
         shutil.rmtree(saved / "tokenizer")
     with pytest.raises(CheckpointError, match=reason) as caught:
         Palme.from_pretrained(saved)
-    assert "\n" not in str(caught.value) or where == "no tokenizer", "the reason is one line"
+    assert "\n" not in str(caught.value), "the reason is one line"
 
 
 def test_large_weights_are_written_in_parts_and_read_as_one(
@@ -181,32 +183,3 @@ def test_what_is_killed_while_it_saves_leaves_a_checkpoint_that_loads(tmp_path: 
     checkpoint.load_weights(model, tmp_path / "model")
     values = {value for layer in model.values() for value in layer.tolist()}
     assert len(values) == 1 and min(values) >= 1.0, "all of one save"
-
-
-def test_a_whole_causal_lm_loads_from_a_directory(tiny: Palme, tmp_path: Path):
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    from embodied.model.backbone import Backbone
-
-    torch.manual_seed(3)
-    config = LlamaConfig(
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=3,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        vocab_size=50,
-    )
-    whole = LlamaForCausalLM(config).eval()
-    whole.save_pretrained(tmp_path / "lm")
-    backbone = Backbone.from_causal_lm(str(tmp_path / "lm"), layers=3).eval()
-    ids = torch.arange(6).unsqueeze(0)
-    mask = torch.ones(1, 1, 6, 6, dtype=torch.bool).tril()
-    with torch.no_grad():
-        ours = backbone(whole.get_input_embeddings()(ids), mask=mask, position_ids=ids)
-        theirs = whole.model(input_ids=ids).last_hidden_state
-    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
-    with pytest.raises(CheckpointError, match="has 3 layers; asked for the first 4"):
-        Backbone.from_causal_lm(str(tmp_path / "lm"), layers=4)
-    with pytest.raises(CheckpointError, match="no causal language model"):
-        Backbone.from_causal_lm(str(tmp_path / "none"), layers=1)

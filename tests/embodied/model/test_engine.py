@@ -6,13 +6,14 @@ import torch
 
 from embodied.language.verbs import Noun, all_plans, parse_plan
 from embodied.model.engine import Engine
-from embodied.model.palme import TABLETOP_KINDS, Palme
+from embodied.model.composition import TABLETOP_KINDS
+from embodied.model.palme import Palme
 
 PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
 def test_every_plan_is_one_path_and_its_nouns_are_marked(tiny: Palme):
-    language, tokenizer = tiny.plan_language(), tiny.tokenizer
+    language, tokenizer = tiny.heads["plan"].language, tiny.tokenizer
     words = tiny.config
     plans = list(all_plans(words.verbs, words.kinds, (*words.colours, *words.other_colours)))
     assert set(plans) == set(language.tokens)
@@ -30,14 +31,14 @@ def test_every_plan_is_one_path_and_its_nouns_are_marked(tiny: Palme):
 def test_a_plan_names_only_colours_that_were_said(tiny: Palme):
     engine = Engine(tiny)
     for colours in (("red",), ("Purple", "pink")):
-        answer = engine.answer(PICTURE, torch.zeros(8), f"do it with {' and '.join(colours)} things")
+        answer = engine.answer({"front": PICTURE, "state": torch.zeros(8)}, f"do it with {' and '.join(colours)} things")
         assert {thing.colour for thing in answer.plan.nouns} <= {colour.lower() for colour in colours}
 
 
 def test_what_is_written_is_always_a_plan(tiny: Palme):
     engine = Engine(tiny)
     for text in ("", "lift it", "x" * 300, "\u202e\u0000 ok"):
-        answer = engine.answer(PICTURE, torch.zeros(8), text)
+        answer = engine.answer({"front": PICTURE, "state": torch.zeros(8)}, text)
         assert parse_plan(answer.plan.text()) == answer.plan
         assert 0.0 < answer.confidence <= 1.0
         assert len(answer.sights) == (0 if answer.plan.refused else len(answer.plan.nouns))
@@ -48,7 +49,7 @@ def test_a_plan_that_is_known_needs_no_words(tiny: Palme):
     plan = parse_plan("put red block in green bowl")
     with torch.inference_mode():
         tiny.grounding.sharpness.fill_(3.0)
-    first, again = (engine.answer(PICTURE, torch.zeros(8), text, plan=plan) for text in ("a", "b c"))
+    first, again = (engine.answer({"front": PICTURE, "state": torch.zeros(8)}, text, plan=plan) for text in ("a", "b c"))
     assert first.plan == again.plan == plan
     assert first.sights == again.sights
     assert [sight.noun for sight in first.sights] == list(plan.nouns)
@@ -60,7 +61,7 @@ def test_words_that_leave_it_open_mean_what_is_in_view(tiny: Palme, monkeypatch:
     for kind in TABLETOP_KINDS:
         monkeypatch.setattr(engine, "_presence", lambda named, kind=kind: {Noun("red", kind): 1.0})
         monkeypatch.setattr("embodied.model.engine.UNSEEN_AFFORDANCE", 1e-9)
-        plan = engine.answer(PICTURE, torch.zeros(8), "the red one").plan
+        plan = engine.answer({"front": PICTURE, "state": torch.zeros(8)}, "the red one").plan
         assert plan.refused or set(plan.nouns) == {Noun("red", kind)}
     assert not plan.refused
 
@@ -71,7 +72,7 @@ def test_two_colours_that_were_said_are_both_meant(tiny: Palme, monkeypatch: pyt
     monkeypatch.setattr(engine, "_presence", lambda named: {Noun("blue", kind): 1.0 for kind in TABLETOP_KINDS})
     monkeypatch.setattr("embodied.model.engine.OMITTED_AFFORDANCE", 1e-12)
     for text in ("red and blue", "blue goes with red", "why is red not blue"):
-        plan = engine.answer(PICTURE, torch.zeros(8), text).plan
+        plan = engine.answer({"front": PICTURE, "state": torch.zeros(8)}, text).plan
         if plan.reference is not None:
             assert {thing.colour for thing in plan.nouns} == {"red", "blue"}
 
@@ -81,7 +82,7 @@ def test_without_the_picture_other_places_are_read(tiny: Palme):
     plan = parse_plan("touch red block")
 
     def reading(picture: torch.Tensor, **control: bool) -> list[float]:
-        answer = engine.answer(picture, torch.zeros(8), "x", plan=plan, **control)
+        answer = engine.answer({"front": picture, "state": torch.zeros(8)}, "x", plan=plan, **control)
         return [round(sight.probability, 6) for sight in answer.sights]
 
     assert reading(PICTURE) == reading(PICTURE) != reading(255 - PICTURE)
@@ -90,6 +91,6 @@ def test_without_the_picture_other_places_are_read(tiny: Palme):
 
 def test_a_missing_sense_of_the_joints_is_allowed(tiny: Palme):
     engine = Engine(tiny)
-    answer = engine.answer(PICTURE, None, "touch the red block")
-    assert answer.plan in engine.language.tokens
+    answer = engine.answer({"front": PICTURE}, "touch the red block")
+    assert answer.plan in engine.planner.language.tokens
     assert 0.0 < answer.confidence <= 1.0

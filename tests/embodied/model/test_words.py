@@ -54,14 +54,14 @@ def test_a_model_with_fewer_words_writes_only_these(make_tiny: Callable[..., Pal
     model = Palme.from_pretrained(tmp_path / "model")
     assert {name: getattr(model.config, name) for name in FEWER} == FEWER
     engine = Engine(model)
-    plans = list(engine.language.tokens)
+    plans = list(engine.planner.language.tokens)
     assert {plan.verb for plan in plans} == {"touch", "push_to", CANNOT}
     nouns = {noun for plan in plans for noun in plan.nouns}
     assert {noun.kind for noun in nouns} == {"block", "zone"}
     assert {noun.colour for noun in nouns} == {"red", "blue", "pink"}
     for text in COMMANDS:
-        answer = engine.answer(PICTURE, torch.zeros(8), text)
-        assert answer.plan in engine.language.tokens
+        answer = engine.answer({"front": PICTURE, "state": torch.zeros(8)}, text)
+        assert answer.plan in engine.planner.language.tokens
         assert {sight.noun.kind for sight in answer.visible} <= {"block", "zone"}
 
 
@@ -88,8 +88,8 @@ def test_a_verb_that_was_never_trained_is_no_plan_of_it_although_it_is_installed
     make_tiny: Callable[..., Palme],
 ) -> None:
     engine = Engine(make_tiny(**FEWER))
-    assert parse_plan("lift red block") not in engine.language.tokens
-    assert parse_plan("touch red block") in engine.language.tokens
+    assert parse_plan("lift red block") not in engine.planner.language.tokens
+    assert parse_plan("touch red block") in engine.planner.language.tokens
 
 
 @pytest.mark.parametrize(

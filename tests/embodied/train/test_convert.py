@@ -25,8 +25,14 @@ def older(tiny: Palme, tmp_path: Path) -> Path:
     tiny.bfloat16().float().save_pretrained(folder)
     data = json.loads((folder / "config.json").read_text())
     assert data["format"] == FORMAT
-    for key in ("format", "verbs", "other_colours"):
+    for key in ("format", "verbs", "other_colours", "senses", "fusion", "heads"):
         del data[key]
+    data["picture"] = "front"
+    data["modalities"] = {
+        "front": {"encoder": "conv", "options": {"size_px": 32, "width": 8}},
+        "state": {"encoder": "mlp", "options": {"size": 8, "hidden": 16}},
+        "objects": {"encoder": "object", "options": {"size": 5, "hidden": 16}},
+    }
     (folder / "config.json").write_text(json.dumps(data))
     return folder
 
@@ -43,7 +49,10 @@ def test_the_command_in_the_refusal_converts_it(older: Path, tiny: Palme, capsys
     assert f"wrote {older / 'config.json'}" in capsys.readouterr().out
     converted = Palme.from_pretrained(older)
     assert converted.config == tiny.config
-    answers = [Engine(model).answer(PICTURE, torch.zeros(8), "lift the red block") for model in (tiny, converted)]
+    answers = [
+        Engine(model).answer({"front": PICTURE, "state": torch.zeros(8)}, "lift the red block")
+        for model in (tiny, converted)
+    ]
     assert answers[0].plan == answers[1].plan
     assert {path: path.read_bytes() for path in weights} == weights, "weights stay as they are"
 

@@ -10,6 +10,8 @@ import torch
 
 from embodied.errors import EmbodiedError
 from embodied.language.verbs import Noun
+from embodied.model.composition import PartConfig
+from embodied.model.heads.grid import around, labels
 from embodied.model.palme import Palme
 from embodied.train import palme, run
 from embodied.train.grounding_data import GroundingData
@@ -31,11 +33,11 @@ def options(tiny, tmp_path: Path) -> dict:
     words = {name: getattr(tiny.config, name) for name in ("verbs", "kinds", "colours", "other_colours")}
     (data / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8} | words))
     return {
-        "data": str(data),
+        "data": [str(data)],
         "init": str(tmp_path / "init"),
         "steps": 6,
         "save_every": 3,
-        "pictures": 2,
+        "batch": 2,
         "commands": 4,
     }
 
@@ -75,24 +77,34 @@ def test_training_lowers_the_loss_and_keeps_what_is_frozen(options: dict, tmp_pa
 
 
 def test_data_that_is_not_there_says_how_to_make_it(options: dict, tmp_path: Path):
-    missing = options | {"data": str(tmp_path / "nowhere")}
+    missing = options | {"data": [str(tmp_path / "nowhere")]}
     with pytest.raises(EmbodiedError, match="embodied collect task=grounding"):
         palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **missing))
 
 
 def test_data_of_an_older_kind_say_so(options: dict, tmp_path: Path):
-    (Path(options["data"]) / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8}))
+    (Path(options["data"][0]) / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8}))
     with pytest.raises(EmbodiedError, match=r"lacks 'verbs': it is of an older kind; render again"):
         palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options))
 
 
 def test_labels_name_things_as_the_data_list_them(options: dict):
-    data = GroundingData(options["data"])
-    labels = data.labels(0, 2, 2)
-    named = labels.weight > 0
-    assert named.any() and (labels.colour[named] == 0).all() and (labels.kind[named] == 0).all()
-    assert (labels.colour[~named] == len(data.colours)).all() and (labels.kind[~named] == len(data.kinds)).all()
-    assert data.find(0, Noun("red", "block")) == (9.0, 20.0)
-    assert data.find(0, Noun("blue", "block")) is None
-    place = data.place(9.0, 20.0, 2, 2)
-    assert place.weights.sum() == pytest.approx(1.0)
+    data = GroundingData(options["data"][0])
+    sample = data.sample(0, np.random.default_rng(0), commands=3, history=1, horizon=0)
+    named = labels(sample.things, (2, 2), data.colours, data.kinds)
+    there = named.weight > 0
+    assert there.any() and (named.colour[there] == 0).all() and (named.kind[there] == 0).all()
+    assert (named.colour[~there] == len(data.colours)).all() and (named.kind[~there] == len(data.kinds)).all()
+    red = sample.find(Noun("red", "block"))
+    assert (red.u, red.v) == (9.0 / SIZE_PX, 20.0 / SIZE_PX)
+    assert sample.find(Noun("blue", "block")) is None
+    assert around(red.u, red.v, (2, 2)).weights.sum() == pytest.approx(1.0)
+    assert len(sample.commands) == 3
+
+
+def test_data_without_anything_to_learn_from_are_refused(options: dict, tmp_path: Path, make_tiny):
+    """Rendered scenes show no actions: a model that only acts learns nothing from them."""
+    make_tiny(heads={"chunk": PartConfig("chunk")}).save_pretrained(tmp_path / "acts")
+    config = palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options | {"init": str(tmp_path / "acts")})
+    with pytest.raises(EmbodiedError, match="the data show nothing that the model learns; it learns chunk, ends"):
+        palme.train(config)

@@ -124,11 +124,11 @@ def test_what_is_cached_is_made_again_for_other_data(tmp_path: Path, capsys: pyt
     path, made = tmp_path / "features.safetensors", list[int]()
 
     def ask(**identity: Any) -> float:
-        def make() -> torch.Tensor:
+        def make() -> dict[str, torch.Tensor]:
             made.append(len(made))
-            return torch.full((2,), float(len(made)))
+            return {"front": torch.full((2,), float(len(made)))}
 
-        return float(run.cached(path, identity, make)[0])
+        return float(run.cached(path, identity, make)["front"][0])
 
     assert [ask(data="a", weights="x"), ask(data="a", weights="x")] == [1.0, 1.0]
     assert capsys.readouterr().out == ""

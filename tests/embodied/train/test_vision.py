@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from embodied.model.encoders import ConvEncoder
+from embodied.model.encoders.conv import ConvEncoder
 from embodied.train import run, vision
 
 SIZE_PX = 32
