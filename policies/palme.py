@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from embodied.errors import EmbodiedError, ObservationError
+from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.verbs import CANNOT, Plan, abilities
@@ -43,6 +43,8 @@ class PalmePolicy:
         """The model at work, for measurements."""
         readings = dict.fromkeys(model.config.reading_of(sense) for sense in model.config.senses)
         self.needs: tuple[str, ...] = tuple(name for name in readings if name != JOINTS)
+        pointer = self.engine.pointer
+        self._points_in = None if pointer is None else model.config.reading_of(pointer.sense)
         self._abilities = abilities(model.config.verbs)
         self._sure, self._no_vision = sure, no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)
@@ -56,12 +58,13 @@ class PalmePolicy:
         self._seen.clear()
 
     def decide(self, observation: Observation) -> Decision:
-        """Answer one observation. Raises ObservationError where a sense that the model has is missing."""
+        """Answer one observation; senses may be missing. Raises ObservationError without the picture to point in."""
         if not self._instruction:
             text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
-        self._check(observation)
+        if self._points_in is not None:
+            observation.picture(self._points_in)
         self._seen.append(observation)
         senses = self.engine.model.senses(tuple(self._seen))
         prepared = time.perf_counter()
@@ -78,12 +81,6 @@ class PalmePolicy:
             timings_ms=timings,
         )
 
-    def _check(self, observation: Observation) -> None:
-        missing = [name for name in self.needs if name not in observation.readings]
-        if missing:
-            has = ", ".join(sorted(observation.readings)) or "nothing"
-            raise ObservationError(f"the model reads {', '.join(missing)}; the observation has: {has}")
-
     def _decided(self, answer: Answer, observation: Observation) -> tuple[str, Motion | None, bool]:
         """Words, a motion or none where the command is refused, and whether nothing is left to do after it."""
         plan = answer.plan
@@ -95,9 +92,9 @@ class PalmePolicy:
         if act is not None:
             return text, act.motion, act.done
         self._plan = plan
-        if plan is None or self.engine.pointer is None:
+        if plan is None or self._points_in is None:
             return "I cannot move: my model has no head that points or acts.", None, True
-        frame = observation.picture(self.engine.model.config.reading_of(self.engine.pointer.sense))
+        frame = observation.picture(self._points_in)
         points = np.array([sight.point for sight in answer.sights]) * frame.rgb.shape[1::-1] - 0.5
         try:
             return text, plan.ground(unproject(frame, points, POINTED_HEIGHT_M)), True

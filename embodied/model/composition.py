@@ -43,7 +43,7 @@ class PalmeConfig:
     senses: Mapping[str, SenseConfig]  # in the order in which the sentence has them
     fusion: PartConfig = PartConfig("early")
     heads: Mapping[str, PartConfig] = field(
-        default_factory=lambda: {"plan": PartConfig("plan"), "grounding": PartConfig("grounding")}
+        default_factory=lambda: {"plan": PartConfig("plan"), "grounding": PartConfig("grounding", {"sense": "front"})}
     )
     verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
     kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from embodied.arm import DEFAULT_ARM, arm_model
+from embodied.data.sample import Sample
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.language.verbs import Noun, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
-from embodied.train.grounding_data import UNNAMED, GroundingData
+from embodied.model.heads.grid import UNNAMED, labels
+from embodied.train.grounding_data import GroundingData
 from sim import grounding, scene
 from sim.grounding import GroundingConfig
 from sim.tasks import TABLETOP, make_task
@@ -25,23 +27,29 @@ def world():
         yield made
 
 
+def every_command(data: GroundingData, index: int) -> Sample:
+    return data.sample(index, np.random.default_rng(0), commands=99, history=1, horizon=0)
+
+
 def test_a_painted_thing_loses_its_name_and_keeps_its_kind_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grounding, "MOVED_SHARE", 0.0)
     monkeypatch.setattr(grounding, "PAINTED_SHARE", 1.0)
     grounding.write(GroundingConfig(out=str(tmp_path), scenes=2, workers=1))
     data = GroundingData(tmp_path)
     for index in range(2):
-        labels = data.labels(index, 10, 10)
+        sample = every_command(data, index)
+        named = labels(sample.things, (10, 10), data.colours, data.kinds)
         objects = data.scenes[index]["objects"]
         assert any(colour is None for colour, *_ in objects)
         for colour, kind, u, v in objects:
             cell = int(v / 16) * 10 + int(u / 16)
-            assert labels.colour[cell] == (UNNAMED if colour is None else colour)
-            assert labels.kind[cell] == kind
+            assert named.colour[cell] == (UNNAMED if colour is None else colour)
+            assert named.kind[cell] == kind
             if colour is not None:
-                assert data.find(index, Noun(COLOURS[colour], data.kinds[kind])) == (u, v)
-        for _, plan in data.commands(index):
-            there = [data.find(index, noun) is not None for noun in plan.nouns]
+                seen = sample.find(Noun(COLOURS[colour], data.kinds[kind]))
+                assert (160 * seen.u, 160 * seen.v) == pytest.approx((u, v))
+        for command in sample.commands:
+            there = [sample.find(noun) is not None for noun in command.plan.nouns]
             assert sum(not x for x in there) <= 1, "at most one thing of a command is not there"
 
 
@@ -55,7 +63,8 @@ def test_the_data_say_which_words_they_hold(tmp_path: Path):
     one_task = GroundingConfig(out=str(tmp_path), scenes=3, size_px=32, workers=1, tasks=["stack"])
     grounding.write(one_task)
     assert json.loads((tmp_path / "meta.json").read_text())["verbs"] == ["stack"]
-    plans = [plan for i in range(3) for _, plan in GroundingData(tmp_path).commands(i)]
+    data = GroundingData(tmp_path)
+    plans = [command.plan for i in range(3) for command in every_command(data, i).commands]
     assert {plan.verb for plan in plans} <= {"stack", "cannot"}
 
 

@@ -37,8 +37,11 @@ REASONS = {
     "a list": "holds no JSON object",
     "more parts": "does not fit its config: missing",
     "no tensors": "is not a safetensors file",
-    "encoder": "does not describe a model: unknown encoder 'cnn'. .*Valid: ",
+    "encoder": "speaks of the encoder cnn, which is not installed; there are: mlp, conv, ",
     "language model": "names no known language model",
+    "code": "speaks of the encoder os:system, which is not installed",
+    "options": "encoder 'conv' with the options .*unexpected keyword argument 'sice_px'",
+    "part": "unknown key of config.json'|unknown key of .*Did you mean 'encoder'",
     "no words": "does not describe a model: 'verbs'",
     "no tokenizer": "no tokenizer at",
 }
@@ -61,7 +64,7 @@ def test_a_loaded_model_answers_the_same(tiny: Palme, saved: Path):
         {"front": PICTURE, "state": torch.zeros(8)}, "lift the red block"
     )
     assert after.plan == before.plan
-    points = [[u for sight in answer.sights for u in sight.point_px] for answer in (before, after)]
+    points = [[u for sight in answer.sights for u in sight.point] for answer in (before, after)]
     assert points[1] == pytest.approx(points[0], rel=1e-3)
     assert after.confidence == pytest.approx(before.confidence, rel=1e-4)
 
@@ -88,7 +91,7 @@ def test_a_damaged_checkpoint_is_refused_with_the_reason(saved: Path, where: str
         model.save_pretrained(saved)
     elif where == "shape":
         data = json.loads(config.read_text())
-        data["modalities"]["state"]["options"]["hidden"] = 24
+        data["senses"]["state"]["encoder"]["options"]["hidden"] = 24
         config.write_text(json.dumps(data))
     elif where == "no config":
         saved = saved / "nowhere"
@@ -106,14 +109,23 @@ def test_a_damaged_checkpoint_is_refused_with_the_reason(saved: Path, where: str
     elif where == "a list":
         config.write_text("[]")
     elif where == "more parts":
-        modalities = json.loads(config.read_text())["modalities"]
-        change(config, modalities=modalities | {"more": {"encoder": "mlp", "options": {"size": 3}}})
+        senses = json.loads(config.read_text())["senses"]
+        change(config, senses=senses | {"more": {"encoder": {"name": "mlp", "options": {"size": 3}}}})
     elif where == "no tensors":
         shard.write_bytes(b"no tensors")
         change(index, metadata={"sha256": {shard.name: hashlib.sha256(b"no tensors").hexdigest()}})
     elif where == "encoder":
-        modalities = json.loads(config.read_text())["modalities"]
-        change(config, modalities=modalities | {"front": {"encoder": "cnn", "options": {}}})
+        senses = json.loads(config.read_text())["senses"]
+        change(config, senses=senses | {"front": {"encoder": "cnn"}})
+    elif where == "code":
+        senses = json.loads(config.read_text())["senses"]
+        change(config, senses=senses | {"front": {"encoder": "os:system", "options": {"command": "touch gotcha"}}})
+    elif where == "options":
+        senses = json.loads(config.read_text())["senses"]
+        change(config, senses=senses | {"front": {"encoder": "conv", "options": {"sice_px": 32}}})
+    elif where == "part":
+        senses = json.loads(config.read_text())["senses"]
+        change(config, senses=senses | {"front": {"encodr": "conv"}})
     elif where == "language model":
         change(config, backbone={"model_type": "nonsense"})
     elif where == "no words":

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from embodied.language.verbs import Noun, all_plans, parse_plan
-from embodied.model.engine import Engine
 from embodied.model.composition import TABLETOP_KINDS
+from embodied.model.engine import Engine
 from embodied.model.palme import Palme
 
 PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -31,7 +31,9 @@ def test_every_plan_is_one_path_and_its_nouns_are_marked(tiny: Palme):
 def test_a_plan_names_only_colours_that_were_said(tiny: Palme):
     engine = Engine(tiny)
     for colours in (("red",), ("Purple", "pink")):
-        answer = engine.answer({"front": PICTURE, "state": torch.zeros(8)}, f"do it with {' and '.join(colours)} things")
+        answer = engine.answer(
+            {"front": PICTURE, "state": torch.zeros(8)}, f"do it with {' and '.join(colours)} things"
+        )
         assert {thing.colour for thing in answer.plan.nouns} <= {colour.lower() for colour in colours}
 
 
@@ -49,7 +51,9 @@ def test_a_plan_that_is_known_needs_no_words(tiny: Palme):
     plan = parse_plan("put red block in green bowl")
     with torch.inference_mode():
         tiny.grounding.sharpness.fill_(3.0)
-    first, again = (engine.answer({"front": PICTURE, "state": torch.zeros(8)}, text, plan=plan) for text in ("a", "b c"))
+    first, again = (
+        engine.answer({"front": PICTURE, "state": torch.zeros(8)}, text, plan=plan) for text in ("a", "b c")
+    )
     assert first.plan == again.plan == plan
     assert first.sights == again.sights
     assert [sight.noun for sight in first.sights] == list(plan.nouns)
