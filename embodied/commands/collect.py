@@ -78,6 +78,7 @@ def collect(options: CollectOptions) -> int:
 
     jobs = plan_jobs(options)
     with closing(_environment(jobs[0])) as env:
+        env.reset(seed=options.seed, options={"split": options.split})
         features = features_of(env)
     failures = 0
     with DatasetWriter(
@@ -96,7 +97,7 @@ def collect(options: CollectOptions) -> int:
                 recorded = run_in_order(missing, record, options.workers or cores())
                 for job, shown in zip(missing, recorded, strict=True):
                     advance(1)
-                    if shown.frames[layout.SUCCESS][-1]:
+                    if shown.frames and shown.frames[layout.SUCCESS][-1]:
                         told = {"task": job.task, "seed": job.seed, "plan": shown.plan}
                         writer.add_episode(shown.words, shown.frames, extra=told)
                     else:

@@ -38,13 +38,12 @@ class Recorder(gymnasium.Wrapper[Any, Any, Any, Any]):
         return came
 
     def frames(self) -> Row:
-        """All steps: arrays whose first axis is time."""
-        return {key: np.stack([row[key] for row in self.rows]) for key in self.rows[0]}
+        """All steps: arrays whose first axis is time; nothing where nothing moved."""
+        return {key: np.stack([row[key] for row in self.rows]) for key in (self.rows or [{}])[0]}
 
 
 def features_of(env: Any) -> dict[str, Feature]:
-    """The columns that a Recorder of `env` fills. Resets it."""
-    env.reset(seed=0)
+    """The columns that a Recorder of `env` fills, which has an episode."""
     seen: Observation = env.unwrapped.observe()
     columns = {}
     for name, reading in seen.readings.items():
