@@ -110,8 +110,9 @@ _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 def save_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
-    """Write trainable weights and moments so that the run can go on; replaces the file at once.
+    """Write trainable weights, moments and buffers so that the run can go on; replaces the file at once.
 
+    Buffers are what a part learned of the data before the first step, such as what actions are normalised by.
     What has had no gradient yet, such as a sensor that the data does not show, has no moments.
     """
     state: dict[str, Tensor] = {}
@@ -119,6 +120,7 @@ def save_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
         state[f"model.{name}"] = parameter.detach().contiguous()
         moments = optimizer.state.get(parameter, {})
         state |= {f"{key}.{name}": value.contiguous() for key, value in moments.items()}
+    state |= {f"buffer.{name}": value.clone() for name, value in model.named_buffers()}
     _save(folder / PROGRESS, state, _recorded(folder))
 
 
@@ -133,15 +135,22 @@ def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
     _check_same(folder, _recorded(folder), _identity_in(path), [PROGRESS])
     state, step = load_file(path), 0
     for name, parameter in _trainable(model):
-        saved = state.get(f"model.{name}")
-        if saved is None or saved.shape != parameter.shape:
-            raise EmbodiedError(f"{path} does not fit this version of the model at {name}: take another out=")
-        with torch.no_grad():
-            parameter.copy_(saved)
+        _copy(parameter, state, f"model.{name}", path)
         if f"step.{name}" in state:
             optimizer.state[parameter] = {key: state[f"{key}.{name}"] for key in _MOMENTS}
             step = max(step, int(state[f"step.{name}"]))
+    for name, buffer in model.named_buffers():
+        _copy(buffer, state, f"buffer.{name}", path)
     return step
+
+
+def _copy(into: Tensor, state: Mapping[str, Tensor], name: str, path: Path) -> None:
+    """Raises EmbodiedError where `state` has no such tensor of that shape."""
+    saved = state.get(name)
+    if saved is None or saved.shape != into.shape:
+        raise EmbodiedError(f"{path} does not fit this version of the model at {name}: take another out=")
+    with torch.no_grad():
+        into.copy_(saved)
 
 
 def cached(path: Path, identity: Identity, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:

@@ -103,8 +103,21 @@ def test_progress_that_belongs_to_another_run_is_not_taken(config: Config, tmp_p
 
 def test_progress_of_another_model_is_no_traceback(config: Config) -> None:
     work(config)
-    with pytest.raises(EmbodiedError, match=r"does not fit this version of the model at weight"):
+    with pytest.raises(EmbodiedError, match=r"does not fit this version of the model at model.weight"):
         work(config, size=4)
+
+
+def test_what_was_learned_before_the_first_step_is_kept(config: Config) -> None:
+    """Such as what actions are normalised by: it is worked out once, and a run that goes on needs it again."""
+    out = Path(config.out)
+    run.record(out, config)
+    for mean in (3.0, 0.0):
+        model = nn.Linear(2, 1)
+        model.register_buffer("mean", torch.tensor(mean))
+        optimizer = torch.optim.AdamW(model.parameters())
+        run.load_progress(out, model, optimizer)
+        run.save_progress(out, model, optimizer)
+        assert float(model.mean) == 3.0
 
 
 def test_a_run_of_before_there_were_identities_is_not_taken(config: Config) -> None:
