@@ -53,10 +53,10 @@ EXTRAS = {
     ],
     "data": ["av", "pyarrow"],
     "viz": ["matplotlib"],
-    "train": ["accelerate", "gguf"],
+    "train": ["accelerate", "gguf", "tensorboard"],
     "test": [
         *("catkin-pkg", "colcon-common-extensions", "hypothesis", "import-linter", "mypy", "packaging", "pytest"),
-        *("panda-gym", "pytest-timeout", "ruff", "stable-baselines3"),
+        *("panda-gym", "pytest-timeout", "ruff", "stable-baselines3", "tensorboard"),
         "setuptools<80",  # the last with the `develop` command that `colcon build --symlink-install` calls
     ],
 }

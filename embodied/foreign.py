@@ -10,7 +10,9 @@ An episode draws its sentence by its seed. The readings are the picture, where a
 observation as a Vector, or as a Picture where it is one, called like its key; and the bounds of actions.
 """
 
+import contextlib
 import difflib
+import importlib
 import importlib.metadata
 import types
 from collections.abc import Mapping, Sequence
@@ -88,21 +90,22 @@ def check_id(env_id: str) -> None:
     module, _, name = env_id.rpartition(":")
     if module:  # importing it registers its ids
         load_module(module, f"env {env_id!r}")
+    for other in () if module else _modules_with_environments():
+        if name in gymnasium.registry:
+            break
+        with contextlib.suppress(Exception):  # whatever ails it, it is not the one that was asked for
+            importlib.import_module(other)
     try:
         gymnasium.spec(name)
     except gymnasium.error.Error:
         near = difflib.get_close_matches(name, gymnasium.registry, n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        others = [] if module else _modules_with_environments()
-        where = f"; of what is installed, try {' or '.join(f'{each}:{name}' for each in others)}" if others else ""
-        raise EmbodiedError(
-            f"gymnasium knows no environment {name!r}.{hint} Install the package that brings it, and name its "
-            f"module: env=module:{name}{where}"
-        ) from None
+        what = f"gymnasium knows no environment {name!r}, nor does any installed package that needs gymnasium."
+        raise EmbodiedError(f"{what}{hint} Install the package that brings it; env=module:{name} names it") from None
 
 
 def _modules_with_environments() -> list[str]:
-    """Modules of other installed packages that need gymnasium; none is imported."""
+    """Modules of other installed packages that need gymnasium: one of them may register an id that is wanted."""
     packages = importlib.metadata.packages_distributions()
     ours = packages.get(__name__.partition(".")[0], ())
     return sorted(

@@ -184,7 +184,7 @@ def check_embodied(page: Path, words: Sequence[str]) -> None:
     command, *given = words
     assert command in plugs()["embodied.commands"], f"no command {command}"
     pairs = [word.partition("=") for word in given if not word.startswith("--")]
-    if command == "say":
+    if command in ("say", "data"):  # words, and what to do with data
         pairs = [pair for pair in pairs if pair[1]]
     keys = keys_of(command, tuple(word for word in given if word in selectors()))
     for key, equals, value in pairs:
@@ -519,7 +519,7 @@ def test_the_data_page_names_what_there_is() -> None:
     page = DOCS / "data.md"
     from embodied.data import layout
     from embodied.model.palme import FORMAT
-    from embodied.motion.actions import EE_DELTA_NAMES
+    from embodied.motion.actions import ACTION_MODES, EE_DELTA_NAMES
     from embodied.train.grounding_data import GroundingData
 
     text = read(page)
@@ -533,7 +533,9 @@ def test_the_data_page_names_what_there_is() -> None:
     assert (keys["format"][1], keys["model_type"][1]) == (str(FORMAT), f"`{config['model_type']}`")
     features = {name for row in rows(page, "feature") for name in re.findall(r"`([\w.<>]+)`", row[0])}
     own = {layout.STATE, layout.ACTION, layout.REWARD, layout.DONE, layout.SUCCESS}
-    assert features == {*own, f"{layout.IMAGES}<camera>", *layout.DEFAULT_FEATURES}
+    senses = {f"{layout.IMAGES}<camera>", f"{layout.DEPTH}<camera>", f"{layout.OBSERVATION}<sense>"}
+    assert features == {*own, *senses, *layout.DEFAULT_FEATURES}
+    assert {bare(row[0]) for row in rows(page, "`action_mode=`")} == set(ACTION_MODES)
     assert all(f"`{name}`" in text for name in EE_DELTA_NAMES)
     assert all(f"`{path}`" in text for path in (layout.INFO, layout.STATS, layout.TASKS))
     written = set(re.findall(r"`([\w.]+)`", str(GroundingData.__doc__)))

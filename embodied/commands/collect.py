@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Record oracle demonstrations at 10 Hz, in LeRobot v3 layout."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.config import ConfigError, option, parse
 from embodied.controls import Policies
 from embodied.data import layout
-from embodied.data.layout import Feature, number
 from embodied.environments import DEFAULT_SUITE, EVALUATION_SEED, check_split, make_environment, suite_tasks
 from embodied.episode import run_episode
-from embodied.motion.actions import EE_DELTA_NAMES
+from embodied.errors import check_name
+from embodied.motion.actions import ACTION_MODES, every_skill
 from embodied.processes import progress_bar, run_in_order
 from embodied.registry import Registry
 from embodied.versions import cores
@@ -28,8 +27,6 @@ EXAMPLE = "embodied collect task=put_in_bowl episodes=1000 seed=0 out=data/put_i
 COLLECTORS: Registry[Callable[[Sequence[str]], int]] = Registry("collector", group="embodied.collectors")
 """Data that is no episode, by the name that task= has: a function of the other arguments. task=grounding
 renders the pictures with words that `embodied train` reads."""
-
-Frames = dict[str, NDArray[Any]]
 
 
 @dataclass
@@ -42,7 +39,8 @@ class CollectOptions:
     split: str = option("seen", "seen, paraphrase or pair")
     episodes: int = option(100, "episodes of each task")
     seed: int = option(0, "seed of the first episode; below 1000000, which is where evaluation begins")
-    camera: list[str] = option(["front"], "cameras to record")
+    action_mode: str = option("ee_delta", "ee_delta or joint at 10 Hz, or skill: how the oracle moves the arm")
+    senses: list[str] = option(["front"], "what to record besides the joints: cameras, their depths, touch, force")
     picture_size_px: int = option(224, "side of the pictures")
     episodes_per_file: int = option(50, "episodes in one file; a crash loses at most these")
     resume: bool = option(False, "go on with the dataset that is in `out`")
@@ -57,6 +55,14 @@ class Job(NamedTuple):
     options: CollectOptions
 
 
+class Demonstration(NamedTuple):
+    """What came of a job."""
+
+    words: str
+    plan: str  # what they mean, in the verb's own sentence; empty where the environment does not tell
+    frames: dict[str, NDArray[Any]]  # by feature; the first axis is time
+
+
 def main(arguments: Sequence[str]) -> int:
     """Record what `arguments` describe; 1 when it was cut short."""
     for name in COLLECTORS:
@@ -67,15 +73,20 @@ def main(arguments: Sequence[str]) -> int:
 
 def collect(options: CollectOptions) -> int:
     """Record demonstrations; those in which the oracle fails are left out and counted."""
+    from embodied.data.recorder import features_of
     from embodied.data.writer import DatasetWriter
 
     jobs = plan_jobs(options)
+    with closing(_environment(jobs[0])) as env:
+        env.reset(seed=options.seed, options={"split": options.split})
+        features = features_of(env)
     failures = 0
     with DatasetWriter(
         Path(options.out),
         fps=FPS,
         robot_type=arm_model(options.arm).name,
-        features=features_of(jobs[0]),
+        features=features,
+        made_with=identity_of(options),
         episodes_per_file=options.episodes_per_file,
         resume=options.resume,
     ) as writer:
@@ -84,10 +95,11 @@ def collect(options: CollectOptions) -> int:
         with progress_bar("episodes", len(jobs), completed=len(jobs) - len(missing)) as advance:
             try:
                 recorded = run_in_order(missing, record, options.workers or cores())
-                for job, (words, frames) in zip(missing, recorded, strict=True):
+                for job, shown in zip(missing, recorded, strict=True):
                     advance(1)
-                    if frames[layout.SUCCESS][-1]:
-                        writer.add_episode(words, frames, extra={"task": job.task, "seed": job.seed})
+                    if shown.frames and shown.frames[layout.SUCCESS][-1]:
+                        told = {"task": job.task, "seed": job.seed, "plan": shown.plan}
+                        writer.add_episode(shown.words, shown.frames, extra=told)
                     else:
                         failures += 1
             except KeyboardInterrupt:
@@ -100,6 +112,7 @@ def collect(options: CollectOptions) -> int:
 def plan_jobs(options: CollectOptions) -> list[Job]:
     """The demonstrations to record. Raises ConfigError or UnknownNameError."""
     check_split(options.split)
+    check_name("action mode", options.action_mode, ACTION_MODES)
     if options.episodes < 1 or options.episodes_per_file < 1 or options.seed < 0 or options.workers < 0:
         raise ConfigError("episodes and episodes_per_file must be at least 1, seed and workers at least 0")
     if options.seed + options.episodes > EVALUATION_SEED:
@@ -111,44 +124,33 @@ def plan_jobs(options: CollectOptions) -> list[Job]:
     return [Job(task, seed, options) for task in suite_tasks(DEFAULT_SUITE, options.task) for seed in seeds]
 
 
-def features_of(job: Job) -> dict[str, Feature]:
-    """The columns of a job's episodes, from the spaces of its environment."""
-    with closing(_environment(job)) as env:
-        pictures, state, action = env.observation_space, env.observation_space["state"], env.action_space
-    columns = {}
-    for camera in job.options.camera:
-        sides = ("height", "width", "channels")
-        columns[layout.IMAGES + camera] = Feature(dtype="video", shape=pictures[camera].shape, names=sides)
-    return columns | {
-        layout.STATE: Feature(dtype="float32", shape=state.shape),
-        layout.ACTION: Feature(dtype="float32", shape=action.shape, names=EE_DELTA_NAMES),
-        layout.REWARD: number("float32"),
-        layout.DONE: number("bool"),
-        layout.SUCCESS: number("bool"),
-    }
+def identity_of(options: CollectOptions) -> dict[str, Any]:
+    """What two runs must share for their episodes to be one dataset: all but how many and how they are made."""
+    names = ("arm", "split", "seed", "action_mode", "senses", "picture_size_px")
+    identity = {name: getattr(options, name) for name in names}
+    identity["task"] = list(suite_tasks(DEFAULT_SUITE, options.task))
+    return identity | ({"skills": list(every_skill())} if options.action_mode == "skill" else {})
+
+
+def record(job: Job) -> Demonstration:
+    """Let the oracle act, and keep what happens."""
+    from embodied.data.recorder import Recorder
+
+    oracle = Policies("oracle", {})
+    with closing(Recorder(_environment(job))) as env:
+        result = run_episode(env, oracle, task=job.task, split=job.options.split, seed=job.seed)
+        world: Any = env.unwrapped
+        plan = getattr(world.episode, "plan", None)
+        return Demonstration(result.instruction, plan.text() if plan is not None else "", env.frames())
 
 
 def _environment(job: Job) -> Any:
-    cameras, size_px = tuple(job.options.camera), job.options.picture_size_px
+    options = job.options
     return make_environment(
-        job.task, arm=job.options.arm, action_mode="ee_delta", senses=cameras, picture_size_px=size_px
+        job.task,
+        arm=options.arm,
+        action_mode=options.action_mode,
+        senses=tuple(options.senses),
+        picture_size_px=options.picture_size_px,
+        skills=every_skill(),
     )
-
-
-def record(job: Job) -> tuple[str, Frames]:
-    """The words and the frames of one demonstration: arrays whose first axis is time."""
-    rows: list[dict[str, Any]] = []
-
-    def on_step(seen: Any, action: Any, info: Mapping[str, Any], over: bool) -> None:
-        row = {layout.IMAGES + camera: seen[camera] for camera in job.options.camera}
-        row[layout.STATE] = np.asarray(seen["state"], dtype=np.float32)
-        row[layout.ACTION] = np.asarray(action, dtype=np.float32)
-        row[layout.REWARD] = np.float32(info["is_success"])
-        row[layout.DONE] = np.bool_(over)
-        row[layout.SUCCESS] = np.bool_(info["is_success"])
-        rows.append(row)
-
-    oracle, split = Policies("oracle", {}), job.options.split
-    with closing(_environment(job)) as env:
-        result = run_episode(env, oracle, task=job.task, split=split, seed=job.seed, recorder=on_step)
-    return result.instruction, {key: np.stack([row[key] for row in rows]) for key in rows[0]}

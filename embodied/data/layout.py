@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names, paths and features of a LeRobot v3.0 dataset."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,15 +13,26 @@ FILES_PER_CHUNK = 1000
 INFO = "meta/info.json"
 STATS = "meta/stats.json"
 TASKS = "meta/tasks.parquet"
+OWN = "meta/embodied.json"
+"""A file of ours, which LeRobot does not read: `made_with` says what the episodes were recorded with."""
+EXTRA = "embodied."
+"""Prefix of the columns in meta/episodes that are ours; other readers ignore them."""
+LEVELS = f"{EXTRA}levels/"
+"""Among those: how often each level comes in an episode's pictures, for the statistics of the whole."""
 EPISODES = "meta/episodes/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
-STATE = "observation.state"
-IMAGES = "observation.images."
-DEPTH = "observation.depth."
+OBSERVATION = "observation."
+STATE = f"{OBSERVATION}state"
+IMAGES, DEPTH = f"{OBSERVATION}images.", f"{OBSERVATION}depth."
 ACTION = "action"
 REWARD, DONE, SUCCESS = "next.reward", "next.done", "next.success"
+
+NUMBERS = ("bool", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)), "float32", "float64")
+"""Types of the numbers in a table."""
+PICTURES = ("video", "image")
+TYPES = (*NUMBERS, *PICTURES, "string")
 
 
 class DatasetError(EmbodiedError):
@@ -31,7 +43,7 @@ class DatasetError(EmbodiedError):
 class Feature:
     """One column: what LeRobot's info.json says of it."""
 
-    dtype: str  # float32, int64, bool or video
+    dtype: str  # one of TYPES
     shape: tuple[int, ...]
     names: tuple[str, ...] | None = None
 
@@ -40,17 +52,35 @@ class Feature:
         """Whether the column is kept as video and not in the table."""
         return self.dtype == "video"
 
+    @property
+    def is_number(self) -> bool:
+        """Whether the column holds numbers: no pictures and no text."""
+        return self.dtype in NUMBERS
+
     def to_json(self) -> dict[str, Any]:
         """As info.json has it."""
         names = list(self.names) if self.names else None
         return {"dtype": self.dtype, "shape": list(self.shape), "names": names}
 
     @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Self:
-        """From info.json; keys that are not known are left out."""
-        names = content.get("names")
-        flat = tuple(str(name) for name in names) if isinstance(names, list) else None
-        return cls(dtype=content["dtype"], shape=tuple(content["shape"]), names=flat)
+    def from_json(cls, key: str, content: Any) -> Self:
+        """From info.json; keys that are not known are left out. Raises DatasetError for what is no feature."""
+        try:
+            dtype, shape = content["dtype"], tuple(int(side) for side in content["shape"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(f"feature {key!r} has no type and shape: {error!r}") from None
+        if dtype not in TYPES:
+            raise DatasetError(f"feature {key!r} is of type {dtype!r}; this reads {', '.join(TYPES)}")
+        if min(shape, default=0) < 1:
+            raise DatasetError(f"feature {key!r} has the shape {list(shape)}; sides are whole numbers from 1 on")
+        return cls(dtype=dtype, shape=shape, names=tuple(_words(content.get("names"))) or None)
+
+
+def _words(names: Any) -> Iterator[str]:
+    """The names in a list, or in a dictionary of lists, as others write them."""
+    if isinstance(names, Mapping):
+        names = [each for group in names.values() if isinstance(group, list) for each in group]
+    yield from (str(name) for name in names or ())
 
 
 def number(dtype: str) -> Feature:

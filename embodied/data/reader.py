@@ -3,29 +3,33 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from embodied.data import layout
 from embodied.data.layout import DatasetError, Feature
+from embodied.data.table import from_arrow, read_rows, read_table
 from embodied.data.video import read_frames
+
+CONVERT = "python -m lerobot.datasets.v30.convert_dataset_v21_to_v30 --repo-id=..."
+"""How LeRobot itself brings an older dataset to the layout that is read here."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetInfo:
     """What meta/info.json says."""
 
-    fps: int
+    fps: float
     total_episodes: int
     total_frames: int
     features: Mapping[str, Feature]
     data_path: str
     video_path: str | None
+    robot_type: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +37,14 @@ class RecordedEpisode:
     """One episode: `frames` holds for each feature an array whose first axis is time."""
 
     index: int
-    task: str
+    words: tuple[str, ...]  # what the arm was told at each frame
     frames: Mapping[str, NDArray[Any]]
+    extra: Mapping[str, Any]  # of ours: task, seed and what else the recorder knew
+
+    @property
+    def task(self) -> str:
+        """What the arm was told first."""
+        return self.words[0]
 
     def __len__(self) -> int:
         return len(self.frames["frame_index"])
@@ -47,9 +57,10 @@ class Dataset:
         self.root = root
         self.info = read_info(root)
         self._rows = {row["episode_index"]: row for row in read_episode_rows(root)}
-        if len(self._rows) != self.info.total_episodes:
+        if sorted(self._rows) != list(range(self.info.total_episodes)):
             said, listed = self.info.total_episodes, len(self._rows)
             raise DatasetError(f"{root} says {said} episodes and lists {listed}: it is damaged")
+        self._tasks = read_tasks(root) if self._rows else {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -58,83 +69,143 @@ class Dataset:
         return (self.episode(index) for index in sorted(self._rows))
 
     def stats(self) -> dict[str, dict[str, NDArray[Any]]]:
-        """min, max, mean, std and count of every feature over the whole dataset."""
-        content = _read_json(self.root / layout.STATS)
-        return {key: {name: np.array(value) for name, value in each.items()} for key, each in content.items()}
+        """min, max, mean, std, count and quantiles of every feature over the whole dataset."""
+        path = self.root / layout.STATS
+        try:
+            return {
+                key: {name: np.array(value, dtype=np.float64) for name, value in each.items()}
+                for key, each in _read_json(path).items()
+            }
+        except (AttributeError, TypeError, ValueError) as error:
+            raise DatasetError(f"{path} is damaged: {error}") from None
 
-    def episode(self, index: int, *, pictures: bool = True) -> RecordedEpisode:
-        """One episode, with its pictures decoded unless `pictures` is False."""
+    def row(self, index: int) -> Mapping[str, Any]:
+        """What meta/episodes says of one episode."""
         if index not in self._rows:
             raise DatasetError(f"{self.root} has no episode {index}; it has 0 to {len(self._rows) - 1}")
-        row = self._rows[index]
-        frames = self._columns(row)
-        if pictures:
-            videos = [key for key, feature in self.info.features.items() if feature.is_video]
-            frames |= {key: self._pictures(row, key) for key in videos}
-        return RecordedEpisode(index=index, task=row["tasks"][0], frames=frames)
+        return self._rows[index]
+
+    def length(self, index: int) -> int:
+        """How many frames an episode has."""
+        return int(self.row(index)["length"])
+
+    def episode(self, index: int, *, pictures: bool = True) -> RecordedEpisode:
+        """One episode, with the pictures of its videos decoded unless `pictures` is False. Raises DatasetError."""
+        row = self.row(index)
+        try:
+            frames = self._columns(row)
+            if pictures:
+                videos = [key for key, feature in self.info.features.items() if feature.is_video]
+                frames |= {key: self._pictures(row, key) for key in videos}
+            words = tuple(self._tasks[number] for number in frames["task_index"].tolist())
+        except KeyError as error:
+            raise DatasetError(f"episode {index} of {self.root} lacks {error}") from None
+        if not words:
+            raise DatasetError(f"episode {index} of {self.root} has no frames")
+        return RecordedEpisode(index=index, words=words, frames=frames, extra=extra_of(row))
 
     def _columns(self, row: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        place = {name: row[f"data/{name}"] for name in ("chunk_index", "file_index")}
-        path = self.root / self.info.data_path.format(**place)
-        table = _read_table(path, filters=[("episode_index", "==", row["episode_index"])])
-        found = {}
-        for key, feature in self.info.features.items():
-            if not feature.is_video:
-                values = np.array(table[key].to_pylist(), dtype=feature.dtype)
-                found[key] = values if feature.shape == (1,) else values.reshape(-1, *feature.shape)
-        return found
+        path = self.root / self.info.data_path.format(**place_of(row, "data"))
+        table = read_table(path, filters=[("episode_index", "==", row["episode_index"])])
+        features = {key: feature for key, feature in self.info.features.items() if not feature.is_video}
+        return {key: from_arrow(key, feature, table[key], self.root) for key, feature in features.items()}
 
     def _pictures(self, row: Mapping[str, Any], key: str) -> NDArray[np.uint8]:
-        assert self.info.video_path is not None
-        path = self.root / self.info.video_path.format(
-            video_key=key, chunk_index=row[f"videos/{key}/chunk_index"], file_index=row[f"videos/{key}/file_index"]
-        )
+        path = self.video(row, key)
         first = round(row[f"videos/{key}/from_timestamp"] * self.info.fps)
         return read_frames(path, first=first, count=row["length"], fps=self.info.fps)
+
+    def video(self, row: Mapping[str, Any], key: str) -> Path:
+        """The file that an episode's pictures of the feature `key` are in."""
+        if self.info.video_path is None:
+            raise DatasetError(f"{self.root / layout.INFO} lacks video_path, and feature {key!r} is a video")
+        return self.root / self.info.video_path.format(video_key=key, **place_of(row, f"videos/{key}"))
+
+
+def place_of(row: Mapping[str, Any], what: str) -> dict[str, int]:
+    """Chunk and file index of an episode's `what`: data, or the videos of a feature."""
+    return {name: row[f"{what}/{name}"] for name in ("chunk_index", "file_index")}
+
+
+def extra_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the recorder kept with an episode; nothing in datasets of others."""
+    own = {key: value for key, value in row.items() if key.startswith(layout.EXTRA)}
+    return {key.removeprefix(layout.EXTRA): value for key, value in own.items() if not key.startswith(layout.LEVELS)}
 
 
 def read_info(root: Path) -> DatasetInfo:
     """meta/info.json of the dataset in `root`. Raises DatasetError."""
-    content = {"video_path": None} | _read_json(root / layout.INFO)
+    content = {"video_path": None, "robot_type": None} | _read_json(root / layout.INFO)
     version = content.get("codebase_version")
     if version != layout.VERSION:
-        raise DatasetError(f"{root} is of version {version}; this reads {layout.VERSION}")
+        older = f"; LeRobot converts it: {CONVERT}" if str(version).startswith("v2") else ""
+        raise DatasetError(f"{root} is of version {version}; this reads {layout.VERSION}{older}")
     try:
-        known = {field.name: content[field.name] for field in fields(DatasetInfo) if field.name != "features"}
-        features = {key: Feature.from_json(value) for key, value in content["features"].items()}
-        return DatasetInfo(features=features, **known)
+        fps, episodes, frames = float(content["fps"]), int(content["total_episodes"]), int(content["total_frames"])
+        features = {key: Feature.from_json(key, value) for key, value in content["features"].items()}
+        data_path, video_path, robot_type = (content[name] for name in ("data_path", "video_path", "robot_type"))
     except KeyError as error:
         raise DatasetError(f"{root / layout.INFO} lacks {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DatasetError(f"{root / layout.INFO} is damaged: {error}") from None
+    if not 0 < fps < float("inf") or not isinstance(data_path, str) or not isinstance(video_path, str | None):
+        raise DatasetError(
+            f"{root / layout.INFO} is damaged: fps {fps}, data_path {data_path}, video_path {video_path}"
+        )
+    if missing := sorted(layout.DEFAULT_FEATURES.keys() - features.keys()):
+        raise DatasetError(f"{root / layout.INFO} lacks the features {', '.join(missing)}")
+    return DatasetInfo(
+        fps=fps,
+        total_episodes=episodes,
+        total_frames=frames,
+        features=features,
+        data_path=data_path,
+        video_path=video_path,
+        robot_type=robot_type,
+    )
+
+
+def read_made_with(root: Path) -> dict[str, Any]:
+    """What a dataset of ours was recorded with; nothing of others'."""
+    if not (root / layout.OWN).is_file():
+        return {}
+    made_with = _read_json(root / layout.OWN).get("made_with")
+    if not isinstance(made_with, dict):
+        raise DatasetError(f"{root / layout.OWN} is damaged: it lacks made_with")
+    return made_with
 
 
 def read_tasks(root: Path) -> dict[int, str]:
     """The words of every task, by index."""
-    table = _read_table(root / layout.TASKS)
-    return dict(zip(table["task_index"].to_pylist(), table["task"].to_pylist(), strict=True))
+    tasks = {}
+    for row in read_rows(root / layout.TASKS):
+        # The words are the index of a pandas table, which has a name or none.
+        words = [value for name, value in row.items() if name != "task_index"]
+        if "task_index" not in row or len(words) != 1:
+            raise DatasetError(f"{root / layout.TASKS} has no words and task_index, but {', '.join(row)}")
+        tasks[row["task_index"]] = str(words[0])
+    return tasks
 
 
 def read_episode_rows(root: Path) -> list[dict[str, Any]]:
     """meta/episodes, one dictionary for each episode that info.json counts."""
     total = read_info(root).total_episodes
     files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
-    rows = [row for path in files for row in _read_table(path).to_pylist()]
-    # A file that was written just before a crash is not counted yet.
-    return [row for row in rows if row["episode_index"] < total]
+    rows = [row for path in files for row in read_rows(path)]
+    try:
+        # A file that was written just before a crash is not counted yet.
+        return [row for row in rows if row["episode_index"] < total]
+    except (KeyError, TypeError):
+        raise DatasetError(f"{root / 'meta' / 'episodes'} has rows without episode_index: it is damaged") from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DatasetError(f"{path} does not exist: no dataset is there, or it is not finished")
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{path} is damaged: {error}") from None
-    return content
-
-
-def _read_table(path: Path, filters: Any = None) -> Any:
-    try:
-        # A single file: without `partitioning=None` folder names would be read as columns.
-        return pq.read_table(path, filters=filters, partitioning=None)
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DatasetError(f"cannot read {path}: {error}") from None
+        raise DatasetError(f"{path} is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise DatasetError(f"{path} is damaged: it holds a {type(content).__name__} and no object")
+    return content

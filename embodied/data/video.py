@@ -2,6 +2,8 @@
 """Pictures into video files and back, with PyAV: AV1 where the build has it, else H.264."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -66,20 +68,32 @@ class VideoWriter:
             self._part.replace(self._path)
 
 
-def read_frames(path: Path, *, first: int, count: int, fps: int) -> NDArray[np.uint8]:
+def read_frames(path: Path, *, first: int, count: int, fps: float) -> NDArray[np.uint8]:
     """`count` pictures (T, H, W, 3) from frame `first` on. Raises DatasetError when the file has fewer."""
     pictures: list[NDArray[np.uint8]] = []
+    with _opened(path) as (container, stream):
+        container.seek(int(first / fps / stream.time_base), stream=stream)
+        for frame in container.decode(stream):
+            if frame.time is not None and round(frame.time * fps) >= first:
+                pictures.append(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
+            if len(pictures) == count:
+                return np.stack(pictures)
+    raise DatasetError(f"{path} ends before frame {first + count}")
+
+
+def count_frames(path: Path) -> int:
+    """How many pictures a video has. Raises DatasetError."""
+    with _opened(path) as (container, stream):
+        return sum(packet.size > 0 for packet in container.demux(stream))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The file and its video. Raises DatasetError for whatever goes wrong while it is read."""
     try:
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
-            assert stream.time_base is not None
-            container.seek(int(first / fps / stream.time_base), stream=stream)
-            for frame in container.decode(stream):
-                assert frame.time is not None
-                if round(frame.time * fps) >= first:
-                    pictures.append(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
-                if len(pictures) == count:
-                    return np.stack(pictures)
-    except (av.FFmpegError, OSError) as error:
+            if not container.streams.video or not container.streams.video[0].time_base:
+                raise DatasetError(f"{path} has no video in it")
+            yield container, container.streams.video[0]
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise DatasetError(f"cannot read {path}: {error}") from None
-    raise DatasetError(f"{path} ends before frame {first + count}")

@@ -12,25 +12,24 @@ from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from embodied.data import layout
+from embodied.data.identity import Identity, differences
 from embodied.data.layout import DatasetError, Feature
-from embodied.data.reader import read_episode_rows, read_info, read_tasks
-from embodied.data.stats import Stats, episode_stats, merge_stats, stats_to_json
+from embodied.data.reader import extra_of, place_of, read_episode_rows, read_info, read_made_with, read_tasks
+from embodied.data.stats import Stats, sample, stats_of, stats_to_json
+from embodied.data.table import TableWriter, from_arrow, read_table, to_arrow
 from embodied.data.video import VideoWriter, choose_encoder
-from embodied.files import replacing, write_json
-
-EXTRA = "embodied."
-"""Prefix of the columns in meta/episodes that are ours."""
+from embodied.files import write_json
 
 
 class DatasetWriter:
     """Appends episodes to the dataset in `root`.
 
-    Raises DatasetError when `root` holds something already, unless `resume` and it is a dataset with
-    the same features and rate.
+    `made_with` is what the episodes are recorded with, and is kept. Raises DatasetError when `root` holds
+    something already, unless `resume` and it is a dataset that was made with the same, of the same features
+    and rate.
     """
 
     def __init__(
@@ -40,6 +39,7 @@ class DatasetWriter:
         fps: int,
         robot_type: str,
         features: Mapping[str, Feature],
+        made_with: Identity,
         episodes_per_file: int = 50,
         resume: bool = False,
     ) -> None:
@@ -49,13 +49,14 @@ class DatasetWriter:
         self._encoder = choose_encoder() if self._videos else ""
         self._episodes_per_file = episodes_per_file
         self._tasks: dict[str, int] = {}
-        self._stats: list[dict[str, Stats]] = []
+        self._samples: dict[str, list[NDArray[Any]]] = {key: [] for key in self._features}
         self.extras: list[dict[str, Any]] = []
         """`extra` of every episode, those of an earlier run included."""
         self._committed_episodes = self._frames = self._file = 0
         if root.exists() and any(root.iterdir()):
-            self._continue(resume)
+            self._continue(resume, made_with)
         else:
+            write_json(root / layout.OWN, {"made_with": dict(made_with)})
             write_json(root / layout.INFO, self._info())
         self._open_file()
 
@@ -85,14 +86,17 @@ class DatasetWriter:
             "index": steps + self._frames,
             "task_index": np.full(length, task_index),
         }
-        stats = {key: episode_stats(values, video=self._features[key].is_video) for key, values in columns.items()}
-        row = self._row(task, length, stats) | {EXTRA + name: value for name, value in (extra or {}).items()}
+        samples = {key: sample(self._features[key], values) for key, values in columns.items()}
+        row = self._row(task, length, samples)
+        row |= {layout.EXTRA + name: value for name, value in (extra or {}).items()}
         for key in self._videos:
             self._writers[key].write(columns.pop(key))
-        self._columns.append(columns)
+        order = [key for key in self._features if key in columns]
+        self._table.write(pa.table({key: to_arrow(self._features[key], columns[key]) for key in order}))
         self._rows.append(row)
         self.extras.append(dict(extra or {}))
-        self._stats.append(stats)
+        for key, each in samples.items():
+            self._samples[key].append(each)
         self._frames += length
         if len(self._rows) >= self._episodes_per_file:
             self._commit()
@@ -108,7 +112,7 @@ class DatasetWriter:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def _row(self, task: str, length: int, stats: Mapping[str, Stats]) -> dict[str, Any]:
+    def _row(self, task: str, length: int, samples: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         place = layout.place(self._file)
         row: dict[str, Any] = {
             "episode_index": self.episodes,
@@ -123,6 +127,8 @@ class DatasetWriter:
             start = self._writers[key].frames
             row[f"videos/{key}/from_timestamp"] = start / self.fps
             row[f"videos/{key}/to_timestamp"] = (start + length) / self.fps
+            row[layout.LEVELS + key] = samples[key].tolist()
+        stats = {key: stats_of(self._features[key], [each]) for key, each in samples.items()}
         for key, each in stats_to_json(stats).items():
             row |= {f"stats/{key}/{name}": value for name, value in each.items()}
         return row
@@ -132,7 +138,7 @@ class DatasetWriter:
 
     def _open_file(self) -> None:
         self._rows: list[dict[str, Any]] = []
-        self._columns: list[dict[str, NDArray[Any]]] = []
+        self._table = TableWriter(self._path(layout.DATA))
         self._writers = {
             key: VideoWriter(self._path(layout.VIDEO, key), fps=self.fps, encoder=self._encoder) for key in self._videos
         }
@@ -140,29 +146,20 @@ class DatasetWriter:
     def _commit(self) -> None:
         if not self._rows:
             return
+        self._table.close()
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
-        _write_parquet(self._path(layout.DATA), self._table())
-        _write_parquet(self._path(layout.EPISODES), pa.Table.from_pylist(self._rows))
-        _write_parquet(self.root / layout.TASKS, _task_table(self._tasks))
-        merged = {key: merge_stats([stats[key] for stats in self._stats]) for key in self._features}
-        write_json(self.root / layout.STATS, stats_to_json(merged))
+        _write_table(self._path(layout.EPISODES), pa.Table.from_pylist(self._rows))
+        _write_table(self.root / layout.TASKS, _task_table(self._tasks))
+        write_json(self.root / layout.STATS, stats_to_json(self._stats()))
         self._committed_episodes += len(self._rows)
         self._rows = []
         write_json(self.root / layout.INFO, self._info())
         self._file += 1
 
-    def _table(self) -> pa.Table:
-        arrays = {}
-        for key, feature in self._features.items():
-            if feature.is_video:
-                continue
-            values = np.concatenate([columns[key] for columns in self._columns]).reshape(-1)
-            arrays[key] = pa.array(values, type=pa.from_numpy_dtype(feature.dtype))
-            if feature.shape != (1,):
-                arrays[key] = pa.FixedSizeListArray.from_arrays(arrays[key], feature.shape[0])
-        return pa.table(arrays)
+    def _stats(self) -> dict[str, Stats]:
+        return {key: stats_of(feature, self._samples[key]) for key, feature in self._features.items()}
 
     def _info(self) -> dict[str, Any]:
         features = {key: feature.to_json() for key, feature in self._features.items()}
@@ -194,31 +191,38 @@ class DatasetWriter:
             "features": features,
         }
 
-    def _continue(self, resume: bool) -> None:
+    def _continue(self, resume: bool, made_with: Identity) -> None:
         if not (self.root / layout.INFO).exists():
             raise DatasetError(f"{self.root} is not empty and no dataset: choose another out=")
         info = read_info(self.root)
         if not resume:
             remedy = "choose another out=, or resume=true to go on with them"
             raise DatasetError(f"{self.root} holds {info.total_episodes} episodes already: {remedy}")
+        if other := differences(made_with, read_made_with(self.root), "in the dataset"):
+            raise DatasetError(f"{self.root} was made with something else: {'; '.join(other)}; choose another out=")
         ours = {key: feature.to_json() for key, feature in self._features.items()}
         theirs = {key: feature.to_json() for key, feature in info.features.items()}
         if ours != theirs or info.fps != self.fps:
             raise DatasetError(f"{self.root} has other features or another rate: choose another out=")
         rows = read_episode_rows(self.root)
         self._tasks = {task: index for index, task in read_tasks(self.root).items()} if rows else {}
-        names = ("min", "max", "mean", "std", "count")
-        self._stats = [
-            {key: {name: np.array(row[f"stats/{key}/{name}"]) for name in names} for key in self._features}
-            for row in rows
-        ]
-        self.extras = [
-            {key.removeprefix(EXTRA): value for key, value in row.items() if key.startswith(EXTRA)} for row in rows
-        ]
+        for row in rows:
+            self._remember(row)
         self._committed_episodes, self._frames = info.total_episodes, info.total_frames
         if rows:
             last = rows[-1]
             self._file = last["data/chunk_index"] * layout.FILES_PER_CHUNK + last["data/file_index"] + 1
+
+    def _remember(self, row: Mapping[str, Any]) -> None:
+        """What an episode of an earlier run adds to the statistics."""
+        path = self.root / layout.DATA.format(**place_of(row, "data"))
+        table = read_table(path, filters=[("episode_index", "==", row["episode_index"])])
+        for key, feature in self._features.items():
+            if feature.is_video:
+                self._samples[key].append(np.array(row[layout.LEVELS + key]))
+            else:
+                self._samples[key].append(sample(feature, from_arrow(key, feature, table[key], self.root)))
+        self.extras.append(extra_of(row))
 
 
 def _task_table(tasks: Mapping[str, int]) -> pa.Table:
@@ -233,6 +237,7 @@ def _task_table(tasks: Mapping[str, int]) -> pa.Table:
     return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
 
 
-def _write_parquet(path: Path, table: pa.Table) -> None:
-    with replacing(path) as part:
-        pq.write_table(table, part)
+def _write_table(path: Path, table: pa.Table) -> None:
+    writer = TableWriter(path)
+    writer.write(table)
+    writer.close()

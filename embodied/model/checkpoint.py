@@ -25,10 +25,11 @@ MAX_SHARD_BYTES = 60_000_000
 
 
 def save_weights(state: dict[str, Tensor], directory: Path) -> None:
-    """Write `state` as shards of at most MAX_SHARD_BYTES, floats as bfloat16, and an index with digests."""
-    directory.mkdir(parents=True, exist_ok=True)
-    for old in directory.glob("*.safetensors"):
-        old.unlink()
+    """Write `state` as shards of at most MAX_SHARD_BYTES, floats as bfloat16, and an index with digests.
+
+    A shard's name holds its digest, so that new ones stand beside the old; the old go once the index names the
+    new. However the process ends, what is in `directory` can be loaded.
+    """
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
     for key, tensor in sorted(state.items()):
@@ -39,14 +40,21 @@ def save_weights(state: dict[str, Tensor], directory: Path) -> None:
             size = 0
         shards[-1][key] = stored
         size += stored.nbytes
+    directory.mkdir(parents=True, exist_ok=True)
+    part = directory / "shard.part"
     weight_map, digests = {}, {}
     for number, shard in enumerate(shards, start=1):
-        name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        save_file(shard, directory / name, metadata={"format": "pt"})
-        (directory / name).chmod(0o644)  # safetensors writes for the owner alone; a package is for all
+        save_file(shard, part, metadata={"format": "pt"})
+        part.chmod(0o644)  # safetensors writes for the owner alone; a package is for all
+        digest = _digest(part)
+        name = f"model-{number:05d}-of-{len(shards):05d}-{digest[:8]}.safetensors"
+        part.replace(directory / name)
         weight_map.update(dict.fromkeys(shard, name))
-        digests[name] = _digest(directory / name)
+        digests[name] = digest
     write_json(directory / INDEX, {"metadata": {"sha256": digests}, "weight_map": weight_map})
+    for old in directory.glob("*.safetensors"):
+        if old.name not in digests:
+            old.unlink()
 
 
 def load_weights(model: nn.Module, directory: Path) -> None:

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from embodied.config import option
+from embodied.data.identity import Identity, digest_of
 from embodied.data.sample import Sample
 from embodied.errors import CheckpointError, EmbodiedError
-from embodied.files import replacing
 from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.composition import COMPOSITION, Composition, read_composition
 from embodied.model.palme import Palme
@@ -91,7 +91,9 @@ def train(config: PalmeTrainConfig) -> Path:
         for head in model.heads.values():
             head.fit(ChainMap(*(dict(source.statistics) for source in sources.values())))
     features: Features = {
-        folder: _features(model, source, out / f"features-{number}.safetensors")
+        folder: _features(
+            model, source, out / f"features-{number}.safetensors", {"data": digest_of(Path(folder))}
+        )
         for number, (folder, source) in enumerate(sources.items())
         if isinstance(source, GroundingData) and CAMERA in frozen
     }
@@ -110,21 +112,21 @@ def train(config: PalmeTrainConfig) -> Path:
     return out / "checkpoint"
 
 
-@torch.inference_mode()
-def _features(model: Palme, data: GroundingData, cache: Path) -> Mapping[str, Tensor]:
-    """(N, T, F) bfloat16 features of every picture, computed once and kept for a resumed run."""
-    if cache.is_file():
-        return load_file(cache)
-    rows = []
-    with progress_bar("pictures", len(data)) as advance, torch.autocast("cpu", torch.bfloat16):
-        for start in range(0, len(data), 64):
-            indices = np.arange(start, min(start + 64, len(data)))
-            rows.append(model.encoders[CAMERA](data.picture(indices)).bfloat16())
-            advance(len(indices))
-    features = {CAMERA: torch.cat(rows)}
-    with replacing(cache) as part:
-        save_file(features, part)
-    return features
+def _features(model: Palme, data: GroundingData, cache: Path, identity: Identity) -> Mapping[str, Tensor]:
+    """(N, T, F) bfloat16 features of every picture, computed once and kept in `cache` for a resumed run."""
+    encoder = model.encoders[CAMERA]
+
+    @torch.inference_mode()
+    def compute() -> Mapping[str, Tensor]:
+        rows = []
+        with progress_bar("pictures", len(data)) as advance, torch.autocast("cpu", torch.bfloat16):
+            for start in range(0, len(data), 64):
+                indices = np.arange(start, min(start + 64, len(data)))
+                rows.append(encoder(data.picture(indices)).bfloat16())
+                advance(len(indices))
+        return {CAMERA: torch.cat(rows)}
+
+    return run.cached(cache, {**identity, "encoder": run.weights_digest(encoder)}, compute)
 
 
 def draw(

@@ -1,27 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every recipe needs: a run folder that can be resumed, and a record of how it was made."""
+"""What every recipe needs: a run folder that knows what it belongs to and can be resumed, and its log."""
 
 import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from embodied.data.identity import Identity, differences, digest_of, hash_of
 from embodied.errors import EmbodiedError
 from embodied.files import replacing, write_json
 from embodied.processes import progress_bar
 from embodied.versions import machine, versions
 
+RECORD, PROGRESS = "run.json", "progress.safetensors"
+_FREE = ("steps", "save_every", "out")
+"""Options that may change from one start of a run to the next."""
+
 
 def record(folder: Path, config: Any) -> None:
-    """Write `run.json`: the resolved options, versions (the commit among them) and machine."""
-    data = {"config": dataclasses.asdict(config), "versions": versions(), "machine": machine()}
-    write_json(folder / "run.json", data)
+    """Write `run.json`: the resolved options, what the run belongs to, versions (the commit too) and machine.
+
+    Raises EmbodiedError where the folder holds the work of another run.
+    """
+    identity = identity_of(config)
+    if others := [path.name for path in folder.glob("*") if path.name != RECORD]:
+        _check_same(folder, identity, _recorded(folder), others)
+    data = {"config": dataclasses.asdict(config), "identity": identity, "versions": versions(), "machine": machine()}
+    write_json(folder / RECORD, data)
+
+
+def identity_of(config: Any) -> dict[str, Any]:
+    """What decides how a run goes: its options, with the digest of what is in a file or a folder of data."""
+    options = {name: value for name, value in dataclasses.asdict(config).items() if name not in _FREE}
+    return {name: _told(value) for name, value in options.items()}
+
+
+def _told(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_told(each) for each in value]
+    known = isinstance(value, str) and value and Path(value).exists()
+    return f"sha256:{digest_of(Path(value))[:16]}" if known else value
+
+
+def _recorded(folder: Path) -> Identity:
+    """What a run folder belongs to; nothing where it does not say."""
+    try:
+        found = json.loads((folder / RECORD).read_text(encoding="utf-8")).get("identity")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _check_same(folder: Path, here: Identity, there: Identity, has: list[str]) -> None:
+    if other := differences(here, there, "in the run"):
+        what = f"{folder} holds another run ({', '.join(sorted(has)[:3])})"
+        raise EmbodiedError(f"{what}: {'; '.join(other)}; take another out=, or what the run was made with")
 
 
 def optimise(
@@ -69,8 +110,9 @@ _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 def save_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
-    """Write trainable weights and moments so that the run can go on; replaces the file at once.
+    """Write trainable weights, moments and buffers so that the run can go on; replaces the file at once.
 
+    Buffers are what a part learned of the data before the first step, such as what actions are normalised by.
     What has had no gradient yet, such as a sensor that the data does not show, has no moments.
     """
     state: dict[str, Tensor] = {}
@@ -78,30 +120,105 @@ def save_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
         state[f"model.{name}"] = parameter.detach().contiguous()
         moments = optimizer.state.get(parameter, {})
         state |= {f"{key}.{name}": value.contiguous() for key, value in moments.items()}
-    with replacing(folder / "progress.safetensors") as part:
-        save_file(state, part)
+    state |= {f"buffer.{name}": value.clone() for name, value in model.named_buffers()}
+    _save(folder / PROGRESS, state, _recorded(folder))
 
 
 def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> int:
-    """Go on from `save_progress`; returns the step, 0 where nothing was saved."""
-    path = folder / "progress.safetensors"
+    """Go on from `save_progress`; returns the step, 0 where nothing was saved.
+
+    Raises EmbodiedError where what was saved is of another run than the one in `run.json`, or damaged.
+    """
+    path = folder / PROGRESS
     if not path.is_file():
         return 0
+    _check_same(folder, _recorded(folder), _identity_in(path), [PROGRESS])
     state, step = load_file(path), 0
     for name, parameter in _trainable(model):
-        with torch.no_grad():
-            parameter.copy_(state[f"model.{name}"])
+        _copy(parameter, state, f"model.{name}", path)
         if f"step.{name}" in state:
             optimizer.state[parameter] = {key: state[f"{key}.{name}"] for key in _MOMENTS}
             step = max(step, int(state[f"step.{name}"]))
+    for name, buffer in model.named_buffers():
+        _copy(buffer, state, f"buffer.{name}", path)
     return step
 
 
+def _copy(into: Tensor, state: Mapping[str, Tensor], name: str, path: Path) -> None:
+    """Raises EmbodiedError where `state` has no such tensor of that shape."""
+    saved = state.get(name)
+    if saved is None or saved.shape != into.shape:
+        raise EmbodiedError(f"{path} does not fit this version of the model at {name}: take another out=")
+    with torch.no_grad():
+        into.copy_(saved)
+
+
+def cached(path: Path, identity: Identity, make: Callable[[], Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
+    """What `make` gives, kept in `path` with the `identity` of what it was made of; made again where that differs."""
+    if path.is_file():
+        try:
+            other = differences(identity, _identity_in(path), "in the file")
+        except EmbodiedError as error:
+            other = [str(error)]
+        if not other:
+            return load_file(path)
+        print(f"{path} is made again: {'; '.join(other)}")
+    kept = make()
+    _save(path, {name: value.contiguous() for name, value in kept.items()}, identity)
+    return kept
+
+
+def weights_digest(module: nn.Module) -> str:
+    """SHA-256 of a module's weights, for the identity of what they give."""
+    state = sorted(module.state_dict().items())
+    return hash_of(part for name, value in state for part in (name.encode(), _bytes_of(value)))
+
+
+def _bytes_of(value: Tensor) -> bytes:
+    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _save(path: Path, state: dict[str, Tensor], identity: Identity) -> None:
+    with replacing(path) as part:
+        save_file(state, part, metadata={"identity": json.dumps(dict(identity))})
+
+
+def _identity_in(path: Path) -> Identity:
+    """What the tensors in `path` belong to. Raises EmbodiedError where the file is damaged."""
+    try:
+        with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
+            identity: Identity = json.loads((file.metadata() or {}).get("identity", "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise EmbodiedError(f"{path} is damaged: {error}; remove it to begin anew") from None
+    return identity
+
+
 def log(folder: Path, step: int, parts: Mapping[str, Tensor]) -> None:
-    """Append one row to `log.jsonl`."""
-    row = {"step": step} | {name: round(part.item(), 5) for name, part in parts.items()}
+    """Append one row to `log.jsonl`, and to TensorBoard's files where that is installed."""
+    row = {name: round(part.item(), 5) for name, part in parts.items()}
     with (folder / "log.jsonl").open("a") as file:
-        file.write(json.dumps(row) + "\n")
+        file.write(json.dumps({"step": step, **row}) + "\n")
+    if (board := _board(folder)) is not None:
+        for name, value in row.items():
+            board.add_scalar(name, value, step)
+        board.flush()
+
+
+@lru_cache
+def _board(folder: Path) -> Any:
+    """TensorBoard's writer of a run; None where it is not installed."""
+    kind = _board_kind()
+    return kind(str(folder / "tensorboard")) if kind is not None else None
+
+
+@lru_cache
+def _board_kind() -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        print("no TensorBoard: the losses are in log.jsonl alone (pip install tensorboard)")
+        return None
+    return SummaryWriter
 
 
 def _trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

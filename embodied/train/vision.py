@@ -2,6 +2,8 @@
 """Recipe 1: pretrain the picture encoder on dense detection of colour, kind and place.
 
 embodied train recipe=vision data=data/grounding out=runs/vision
+
+Resumes from `out` where a run was cut short.
 """
 
 from collections.abc import Sequence
@@ -33,6 +35,7 @@ class VisionConfig:
     steps: int = option(1200, "optimiser steps")
     batch: int = option(32, "pictures a step")
     learning_rate: float = option(2e-3, "peak learning rate")
+    save_every: int = option(200, "steps between saves")
     seed: int = option(0, "seed of initialisation and order")
 
 
@@ -55,24 +58,26 @@ class Detector(nn.Module):
 def train(config: VisionConfig) -> Path:
     """Train and write the encoder's weights; returns their path."""
     torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-    out = Path(config.out)
+    out, data = Path(config.out), GroundingData(config.data)
     run.record(out, config)
-    data = GroundingData(config.data)
     encoder = ConvEncoder(size_px=data.pictures.shape[1])
     model = Detector(encoder, len(data.colours), len(data.kinds))
     model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert encoder.grid is not None
     known = [labels(data.things(i), encoder.grid, data.colours, data.kinds) for i in range(len(data))]
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
+    first = run.load_progress(out, model, optimizer)
 
     def losses(step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng([config.seed, step])
         batch = rng.integers(0, len(data), config.batch)
         return _losses(model(jitter(data.picture(batch), rng)), [known[i] for i in batch])
 
-    for step, parts in run.optimise(model, optimizer, losses, LOSS_WEIGHTS, range(config.steps), warm_up=50):
+    for step, parts in run.optimise(model, optimizer, losses, LOSS_WEIGHTS, range(first, config.steps), warm_up=50):
         if step % 50 == 0 or step == config.steps - 1:
             run.log(out, step, parts)
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            run.save_progress(out, model, optimizer)
     with replacing(out / ENCODER_FILE) as part:
         save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, part)
     return out / ENCODER_FILE
@@ -81,7 +86,7 @@ def train(config: VisionConfig) -> Path:
 def jitter(pictures: Tensor, rng: np.random.Generator) -> Tensor:
     """Change brightness and add noise, so that the encoder does not live on exact values."""
     gain = torch.from_numpy(rng.uniform(0.85, 1.15, (len(pictures), 1, 1, 3))).float()
-    noise = torch.randn(pictures.shape) * 4.0
+    noise = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**31)))) * 4.0
     return (pictures.float() * gain + noise).clamp(0, 255)
 
 

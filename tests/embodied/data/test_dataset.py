@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from embodied.data import layout
 from embodied.data.layout import DatasetError, Feature, number
 from embodied.data.reader import Dataset
-from embodied.data.stats import episode_stats, merge_stats
+from embodied.data.stats import QUANTILES, sample, stats_of
 from embodied.data.writer import DatasetWriter
 
 FRONT = "observation.images.front"
@@ -29,6 +29,7 @@ FEATURES = {
     layout.ACTION: Feature(dtype="float32", shape=(2,)),
     layout.SUCCESS: number("bool"),
 }
+MADE_WITH = {"split": "seen", "camera": ["front"]}
 
 
 def frames(episode: int, length: int) -> dict[str, Any]:
@@ -44,7 +45,13 @@ def frames(episode: int, length: int) -> dict[str, Any]:
 
 
 def writer(root: Path, **options: Any) -> DatasetWriter:
-    settings = {"fps": 10, "robot_type": "panda", "features": FEATURES, "episodes_per_file": 2} | options
+    settings = {
+        "fps": 10,
+        "robot_type": "panda",
+        "features": FEATURES,
+        "episodes_per_file": 2,
+        "made_with": MADE_WITH,
+    } | options
     return DatasetWriter(root, **settings)
 
 
@@ -148,7 +155,7 @@ def test_a_damaged_dataset_says_which_file(tmp_path: Path) -> None:
         Dataset(root).episode(0, pictures=False)
     info = json.loads((root / layout.INFO).read_text())
     (root / layout.INFO).write_text(json.dumps(info | {"codebase_version": "v2.1"}))
-    with pytest.raises(DatasetError, match=r"version v2\.1; this reads v3\.0"):
+    with pytest.raises(DatasetError, match=r"version v2\.1; this reads v3\.0; LeRobot converts it: python -m lerobot"):
         Dataset(root)
 
 
@@ -184,16 +191,95 @@ def test_the_layout_is_that_of_lerobot(tmp_path: Path) -> None:
     assert {column["field_name"] for column in pandas["columns"]} == set(tasks.column_names)
 
 
-def test_statistics_of_parts_are_those_of_the_whole(tmp_path: Path) -> None:
+def of_pixels(pictures: Any) -> dict[str, Any]:
+    """The statistics of pictures (T, H, W, 3), pixel by pixel."""
+    pixels = pictures.reshape(-1, 3) / 255.0
+    found = {name: getattr(pixels, name)(axis=0) for name in ("min", "max", "mean", "std")}
+    return found | {name: np.quantile(pixels, at, axis=0) for name, at in QUANTILES.items()}
+
+
+def test_statistics_of_parts_are_those_of_the_whole() -> None:
     rng = np.random.default_rng(3)
-    values = rng.normal(2.0, 3.0, size=(90, 4))
-    parts = [episode_stats(part, video=False) for part in np.split(values, [10, 55])]
-    merged, whole = merge_stats(parts), episode_stats(values, video=False)
-    for name in ("min", "max", "mean", "std", "count"):
-        np.testing.assert_allclose(merged[name], whole[name])
-    record(tmp_path / "set", range(3))
-    stats = Dataset(tmp_path / "set").stats()
-    every = np.concatenate([frames(e, 4 + e)[layout.STATE] for e in range(3)])
-    np.testing.assert_allclose(stats[layout.STATE]["std"], every.std(axis=0), rtol=1e-5)
-    assert stats[FRONT]["mean"].shape == (3, 1, 1)
-    assert 0 < stats[FRONT]["mean"].min() < stats[FRONT]["max"].max() <= 1
+    flat, values = Feature(dtype="float32", shape=(4,)), rng.normal(2.0, 3.0, size=(90, 4))
+    merged = stats_of(flat, [sample(flat, part) for part in np.split(values, [10, 55])])
+    assert merged["count"].tolist() == [90]
+    for name, at in QUANTILES.items():
+        np.testing.assert_array_equal(merged[name], np.quantile(values, at, axis=0))
+    for name in ("min", "max", "mean", "std"):
+        np.testing.assert_allclose(merged[name], getattr(values, name)(axis=0), rtol=1e-12)
+
+
+def test_statistics_of_pictures_are_those_of_their_pixels() -> None:
+    rng, feature = np.random.default_rng(3), FEATURES[FRONT]
+    parts = [
+        rng.integers(*levels, (length, SIZE, SIZE, 3), np.uint8) for levels, length in (((0, 40), 9), ((90, 256), 4))
+    ]
+    merged = stats_of(feature, [sample(feature, part) for part in parts])
+    assert merged["count"].tolist() == [13]
+    for name, wanted in of_pixels(np.concatenate(parts)).items():
+        assert merged[name].shape == (3, 1, 1)
+        np.testing.assert_allclose(merged[name].ravel(), wanted, rtol=1e-9, err_msg=name)
+
+
+def test_statistics_of_depth_leave_out_where_nothing_came_back() -> None:
+    feature = Feature(dtype="float32", shape=(16, 16))
+    depth_m = np.full((3, 16, 16), np.inf, np.float32)
+    assert np.isfinite(
+        np.concatenate([each.ravel() for each in stats_of(feature, [sample(feature, depth_m)]).values()])
+    ).all()
+    depth_m[:, 0, 0] = 0.5, 1.0, 1.5
+    stats = stats_of(feature, [sample(feature, part) for part in (depth_m[:1], depth_m[1:])])
+    told = {name: stats[name].tolist() for name in ("min", "q50", "max", "count")}
+    assert told == {"min": [[0.5]], "q50": [[1.0]], "max": [[1.5]], "count": [3]}
+
+
+def test_statistics_of_a_dataset_are_exact_after_it_went_on(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    record(root, range(3))
+    record(root, range(3, 5), resume=True)
+    stats = Dataset(root).stats()
+    for key in (layout.STATE, layout.ACTION):
+        every = np.concatenate([frames(e, 4 + e)[key] for e in range(5)]).astype(np.float64)
+        for name, at in QUANTILES.items():
+            np.testing.assert_allclose(stats[key][name], np.quantile(every, at, axis=0), rtol=1e-12)
+        np.testing.assert_allclose(stats[key]["std"], every.std(axis=0), rtol=1e-12)
+    # At most ten frames of an episode are looked at, and these have fewer.
+    for name, wanted in of_pixels(np.concatenate([frames(e, 4 + e)[FRONT] for e in range(5)])).items():
+        np.testing.assert_allclose(stats[FRONT][name].ravel(), wanted, rtol=1e-9, err_msg=name)
+    row = Dataset(root).row(4)
+    np.testing.assert_allclose(
+        row[f"stats/{layout.STATE}/q90"], np.quantile(frames(4, 8)[layout.STATE].astype(np.float64), 0.9, axis=0)
+    )
+    assert np.array(row[f"stats/{FRONT}/q90"]).shape == (3, 1, 1)
+
+
+def test_a_dataset_that_was_made_with_something_else_does_not_go_on(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    record(root, range(2))
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    with pytest.raises(
+        DatasetError,
+        match=r"split: paraphrase here, seen in the dataset; camera: front,wrist here, front in the dataset",
+    ):
+        writer(root, resume=True, made_with={"split": "paraphrase", "camera": ["front", "wrist"]})
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    (root / layout.OWN).unlink()
+    with pytest.raises(DatasetError, match=r"nothing in the dataset says what it was made with"):
+        writer(root, resume=True)
+
+
+def test_bits_that_flipped_on_the_disk_are_noticed(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    record(root, range(2))
+    path = root / layout.DATA.format(chunk_index=0, file_index=0)
+    wanted = Dataset(root).episode(1, pictures=False).frames
+    whole, noticed = path.read_bytes(), 0
+    for place in range(4, len(whole) - 8, 97):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        try:
+            read = Dataset(root).episode(1, pictures=False).frames
+        except DatasetError:
+            noticed += 1
+        else:
+            assert all(np.array_equal(read[key], wanted[key]) for key in wanted), place
+    assert noticed > 3

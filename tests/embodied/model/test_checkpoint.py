@@ -4,6 +4,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from embodied.model import checkpoint
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme
 
+ROOT = Path(__file__).resolve().parents[3]
 PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
@@ -144,7 +147,7 @@ def test_large_weights_are_written_in_parts_and_read_as_one(
     folder = tmp_path / "model"
     tiny.save_pretrained(folder)
     shards = sorted(folder.glob("*.safetensors"))
-    assert len(shards) > 3 and shards[0].name == f"model-00001-of-{len(shards):05d}.safetensors"
+    assert len(shards) > 3 and shards[0].name.startswith(f"model-00001-of-{len(shards):05d}-")
     assert all(shard.stat().st_size < 30_000 or len(load_file(shard)) == 1 for shard in shards)
     read = Palme.from_pretrained(folder).state_dict()
     assert all(torch.equal(value, read[name]) for name, value in tiny.state_dict().items())
@@ -153,3 +156,42 @@ def test_large_weights_are_written_in_parts_and_read_as_one(
     tiny.save_pretrained(folder)
     assert len(list(folder.glob("*.safetensors"))) == 1
     Palme.from_pretrained(folder)
+
+
+SAVE_SLOWLY = """
+import sys, time
+import torch
+from embodied.model import checkpoint
+
+written = checkpoint.save_file
+def slowly(state, path, **options):
+    time.sleep(0.03)
+    written(state, path, **options)
+    print("a shard", flush=True)
+    time.sleep(0.03)
+
+checkpoint.save_file, checkpoint.MAX_SHARD_BYTES = slowly, 4000
+number = 0
+while True:
+    number += 1
+    state = {f"layer{i}": torch.full((1000,), float(number)) for i in range(4)}
+    checkpoint.save_weights(state, checkpoint.Path(sys.argv[1]))
+    print("saved", flush=True)
+"""
+
+
+@pytest.mark.parametrize("shards", [0, 1, 3, 4])
+def test_what_is_killed_while_it_saves_leaves_a_checkpoint_that_loads(tmp_path: Path, shards: int):
+    command = [sys.executable, "-c", SAVE_SLOWLY, str(tmp_path / "model")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        while child.stdout.readline() != "saved\n":  # the first is whole
+            assert child.poll() is None
+        for _ in range(shards):
+            while child.stdout.readline() != "a shard\n":
+                assert child.poll() is None
+        child.kill()
+    model = torch.nn.ParameterDict({f"layer{i}": torch.zeros(1000) for i in range(4)})
+    checkpoint.load_weights(model, tmp_path / "model")
+    values = {value for layer in model.values() for value in layer.tolist()}
+    assert len(values) == 1 and min(values) >= 1.0, "all of one save"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,33 @@ def test_the_encoder_is_trained_and_written(data: Path, tmp_path: Path) -> None:
     fresh.load_state_dict(load_file(made), strict=True)
     assert any(not torch.equal(before[name], value) for name, value in fresh.state_dict().items())
     assert json.loads((out / "run.json").read_text())["config"]["steps"] == 3
+
+
+def test_a_run_that_was_cut_short_ends_as_one_that_was_not(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, cut = (
+        vision.VisionConfig(data=str(data), out=str(tmp_path / out), steps=6, batch=2, save_every=2)
+        for out in ("whole", "cut")
+    )
+    with monkeypatch.context() as patch:
+        saved = run.save_progress
+
+        def save_and_die(*arguments: Any) -> None:
+            saved(*arguments)
+            raise KeyboardInterrupt
+
+        patch.setattr(run, "save_progress", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            vision.train(cut)
+    assert not (Path(cut.out) / vision.ENCODER_FILE).exists()
+    a, b = (load_file(vision.train(config)) for config in (whole, cut))
+    assert all(torch.equal(value, b[name]) for name, value in a.items())
+    # And again: what is finished is written, not trained, again.
+    before = (Path(cut.out) / "log.jsonl").read_text()
+    b = load_file(vision.train(cut))
+    assert all(torch.equal(value, b[name]) for name, value in a.items())
+    assert (Path(cut.out) / "log.jsonl").read_text() == before
 
 
 def test_the_learning_rate_rises_and_then_falls_to_a_hundredth() -> None:
