@@ -81,6 +81,7 @@ setup(
     ],
     install_requires=[
         "gymnasium>=1.0",
+        "huggingface-hub",
         "numpy",
         "omegaconf>=2.3",
         "pillow",

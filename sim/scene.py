@@ -20,6 +20,15 @@ RGB: Mapping[str, tuple[float, float, float]] = {
 }
 TABLE_RGB = (0.66, 0.62, 0.56)
 
+LIGHT = {
+    "lightDirection": [0.6, 0.5, 1.6],
+    "lightColor": [1.0, 1.0, 1.0],
+    "lightAmbientCoeff": 0.62,
+    "lightDiffuseCoeff": 0.42,
+    "lightSpecularCoeff": 0.0,
+}
+"""As the renderer is told."""
+
 TABLE_X_M = (-0.75, 0.95)
 TABLE_Y_M = (-0.90, 0.90)
 

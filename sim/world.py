@@ -350,11 +350,7 @@ class World:
             size_px,
             viewMatrix=view.T.ravel().tolist(),
             projectionMatrix=self._client.computeProjectionMatrixFOV(view_deg, 1.0, _NEAR_M, _FAR_M),
-            lightDirection=[0.6, 0.5, 1.6],
-            lightColor=[1.0, 1.0, 1.0],
-            lightAmbientCoeff=0.62,
-            lightDiffuseCoeff=0.42,
-            lightSpecularCoeff=0.0,
+            **scene.LIGHT,
             shadow=1 if self._stock_visuals else 0,
             renderer=pybullet.ER_TINY_RENDERER,
             flags=pybullet.ER_NO_SEGMENTATION_MASK,
@@ -371,13 +367,13 @@ class World:
 
     def contact_force_n(self) -> Float:
         """(3,) what everything that the hand and the fingers touch presses on them with, in the world's frame."""
-        total = np.zeros(3)
-        for link in (self._hand, *self._fingers):
-            for point in self._client.getContactPoints(bodyA=self._arm, linkIndexA=link):
-                # The normal points from the other body to the arm; friction acts along two more axes.
-                pushes = ((9, 7), (10, 11), (12, 13))
-                total += sum((point[size] * np.array(point[axis]) for size, axis in pushes), np.zeros(3))
-        return total
+        links = (self._hand, *self._fingers)
+        points = [p for n in links for p in self._client.getContactPoints(bodyA=self._arm, linkIndexA=n)]
+        # The normal points from the other body to the arm; friction acts along two more axes.
+        pushes = [
+            point[size] * np.array(point[axis]) for point in points for size, axis in ((9, 7), (10, 11), (12, 13))
+        ]
+        return np.sum(pushes, axis=0) if pushes else np.zeros(3)
 
     def _hand_pose(self) -> Float:
         state = self._client.getLinkState(self._arm, self._hand, computeForwardKinematics=True)

@@ -49,7 +49,7 @@ class RecordedSamples:
         step = index - (int(self._ends[number - 1]) if number else 0)
         plan = episode.extra.get("plan")
         command = Command(
-            text=episode.task,
+            text=episode.words[step],
             plan=parse_plan(plan) if plan else None,
             actions=_ahead(episode.frames[layout.ACTION], step, horizon, self._action_names),
             ends=step + horizon >= len(episode),

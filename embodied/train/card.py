@@ -15,6 +15,7 @@ from typing import Any
 from embodied.config import option
 from embodied.errors import EmbodiedError
 from embodied.files import write_text
+from embodied.model.checkpoint import read_config
 
 HEAD = Path(__file__).with_name("card.md")
 
@@ -36,7 +37,7 @@ def write(config: CardConfig) -> Path:
     runs = [_read(path) for path in config.run]
     reports = [_read(path) for path in config.results]
     head = HEAD.read_text(encoding="utf-8").format(
-        layers=runs[0]["config"]["layers"],
+        layers=read_config(Path(config.checkpoint))["backbone"]["num_hidden_layers"],
         torch=runs[-1]["versions"]["torch"],
         transformers=runs[-1]["versions"]["transformers"],
         lead="one run" if len(runs) == 1 else "the runs, each from where the last one ended",
@@ -64,7 +65,7 @@ def table(report: dict[str, Any]) -> str:
 def _run_line(run: dict[str, Any]) -> str:
     options = run["config"]
     return (
-        f"- {options['steps']} steps of {options['pictures']} pictures x {options['commands']} commands, "
+        f"- {options['steps']} steps of {options['batch']} pictures x {options['commands']} commands, "
         f"learning rates {options['learning_rate']:g} and {options['new_learning_rate']:g}, seed {options['seed']}"
     )
 

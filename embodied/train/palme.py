@@ -71,11 +71,11 @@ def train(config: PalmeTrainConfig) -> Path:
     """Train and write a checkpoint directory; returns its path."""
     torch.manual_seed(config.seed)
     out = Path(config.out)
-    run.record(out, config)
+    composition = read_composition(config.model or COMPOSITION)
+    run.record(out, config, _given(composition))
     sources = {folder: open_source(folder) for folder in config.data}
     if not sources:
         raise EmbodiedError("data= needs at least one folder")
-    composition = read_composition(config.model or COMPOSITION)
     model = Palme.from_pretrained(config.init).train() if config.init else build(composition, words_of(sources))
     frozen = [sense for sense in composition.frozen if sense in model.encoders]
     for sense in frozen:
@@ -91,9 +91,7 @@ def train(config: PalmeTrainConfig) -> Path:
         for head in model.heads.values():
             head.fit(ChainMap(*(dict(source.statistics) for source in sources.values())))
     features: Features = {
-        folder: _features(
-            model, source, out / f"features-{number}.safetensors", {"data": digest_of(Path(folder))}
-        )
+        folder: _features(model, source, out / f"features-{number}.safetensors", {"data": digest_of(Path(folder))})
         for number, (folder, source) in enumerate(sources.items())
         if isinstance(source, GroundingData) and CAMERA in frozen
     }
@@ -104,12 +102,22 @@ def train(config: PalmeTrainConfig) -> Path:
     weights = {name: weight for head in model.heads.values() for name, weight in head.weights.items()}
     steps = range(first, config.steps)
     for step, parts in run.optimise(model, optimizer, parts_of, weights, steps, warm_up=40):
-        if step % 20 == 0:
+        last = step + 1 == config.steps
+        if step % 20 == 0 or last:
             run.log(out, step, parts)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            run.save_progress(out, model, optimizer)
+        if (step + 1) % config.save_every == 0 or last:
+            # The checkpoint first: a kill in between must not leave an old one beside progress that is at its end.
             model.save_pretrained(out / "checkpoint")
+            run.save_progress(out, model, optimizer)
     return out / "checkpoint"
+
+
+def _given(composition: Composition) -> dict[str, str]:
+    """What a composition takes from files, for the identity of a run."""
+    files = {"backbone": composition.backbone.name} | composition.pretrained
+    return {
+        f"the composition's {name}": digest_of(Path(path))[:16] for name, path in files.items() if Path(path).exists()
+    }
 
 
 def _features(model: Palme, data: GroundingData, cache: Path, identity: Identity) -> Mapping[str, Tensor]:

@@ -25,12 +25,14 @@ _FREE = ("steps", "save_every", "out")
 """Options that may change from one start of a run to the next."""
 
 
-def record(folder: Path, config: Any) -> None:
+def record(folder: Path, config: Any, given: Identity | None = None) -> None:
     """Write `run.json`: the resolved options, what the run belongs to, versions (the commit too) and machine.
+
+    `given` is what it belongs to besides its options.
 
     Raises EmbodiedError where the folder holds the work of another run.
     """
-    identity = identity_of(config)
+    identity = identity_of(config) | dict(given or {})
     if others := [path.name for path in folder.glob("*") if path.name != RECORD]:
         _check_same(folder, identity, _recorded(folder), others)
     data = {"config": dataclasses.asdict(config), "identity": identity, "versions": versions(), "machine": machine()}

@@ -17,7 +17,7 @@ from embodied.arm import ARMS, ROBOTS, ArmModel, Outcome, arm_model, load_arm
 from embodied.errors import EmbodiedError, UnknownNameError
 
 OURS = sorted(path.stem for path in ROBOTS.glob("*.yaml"))
-KEYS = [field.name for field in fields(ArmModel) if field.name not in ("chain", "name")]
+KEYS = [field.name for field in fields(ArmModel) if field.name not in ("chain", "name", "senses")]
 
 
 @pytest.fixture

@@ -199,7 +199,7 @@ def test_an_environment_that_does_not_fit_is_refused(
 def test_an_unknown_id_is_answered_with_the_way_to_it() -> None:
     with pytest.raises(EmbodiedError, match="Did you mean Strange/Line-v0"):
         check_id("Strange/Lime-v0")
-    with pytest.raises(EmbodiedError, match=r"env=module:PandaPull-v3.*panda_gym:PandaPull-v3"):
+    with pytest.raises(EmbodiedError, match=r"Did you mean PandaPush-v3.*env=module:PandaPull-v3 names it"):
         check_id("PandaPull-v3")
     with pytest.raises(EmbodiedError, match="no module 'panda_gim'"):
         check_id("panda_gim:PandaPush-v3")

@@ -29,7 +29,7 @@ class DepthEncoder(GridEncoder):
         depth = readings[-1]
         expect(depth, Depth)
         assert isinstance(depth, Depth)
-        plane = torch.from_numpy(depth.depth_m)[None, None]
+        plane = torch.from_numpy(depth.depth_m.copy())[None, None]
         return nn.functional.interpolate(plane, (self.size_px, self.size_px), mode="nearest-exact")[0, 0]
 
     def forward(self, value: Tensor) -> Tensor:

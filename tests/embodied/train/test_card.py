@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from embodied.errors import EmbodiedError
+from embodied.model.checkpoint import MODEL_TYPE
 from embodied.report import wilson
 from embodied.train.card import CardConfig, table, write
 from embodied.train.palme import PalmeTrainConfig
@@ -36,6 +37,8 @@ def files(tmp_path: Path) -> CardConfig:
     (tmp_path / "run.json").write_text(json.dumps(RUN))
     (tmp_path / "eval.json").write_text(json.dumps(evaluation()))
     (tmp_path / "model").mkdir()
+    config = {"model_type": MODEL_TYPE, "backbone": {"num_hidden_layers": 6}}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
     return CardConfig(
         checkpoint=str(tmp_path / "model"),
         run=[str(tmp_path / "run.json")],
@@ -46,7 +49,7 @@ def files(tmp_path: Path) -> CardConfig:
 def test_every_number_is_that_of_the_files(files: CardConfig) -> None:
     text = write(files).read_text(encoding="utf-8")
     assert "1,000,000" in text and "2.13.0" in text and "5.23.0" in text
-    assert "1234 steps of 8 pictures" in text
+    assert "1234 steps of 8 pictures" in text and "its first 6 layers" in text
     assert table(evaluation()).strip() in text
     for success in ("100", "85", "15"):
         assert success in table(evaluation())
