@@ -129,7 +129,7 @@ def place_of(row: Mapping[str, Any], what: str) -> dict[str, int]:
 
 def extra_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """What the recorder kept with an episode; nothing in datasets of others."""
-    own = {key: value for key, value in row.items() if key.startswith(layout.EXTRA)}
+    own = {key: value for key, value in row.items() if key.startswith(layout.EXTRA) and value is not None}
     return {key.removeprefix(layout.EXTRA): value for key, value in own.items() if not key.startswith(layout.LEVELS)}
 
 

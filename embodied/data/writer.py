@@ -150,7 +150,10 @@ class DatasetWriter:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
-        _write_table(self._path(layout.EPISODES), pa.Table.from_pylist(self._rows))
+        # Every row with every column: a table has those of its first row, and an episode may know more than another.
+        columns = dict.fromkeys(key for row in self._rows for key in row)
+        rows = [dict.fromkeys(columns) | row for row in self._rows]
+        _write_table(self._path(layout.EPISODES), pa.Table.from_pylist(rows))
         _write_table(self.root / layout.TASKS, _task_table(self._tasks))
         write_json(self.root / layout.STATS, stats_to_json(self._stats()))
         self._committed_episodes += len(self._rows)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A composition says what a model is made of; what is wrong in one is told in a line that names the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from embodied.errors import EmbodiedError
+from embodied.model.composition import COMPOSITION, PartConfig, read_composition
+from embodied.model.palme import Palme
+from policies.palme import SHIPPED
+
+GOOD = """
+backbone: {name: lm, layers: 2, gguf_file: ""}
+senses:
+  front: {encoder: conv, options: {size_px: 32}}
+  state: {reading: joints, encoder: {name: mlp, options: {size: 8}}}
+heads: {plan: plan}
+frozen: [front]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "mine.yaml").write_text(text)
+    return folder / "mine.yaml"
+
+
+def test_the_shipped_model_is_what_its_composition_says() -> None:
+    """Apart from the words, which are those of its data, and happen to be the default ones."""
+    assert read_composition(COMPOSITION).model == Palme.from_pretrained(SHIPPED).config
+
+
+def test_a_part_is_a_name_or_a_name_with_options(tmp_path: Path) -> None:
+    read = read_composition(written(tmp_path, GOOD))
+    assert read.model.senses["state"].encoder == PartConfig("mlp", {"size": 8})
+    assert (read.model.reading_of("state"), read.model.reading_of("front")) == ("joints", "front")
+    assert read.model.senses["front"].connector == PartConfig("affine")
+    assert (read.model.fusion, read.backbone.layers, read.frozen) == (PartConfig("early"), 2, ("front",))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("heads: {plan: plan}", "head: {plan: plan}", r"unknown key of .*mine.yaml 'head'. Did you mean 'heads'"),
+        ("encoder: conv", "encodr: conv", r"key of senses.front in .* 'encodr'. Did you mean 'encoder'"),
+        ("encoder: conv, ", "", r"senses.front in .* needs an encoder, as encoder: conv"),
+        ("name: lm, ", "", r"backbone in .* lacks name"),
+        ("heads: {plan: plan}", "heads: [plan]", r"heads in .* must be `key: value` lines"),
+        ("frozen: [front]", "frozen: [frnt]", r"unknown sense in .* 'frnt'. Did you mean 'front'"),
+        ("backbone:", "backbone", r"no composition of a model in .*mine.yaml: "),
+        ("options: {size: 8}", "options: 8", r"options of encoder of senses.state in .* must be `key: value` lines"),
+        ("frozen: [front]", "colours: red", r"colours in .* must be a list of words, not 'red'"),
+    ],
+)
+def test_a_fault_is_told_in_a_line(old: str, new: str, words: str, tmp_path: Path) -> None:
+    assert old in GOOD
+    with pytest.raises(EmbodiedError, match=words) as caught:
+        read_composition(written(tmp_path, GOOD.replace(old, new)))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(EmbodiedError, match=r"no composition of a model in .*none.yaml"):
+        read_composition(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"heads": {"plan": PartConfig("plna")}}, "unknown head 'plna'. Did you mean 'plan'"),
+        ({"heads": {"backbone": PartConfig("plan")}}, "a head cannot be called 'backbone'"),
+        ({"heads": {"x": PartConfig("grounding", {"sense": "state"})}}, "nobody can point in 'state'"),
+        ({"heads": {"x": PartConfig("chunk", {"stesp": 3})}}, "head 'chunk' with the options .*'stesp'"),
+        ({"fusion": PartConfig("os:system")}, "parts are named, and 'os:system' is code"),
+        ({"fusion": PartConfig("late")}, "unknown fusion 'late'"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(options: dict, words: str, make_tiny: Callable[..., Palme]) -> None:
+    with pytest.raises(EmbodiedError, match=words):
+        make_tiny(**options)
