@@ -3,8 +3,10 @@
 
 import ast
 import importlib
+import inspect
 import json
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -12,7 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from configparser import ConfigParser
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.util import find_spec
 from io import StringIO
@@ -24,9 +26,13 @@ import pytest
 
 from embodied import cli
 from embodied.commands.bench import PARTS
+from embodied.commands.data import DOINGS
 from embodied.commands.train import RECIPES
 from embodied.controls import CONTROLS
 from embodied.environments import EVALUATION_SEED, SPLITS
+from embodied.foreign import check_id
+from embodied.motion.actions import ACTION_MODES
+from embodied.types import DEPTH
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -145,14 +151,26 @@ def known() -> Mapping[str, Sequence[str]]:
         "import json\n"
         "from embodied.arm import ARMS\n"
         "from embodied.environments import SUITES, task_names\n"
+        "from embodied.model.connectors import CONNECTORS\n"
+        "from embodied.model.encoders import ENCODERS\n"
+        "from embodied.model.fusion import FUSIONS\n"
+        "from embodied.model.heads import HEADS\n"
         "from embodied.policy import POLICIES\n"
+        "from sim.scene import CAMERAS\n"
+        "from sim.senses import SENSORS\n"
         "tasks = task_names()\n"
-        "print(json.dumps(dict(arm=list(ARMS), suite=list(SUITES), policy=list(POLICIES), task=tasks)))\n"
+        "senses = dict(cameras=list(CAMERAS), sensors=list(SENSORS))\n"
+        "parts = dict(encoder=list(ENCODERS), connector=list(CONNECTORS), fusion=list(FUSIONS), head=list(HEADS))\n"
+        "found = dict(arm=list(ARMS), suite=list(SUITES), policy=list(POLICIES), task=tasks)\n"
+        "print(json.dumps(found | senses | parts))\n"
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
     names: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     names["tasks"] = names["task"]
-    return names | {"split": [*SPLITS, *CONTROLS], "recipe": list(RECIPES), "part": list(PARTS)}
+    names["senses"] = [*(camera + end for camera in names["cameras"] for end in ("", DEPTH)), *names["sensors"]]
+    names |= {"model": [], "words": []}  # files, which a page defines
+    names |= {"split": [*SPLITS, *CONTROLS], "action_mode": list(ACTION_MODES)}
+    return names | {"recipe": list(RECIPES), "part": list(PARTS)}
 
 
 def commands_of(page: Path) -> Iterator[str]:
@@ -162,7 +180,7 @@ def commands_of(page: Path) -> Iterator[str]:
         if block.language == "bash":
             for line in block.text.replace("\\\n", " ").splitlines():
                 yield from re.split(r"\s+&&\s+", line.strip())
-    for said in re.findall(r"`((?:\.venv/bin/)?(?:embodied|ros2|colcon) [^`\n]+)`", prose):
+    for said in re.findall(r"`((?:\.venv/bin/)?(?:embodied|ros2|colcon|python) [^`\n]+)`", prose):
         if not re.search(r"\.\.\.|[A-Z]{3}|\||\*", said):  # "embodied COMMAND --help" is no command
             yield said
 
@@ -175,7 +193,7 @@ def test_every_command_can_be_given_as_it_is_written(page: Path, command: str) -
     words = shlex.split(command.removeprefix(".venv/bin/"))
     check = {"embodied": check_embodied, "ros2": check_ros2, "pip": check_pip}
     check |= {"python": check_python, "python3.11": check_python}
-    assert words[0] in {*check, "colcon", "unzip", "."}, f"nobody checks {words[0]}"
+    assert words[0] in {*check, "colcon", "tensorboard", "unzip", "."}, f"nobody checks {words[0]}"
     if words[0] in check:
         check[words[0]](page, words[1:])
 
@@ -183,6 +201,8 @@ def test_every_command_can_be_given_as_it_is_written(page: Path, command: str) -
 def check_embodied(page: Path, words: Sequence[str]) -> None:
     command, *given = words
     assert command in plugs()["embodied.commands"], f"no command {command}"
+    if command == "data":
+        assert given[0] in DOINGS, f"nothing called {given[0]} is done with data"
     pairs = [word.partition("=") for word in given if not word.startswith("--")]
     if command in ("say", "data"):  # words, and what to do with data
         pairs = [pair for pair in pairs if pair[1]]
@@ -212,6 +232,8 @@ def keys_of(command: str, chosen: tuple[str, ...]) -> tuple[str, ...]:
 
 def check_value(page: Path, key: str, value: str) -> None:
     """A value of a key whose values are names must exist, or be defined on the page."""
+    if key == "env":
+        check_id(value)
     if key not in known():
         return
     for name in value.split(","):
@@ -227,7 +249,8 @@ def is_defined_on(page: Path, name: str) -> bool:
     module, colon, attribute = name.partition(":")
     if colon:
         return f"`{module}.py`" in text and f"class {attribute}" in text
-    return re.search(rf'^( *name = "{name}"|{name} = ")', text, re.MULTILINE) is not None
+    camera = re.escape(name.removesuffix(DEPTH))
+    return re.search(rf'^( *name = "{name}"|{name} = "|CAMERAS\["{camera}"\] = )', text, re.MULTILINE) is not None
 
 
 def check_ros2(page: Path, words: Sequence[str]) -> None:
@@ -265,7 +288,12 @@ def check_ros2(page: Path, words: Sequence[str]) -> None:
 
 
 def check_python(page: Path, words: Sequence[str]) -> None:
-    flag, module, *rest = words
+    flag, *rest = words
+    if flag.endswith(".py"):
+        script = read(ROOT / flag)
+        assert [word for word in rest if word.startswith("--") and f'"{word}"' not in script] == []
+        return
+    module, *rest = rest
     assert flag == "-m" and find_spec(module) is not None
     assert [path for path in rest if module == "pytest" and not (ROOT / path).exists()] == []
 
@@ -285,10 +313,10 @@ def test_the_readme_lists_every_command_with_keys_that_it_has() -> None:
 
 
 @cache
-def law_parts() -> Mapping[Path, str]:
-    """Of each law the part that people copy."""
-    found = {path: re.search(r"# --8<-- what .*?\n(.*?)# --8<-- end", read(path), re.DOTALL) for path in LAWS}
-    return {path: match[1] for path, match in found.items() if match is not None}
+def law_parts() -> Mapping[Path, Sequence[str]]:
+    """Of each law the parts that people copy."""
+    found = {path: re.findall(r"# --8<-- what .*?\n(.*?)# --8<-- end", read(path), re.DOTALL) for path in LAWS}
+    return {path: parts for path, parts in found.items() if parts}
 
 
 def code_of_the_readme() -> list[Block]:
@@ -299,7 +327,7 @@ def test_the_code_of_the_readme_is_that_of_the_laws() -> None:
     blocks = [b for b in code_of_the_readme() if b.language != "bash"]
     assert blocks
     for block in blocks:
-        assert any(block.text in part for part in law_parts().values()), block.text
+        assert any(block.text in part for parts in law_parts().values() for part in parts), block.text
 
 
 def test_every_noun_has_a_section_with_its_law_and_code_of_it() -> None:
@@ -312,9 +340,10 @@ def test_every_noun_has_a_section_with_its_law_and_code_of_it() -> None:
         links = re.findall(r"\]\(([^)#]*tests/laws/\w+\.py)\)", section)
         laws = [(page.parent / link).resolve() for link in links]
         for block in code:
-            assert any(block.text in law_parts()[law] for law in laws), block.text
-        shown |= set(laws) if code else set()
-    assert shown == set(law_parts())
+            parts = [part for law in laws for part in law_parts()[law] if block.text in part]
+            assert parts, block.text
+            shown |= set(parts)
+    assert shown == {part for parts in law_parts().values() for part in parts}
 
 
 def test_the_policy_of_the_readme_runs_as_the_readme_says(tmp_path: Path) -> None:
@@ -327,6 +356,124 @@ def test_the_policy_of_the_readme_runs_as_the_readme_says(tmp_path: Path) -> Non
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "runs" / "eval.json").is_file()
+
+
+# --- the model
+
+
+def yaml_of(page: Path, heading: str) -> str:
+    """The one block of YAML under a heading of a page."""
+    [block] = [b for b in parts_of(page)[1] if (b.language, b.heading) == ("yaml", heading)]
+    return block.text
+
+
+def test_the_parts_on_the_page_are_those_that_are_found() -> None:
+    page = DOCS / "model.md"
+    listed = {row[0]: re.findall(r"`(\w+)`", row[3]) for row in rows(page, "part", "does")}
+    kinds = ("encoder", "connector", "fusion", "head")
+    assert listed == {kind: sorted(known()[kind]) for kind in kinds}
+    told = {bare(row[0]) for row in rows(page, "name", "reads, or answers with")}
+    assert told == {name for kind in kinds for name in known()[kind]}
+
+
+def test_the_composition_on_the_page_is_read_and_built(tmp_path: Path, make_tiny: Any) -> None:
+    from embodied.model.composition import WORDS, BackboneConfig, Composition, read_composition
+
+    page = DOCS / "model.md"
+    (tmp_path / "mine.yaml").write_text(yaml_of(page, "A composition"), encoding="utf-8")
+    composition = read_composition(tmp_path / "mine.yaml")
+    model = make_tiny(**vars(composition.model))
+    readings = [composition.model.reading_of(sense) for sense in model.encoders]
+    assert readings == ["front", "wrist", "front_depth", "touch", "joints"]
+    assert set(composition.pretrained) <= set(model.encoders)
+    keys = {key for row in rows(page, "key", "holds") for key in re.findall(r"`(\w+)`", row[0])}
+    names = {field.name for field in fields(Composition)} - {"model"}
+    assert keys == {*names, "senses", "fusion", "heads", *WORDS}
+    other = yaml_of(page, "The language model")
+    (tmp_path / "other.yaml").write_text(f"{other}\nsenses: {{}}\n", encoding="utf-8")
+    assert read_composition(tmp_path / "other.yaml").backbone == BackboneConfig("Qwen/Qwen3-0.6B", layers=10)
+
+
+def test_the_copied_composition_of_the_data_page_is_the_shipped_one() -> None:
+    from embodied.model.composition import COMPOSITION
+
+    assert "pretrained: {front: runs/vision/encoder.safetensors}" in read(COMPOSITION)
+    assert "pretrained: {front: runs/mine_vision/encoder.safetensors}" in read(DOCS / "data.md")
+
+
+# --- environments
+
+
+def test_the_options_of_the_environments_are_those_that_they_take() -> None:
+    from sim.env import TabletopEnv
+    from sim.learning import LearningEnv
+
+    def defaults(kind: type) -> dict[str, str]:
+        given = {name: each.default for name, each in inspect.signature(kind.__init__).parameters.items()}
+        said = {name: "SKILL_LIST" if name == "skills" else repr(value) for name, value in given.items()}
+        return {name: said[name] for name in said if name not in ("self", "task", "options")}
+
+    table = rows(DOCS / "environments.md", "option", "default")
+    told, learning = ({bare(row[0]): bare(row[column]) for row in table} for column in (1, 2))
+    assert told == defaults(TabletopEnv)
+    assert learning == defaults(TabletopEnv) | defaults(LearningEnv)
+
+
+def test_the_page_of_environments_says_what_they_show_and_take() -> None:
+    import gymnasium
+
+    from embodied.environments import MAX_STEPS
+    from sim.env import RESET_OPTIONS
+    from sim.tasks import LEARNING_STEPS, MOST
+
+    page = DOCS / "environments.md"
+    text = " ".join(read(page).split())
+    named = {name for row in rows(page, "sense") for name in re.findall(r"`(\w+)`", row[0])}
+    assert named == {*known()["cameras"], f"front{DEPTH}", *known()["sensors"]}
+    assert f"after {MAX_STEPS['ee_delta']} steps ({MAX_STEPS['skill']} where" in text
+    assert f"in `...RL-v0` after {LEARNING_STEPS};" in text
+    assert f"`dense`: {MOST:g} on success, before it from -{MOST:g} to 0" in text
+    assert all(f"`{option}`" in text for option in RESET_OPTIONS)
+    readme = " ".join(read(ROOT / "README.md").split())
+    assert f"a dense reward in [-{MOST:g}, {MOST:g}]; {LEARNING_STEPS} steps" in readme
+    ids = {name for each in PAGES for name in re.findall(r'"(sim:[\w/-]+-v0)"', read(each))}
+    assert ids == {"sim:Embodied/PutInBowl-v0", "sim:Embodied/TouchRL-v0"}
+    learner = {b.text for each in PAGES for b in parts_of(each)[1] if "SAC(" in b.text}
+    assert len(learner) == 1, "the pages learn in two ways"
+    specs = [gymnasium.spec(name.removeprefix("sim:")) for name in sorted(ids)]
+    assert [spec.max_episode_steps for spec in specs] == [MAX_STEPS["ee_delta"], LEARNING_STEPS]
+    with gymnasium.make("sim:Embodied/TouchRL-v0") as env:
+        assert set(env.observation_space.spaces) == {"state", "target_m", "goal_m"}
+        assert (env.action_space.shape, env.action_space.high.max(), env.action_space.low.min()) == ((4,), 1.0, -1.0)
+
+
+def test_the_code_that_makes_an_environment_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    [code] = [b.text for b in parts_of(DOCS / "environments.md")[1] if "gymnasium.make(" in b.text]
+    (tmp_path / "page.py").write_text(code, encoding="utf-8")
+    scope = runpy.run_path(str(tmp_path / "page.py"))
+    assert capsys.readouterr().out.strip() == scope["env"].unwrapped.episode.instruction
+    assert {"front", "front_depth", "touch", "state", "instruction"} == set(scope["seen"])
+    scope["env"].close()
+
+
+def test_the_policy_in_a_foreign_environment_does_what_the_page_says(tmp_path: Path) -> None:
+    from embodied.foreign import _KEYS, Words
+
+    page, heading = DOCS / "environments.md", "An environment of anyone"
+    table = {bare(row[0]): bare(row[1]) for row in rows(page, "key of the words")}
+    assert set(table) == set(_KEYS)
+    assert {name: table[name] for name in ("camera", "success")} == {"camera": Words.camera, "success": Words.success}
+    (tmp_path / "words.yaml").write_text(yaml_of(page, heading), encoding="utf-8")
+    blocks = [b for b in parts_of(page)[1] if b.heading == heading]
+    [code] = [b.text for b in blocks if b.language == "python"]
+    (tmp_path / "my_module.py").write_text(f"{code}\n", encoding="utf-8")
+    [line] = [line for b in blocks for line in b.text.splitlines() if "embodied eval env=" in line]
+    words = shlex.split(re.sub(r"episodes=\d+", "episodes=5 workers=1 out=push.json", line))[1:]
+    command = [sys.executable, "-m", "embodied.cli", *words]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert run.returncode == 0, run.stderr
+    [row] = json.loads((tmp_path / "push.json").read_text())["results"]
+    assert row["episodes"] == 5 and row["successes"] >= 3
 
 
 # --- the graph
@@ -519,7 +666,7 @@ def test_the_data_page_names_what_there_is() -> None:
     page = DOCS / "data.md"
     from embodied.data import layout
     from embodied.model.palme import FORMAT
-    from embodied.motion.actions import ACTION_MODES, EE_DELTA_NAMES
+    from embodied.motion.actions import EE_DELTA_NAMES
     from embodied.train.grounding_data import GroundingData
 
     text = read(page)
