@@ -20,11 +20,12 @@ _HOMES = {
     "embodied.language.verbs": ("Noun", "Plan", "Verb"),
     "embodied.motion.actions": ("ActionChunk",),
     "embodied.motion.hand": ("HandPose",),
+    "embodied.motion.raw": ("RawActions",),
     "embodied.motion.skills": ("Skill", "SkillCall"),
     "embodied.policy": ("Policy", "make_policy"),
     "embodied.run": ("Agent", "Result"),
     "embodied.things": ("Thing",),
-    "embodied.types": ("Picture", "Decision", "Instruction", "Motion", "Observation"),
+    "embodied.types": ("Decision", "Depth", "Instruction", "Joints", "Motion", "Observation", "Picture", "Vector"),
 }
 _PLACES = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -13,7 +13,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import SetRemap
 
-CAMERA_TOPICS = ("image_raw", "camera_info", "pose")
+CAMERA_TOPICS = ("image_raw", "depth", "camera_info", "pose")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -39,12 +39,12 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "front_camera",
             default_value="camera/front",
-            description="Name before the front camera's image_raw, camera_info and pose.",
+            description="Name before the front camera's image_raw, depth, camera_info and pose.",
         ),
         DeclareLaunchArgument(
             "wrist_camera",
             default_value="camera/wrist",
-            description="Name before the wrist camera's image_raw, camera_info and pose.",
+            description="Name before the wrist camera's image_raw, depth, camera_info and pose.",
         ),
         SetRemap("joint_states", LaunchConfiguration("joint_states")),
         SetRemap("arm_controller/joint_trajectory", LaunchConfiguration("trajectory")),

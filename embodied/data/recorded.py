@@ -54,7 +54,9 @@ class RecordedSamples:
             actions=_ahead(episode.frames[layout.ACTION], step, horizon, self._action_names),
             ends=step + horizon >= len(episode),
         )
-        seen = tuple(self._observation(episode, each) for each in range(max(0, step - history + 1), step + 1))
+        # As far apart as a policy looks that carries out so many actions before it looks again.
+        looks = range(step, -1, -max(1, horizon))[:history]
+        seen = tuple(self._observation(episode, each) for each in reversed(looks))
         return Sample(observations=seen, commands=(command,))
 
     def _observation(self, episode: RecordedEpisode, step: int) -> Observation:

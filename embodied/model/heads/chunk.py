@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied.data.sample import Sample
+from embodied.errors import EmbodiedError
 from embodied.model.heads import HEADS, Act, Head, Host, Statistics
 from embodied.model.hidden import Hidden
 from embodied.motion.actions import EE_DELTA_NAMES, MAX_STEP_M, MAX_TURN_RAD, ActionChunk
@@ -33,8 +34,13 @@ class ChunkHead(Head):
         self.actions, self.ends = nn.Linear(hidden, steps * self._size), nn.Linear(hidden, 1)
 
     def fit(self, statistics: Statistics) -> None:
-        """Normalise by mean and standard deviation of the recorded actions."""
-        action = statistics["action"]
+        """Normalise by mean and standard deviation of the recorded actions. Raises EmbodiedError for others."""
+        action = statistics.get("action")
+        if action is None:
+            return  # no actions are shown, and `loss` says so
+        if len(action["mean"]) != self._size:
+            what = f"the recorded actions are {len(action['mean'])} numbers, and the head chunk learns {self._size}"
+            raise EmbodiedError(f"{what}: {', '.join(EE_DELTA_NAMES)}; record them with action_mode=ee_delta")
         self.mean.copy_(torch.as_tensor(np.asarray(action["mean"])))
         # What hardly ever changes must not be blown up.
         self.std.copy_(torch.as_tensor(np.asarray(action["std"])).clamp_min(1e-3))

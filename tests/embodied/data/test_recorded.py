@@ -58,9 +58,13 @@ def test_every_frame_is_a_sample_of_its_own_episode(tmp_path: Path) -> None:
 
 def test_history_and_future_end_where_the_episode_ends(tmp_path: Path) -> None:
     folder = recording(tmp_path / "a", EE_DELTA_NAMES, state_names(JOINT_NAMES))
-    sample = draw(folder, 6, history=3)
+    looks = [draw(folder, 4, history=3, horizon=horizon).observations for horizon in (0, 1, 2, 4)]
+    assert [[round(each.joints.position_rad[0]) for each in seen] for seen in looks] == [
+        [12, 13, 14], [12, 13, 14], [10, 12, 14], [10, 14]
+    ], "as far apart as a policy looks that carries out the actions in between"  # fmt: skip
+    sample = draw(folder, 6, history=3, horizon=1)
     assert [each.joints.position_rad[0] for each in sample.observations] == pytest.approx([20, 21])
-    [command] = sample.commands
+    [command] = draw(folder, 6).commands
     assert command.actions.shape == (4, 7) and command.ends
     assert command.actions[:2, 0].tolist() == pytest.approx([0.21, 0.22])
     assert not command.actions[2:, :6].any(), "behind the end the hand stays where it is"
