@@ -10,7 +10,6 @@ An episode draws its sentence by its seed. The readings are the picture, where a
 observation as a Vector, or as a Picture where it is one, called like its key; and the bounds of actions.
 """
 
-import contextlib
 import difflib
 import importlib
 import importlib.metadata
@@ -90,18 +89,24 @@ def check_id(env_id: str) -> None:
     module, _, name = env_id.rpartition(":")
     if module:  # importing it registers its ids
         load_module(module, f"env {env_id!r}")
+    faulty = []
     for other in () if module else _modules_with_environments():
         if name in gymnasium.registry:
             break
-        with contextlib.suppress(Exception):  # whatever ails it, it is not the one that was asked for
+        try:
             importlib.import_module(other)
+        except Exception as error:  # noqa: BLE001, whatever ails it, another may bring what is wanted
+            faulty.append(f"{other} ({type(error).__name__})")
     try:
         gymnasium.spec(name)
     except gymnasium.error.Error:
         near = difflib.get_close_matches(name, gymnasium.registry, n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         what = f"gymnasium knows no environment {name!r}, nor does any installed package that needs gymnasium."
-        raise EmbodiedError(f"{what}{hint} Install the package that brings it; env=module:{name} names it") from None
+        failed = f" Not imported: {', '.join(faulty)}." if faulty else ""
+        raise EmbodiedError(
+            f"{what}{hint}{failed} Install the package that brings it; env=module:{name} names it"
+        ) from None
 
 
 def _modules_with_environments() -> list[str]:

@@ -58,7 +58,8 @@ class PalmePolicy:
         self._seen.clear()
 
     def decide(self, observation: Observation) -> Decision:
-        """Answer one observation; senses may be missing. Raises ObservationError without the picture to point in."""
+        """Answer one observation. Raises ObservationError without the picture to point in; the model can do without
+        its other senses, though the loop asks for all that it `needs`."""
         if not self._instruction:
             text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
@@ -83,15 +84,16 @@ class PalmePolicy:
 
     def _decided(self, answer: Answer, observation: Observation) -> tuple[str, Motion | None, bool]:
         """Words, a motion or none where the command is refused, and whether nothing is left to do after it."""
-        plan = answer.plan
-        refusal = None if plan is None else self._refusal(plan, answer)
+        plan, begun = answer.plan, self._plan is not None
+        act = next((each for each in answer.others.values() if isinstance(each, Act)), None)
+        # One that acts is on its way, and its own hand may hide the things by which it judged whether to begin.
+        refusal = None if plan is None or (begun and act is not None) else self._refusal(plan, answer)
         if refusal is not None:
             return refusal, None, True
         text = f"working on: {self._instruction}" if plan is None else plan.text()
-        act = next((each for each in answer.others.values() if isinstance(each, Act)), None)
+        self._plan = plan
         if act is not None:
             return text, act.motion, act.done
-        self._plan = plan
         if plan is None or self._points_in is None:
             return "I cannot move: my model has no head that points or acts.", None, True
         frame = observation.picture(self._points_in)

@@ -326,7 +326,7 @@ def test_the_parts_on_the_page_are_those_that_are_found() -> None:
 
 
 def test_the_composition_on_the_page_is_read_and_built(tmp_path: Path, make_tiny: Any) -> None:
-    from embodied.model.composition import WORDS, BackboneConfig, Composition, read_composition
+    from embodied.model.composition import PARTS, BackboneConfig, Composition, read_composition
 
     page = DOCS / "model.md"
     (tmp_path / "mine.yaml").write_text(yaml_of(page, "A composition"), encoding="utf-8")
@@ -336,8 +336,8 @@ def test_the_composition_on_the_page_is_read_and_built(tmp_path: Path, make_tiny
     assert readings == ["front", "wrist", "front_depth", "touch", "joints"]
     assert set(composition.pretrained) <= set(model.encoders)
     keys = {key for row in rows(page, "key", "holds") for key in re.findall(r"`(\w+)`", row[0])}
-    names = {field.name for field in fields(Composition)} - {"model"}
-    assert keys == {*names, "senses", "fusion", "heads", *WORDS}
+    names = {field.name for field in fields(Composition)} - {"model", "given"}
+    assert keys == {*names, *PARTS}
     other = yaml_of(page, "The language model")
     (tmp_path / "other.yaml").write_text(f"{other}\nsenses: {{}}\n", encoding="utf-8")
     assert read_composition(tmp_path / "other.yaml").backbone == BackboneConfig("Qwen/Qwen3-0.6B", layers=10)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recorded episodes as training samples: at every step, what a policy would have seen, and what was done next."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from embodied.data import layout
 from embodied.data.layout import DatasetError, Feature
 from embodied.data.reader import Dataset, RecordedEpisode
-from embodied.data.sample import Command, Sample
+from embodied.data.sample import Actions, Command, Sample
 from embodied.inputs import is_state, joints_from_state
 from embodied.language.verbs import parse_plan
 from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.types import DEPTH, JOINTS, Depth, Observation, Picture, Reading, Vector
 
-EPISODES_IN_MEMORY = 64
-"""Decoded ones; more are read again when they are needed."""
+MEMORY_BYTES = 2 * 2**30
+"""Of decoded episodes; more are read again when they are needed."""
 _UNKNOWN = np.full((4, 4), np.nan)
 
 
@@ -30,14 +30,24 @@ class RecordedSamples:
 
     def __init__(self, folder: Path) -> None:
         self._dataset = Dataset(folder)
-        self.statistics = self._dataset.stats()
         features = self._dataset.info.features
         if layout.ACTION not in features:
             raise DatasetError(f"{folder} has no {layout.ACTION}: there is nothing to learn from")
-        self._action_names = features[layout.ACTION].names
+        self.actions = self._actions(features[layout.ACTION])
         lengths = [self._dataset.length(index) for index in range(len(self._dataset))]
         self._ends = np.cumsum(lengths)
-        self._episode = lru_cache(maxsize=EPISODES_IN_MEMORY)(self._dataset.episode)
+        self._kept: OrderedDict[int, RecordedEpisode] = OrderedDict()  # the one that was used last at the end
+
+    def _actions(self, feature: Feature) -> Actions:
+        stats = self._dataset.stats()[layout.ACTION]
+        names = feature.names or tuple(f"action_{number}" for number in range(int(np.prod(feature.shape))))
+        return Actions(
+            names=names,
+            rate_hz=self._dataset.info.fps,
+            mean=stats["mean"],
+            std=stats["std"],
+            count=int(stats["count"][0]),
+        )
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -51,13 +61,21 @@ class RecordedSamples:
         command = Command(
             text=episode.words[step],
             plan=parse_plan(plan) if plan else None,
-            actions=_ahead(episode.frames[layout.ACTION], step, horizon, self._action_names),
+            actions=_ahead(episode.frames[layout.ACTION], step, horizon, self.actions.names),
             ends=step + horizon >= len(episode),
         )
         # As far apart as a policy looks that carries out so many actions before it looks again.
         looks = range(step, -1, -max(1, horizon))[:history]
         seen = tuple(self._observation(episode, each) for each in reversed(looks))
         return Sample(observations=seen, commands=(command,))
+
+    def _episode(self, number: int) -> RecordedEpisode:
+        if number not in self._kept:
+            self._kept[number] = self._dataset.episode(number)
+            while len(self._kept) > 1 and sum(map(_bytes_of, self._kept.values())) > MEMORY_BYTES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(number)
+        return self._kept[number]
 
     def _observation(self, episode: RecordedEpisode, step: int) -> Observation:
         stamp_s = float(episode.frames["timestamp"][step])
@@ -85,6 +103,10 @@ def reading_of(key: str, feature: Feature, value: NDArray[Any], stamp_s: float) 
     if key == layout.STATE and is_state(names):
         return JOINTS, joints_from_state(values, stamp_s)
     return name, Vector(values=values, names=names, stamp_s=stamp_s)
+
+
+def _bytes_of(episode: RecordedEpisode) -> int:
+    return sum(values.nbytes for values in episode.frames.values())
 
 
 def _ahead(actions: NDArray[Any], step: int, horizon: int, names: tuple[str, ...] | None) -> NDArray[np.float32]:

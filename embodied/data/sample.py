@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from embodied.errors import EmbodiedError
 from embodied.language.verbs import Noun, Plan
 from embodied.types import Observation
 
@@ -29,6 +30,29 @@ class Command:
     actions: NDArray[np.float32] | None = None
     """(H, A) what was done from here on; behind the end of an episode the hand stays where it is."""
     ends: bool = False  # whether nothing of the command is left to do after these actions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Actions:
+    """What the recorded actions of some data are: the names of A numbers, how often one comes, and how large."""
+
+    names: tuple[str, ...]
+    rate_hz: float
+    mean: NDArray[np.float64]  # (A,)
+    std: NDArray[np.float64]  # (A,)
+    count: int  # how many
+
+    def with_(self, other: "Actions") -> "Actions":
+        """The two together. Raises EmbodiedError where they are not of one sort."""
+        if (self.names, self.rate_hz) != (other.names, other.rate_hz):
+            raise EmbodiedError(f"actions of two sorts in one training: {self} and {other}")
+        count = self.count + other.count
+        mean = (self.count * self.mean + other.count * other.mean) / count
+        square = sum(each.count * (each.std**2 + (each.mean - mean) ** 2) for each in (self, other)) / count
+        return Actions(names=self.names, rate_hz=self.rate_hz, mean=mean, std=np.sqrt(square), count=count)
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.names)} at {self.rate_hz:g} Hz"
 
 
 @dataclass(frozen=True, kw_only=True)

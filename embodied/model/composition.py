@@ -21,7 +21,7 @@ TABLETOP_KINDS = ("block", "bowl", "zone")
 
 @dataclass(frozen=True)
 class PartConfig:
-    """A part by its registered name, or "module:Class", and its options."""
+    """A part by its registered name, and its options."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -45,6 +45,7 @@ class PalmeConfig:
     heads: Mapping[str, PartConfig] = field(
         default_factory=lambda: {"plan": PartConfig("plan"), "grounding": PartConfig("grounding", {"sense": "front"})}
     )
+    frozen: tuple[str, ...] = ()  # senses whose encoders are not trained
     verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
     kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write
     colours: tuple[str, ...] = COLOURS  # that it can see and may write
@@ -71,16 +72,17 @@ class Composition:
     backbone: BackboneConfig
     model: PalmeConfig
     pretrained: dict[str, str] = field(default_factory=dict)  # sense -> safetensors of its encoder
-    frozen: tuple[str, ...] = ()  # senses whose encoders are not trained
+    given: tuple[str, ...] = ()  # which of WORDS it gives; the others are those of the data
 
 
 WORDS = ("verbs", "kinds", "colours", "other_colours")
+PARTS = ("senses", "fusion", "heads", "frozen", *WORDS)
+"""Keys of a model's configuration."""
 
 
 def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
     """A model's configuration from plain data. Raises EmbodiedError that names the key at fault."""
-    keys = ("senses", "fusion", "heads", *WORDS)
-    _known(content, keys, where)
+    _known(content, PARTS, where)
     senses = _mapping(content.get("senses"), f"senses in {where}")
     known: dict[str, Any] = {
         "senses": {name: _sense(each, f"senses.{name} in {where}") for name, each in senses.items()}
@@ -90,11 +92,13 @@ def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
     if "heads" in content:
         heads = _mapping(content["heads"], f"heads in {where}")
         known["heads"] = {name: _part(each, f"heads.{name} in {where}") for name, each in heads.items()}
-    for key in WORDS:
+    for key in ("frozen", *WORDS):
         if key in content:
             if not isinstance(content[key], list | tuple):
                 raise EmbodiedError(f"{key} in {where} must be a list of words, not {content[key]!r}")
             known[key] = tuple(str(word) for word in content[key])
+    for sense in known.get("frozen", ()):
+        check_name(f"sense in {where}", sense, known["senses"])
     return PalmeConfig(**known)
 
 
@@ -111,15 +115,14 @@ def read_composition(path: str | Path) -> Composition:
         backbone = {"name": backbone}
     backbone = _mapping(backbone, f"backbone in {path}")
     pretrained = _mapping(content.pop("pretrained", {}), f"pretrained in {path}")
-    frozen = tuple(content.pop("frozen", ()))
     model = config_from(content, str(path))
-    for sense in (*pretrained, *frozen):
+    for sense in pretrained:
         check_name(f"sense in {path}", sense, model.senses)
     return Composition(
         backbone=_fill(BackboneConfig, backbone, f"backbone in {path}"),
         model=model,
         pretrained={name: str(weights) for name, weights in pretrained.items()},
-        frozen=frozen,
+        given=tuple(key for key in WORDS if key in content),
     )
 
 

@@ -77,13 +77,15 @@ class Engine:
             plan: a plan that was decoded before for this command; skips decoding.
             no_vision: control: the tokens of pictures are zeros.
         """
-        timings: dict[str, float] = {}
+        timings, device = dict[str, float](), self.model.backbone.embedding.weight.device
         writes = self.planner is not None and plan is None
-        with _timed(timings, "encode"):
+        with _timed(timings, "encode", device):
             known = None if self.planner is None else plan
-            sentence = self.model.sentence(senses, [(instruction if known is None else None, known)])
+            # The words have done their work once the plan is known, except for heads that read them again.
+            words = instruction if known is None or self._others else None
+            sentence = self.model.sentence(senses, [(words, known)])
             embedded = self._thinned(self.model.embed([sentence], zeroed=self._pictures if no_vision else ()))
-        with _timed(timings, "prefill"):
+        with _timed(timings, "prefill", device):
             hidden = self.model.read(embedded, remember=writes)
         start, confidence = embedded.places[0][0].answer, 1.0
         others = {name: head.answer(hidden) for name, head in self._others.items()}
@@ -91,13 +93,13 @@ class Engine:
         if self.planner is not None and plan is None:
             said = self.planner.language.colours_said(instruction)
             tree = self.planner.language.tree_for(said)
-            with _timed(timings, "decode"):
+            with _timed(timings, "decode", device):
                 presence = {} if pointer is None else self._presence(pointer.named(hidden))
                 affordances = {} if pointer is None else _affordances(tree, presence, said)
                 plan, confidence, hidden = self.planner.write(hidden, tree, affordances)
         sights: tuple[Sight, ...] = ()
         visible: tuple[Sight, ...] = ()
-        with _timed(timings, "point"):
+        with _timed(timings, "point", device):
             if pointer is not None:
                 visible = pointer.answer(hidden)
                 if self.planner is not None and plan is not None and plan.nouns and not plan.refused:
@@ -110,9 +112,10 @@ class Engine:
     def _thinned(self, embedded: Embedded) -> Embedded:
         """Without the cells of the pointer's picture that most say "nothing" before the language model.
 
-        Most cells show bare table; without them, the language model has half as much to read.
+        Most cells show bare table; without them, the language model has half as much to read. Other heads were
+        trained to look anywhere, and what they look for may be no thing: for them all cells stay.
         """
-        if self.pointer is None or self.pointer.sense not in embedded.spans:
+        if self._others or self.pointer is None or self.pointer.sense not in embedded.spans:
             return embedded
         start, end = embedded.spans[self.pointer.sense]
         if end - start <= PICTURE_TOKENS:
@@ -151,11 +154,9 @@ def _affordance(plan: Plan, presence: Mapping[Noun, float], said: frozenset[str]
 
 
 @contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def _timed(timings: dict[str, float], stage: str, device: torch.device) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     timings[stage] = 1e3 * (time.perf_counter() - start)

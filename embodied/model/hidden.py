@@ -8,6 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from embodied.errors import ObservationError
 from embodied.model.sentence import Embedded
 
 WordEmbedding = Callable[[Sequence[int]], Tensor]
@@ -25,7 +26,10 @@ class Hidden:
     """Hidden states (1, K, D) of K more words; None where nothing can be written after the sentences."""
 
     def of(self, sense: str) -> Tensor:
-        """(B, T, D) the states at the tokens of a sense. Raises KeyError where the sentences have none."""
+        """(B, T, D) the states at the tokens of a sense. Raises ObservationError where the sentences have none."""
+        if sense not in self.sentence.spans:
+            has = ", ".join(self.sentence.spans) or "no sense"
+            raise ObservationError(f"the model needs its sense {sense!r} here; the sentence has: {has}")
         start, end = self.sentence.spans[sense]
         return self.states[:, start:end]
 

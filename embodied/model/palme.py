@@ -19,7 +19,7 @@ from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError, ch
 from embodied.language.verbs import VERBS, Plan
 from embodied.model import checkpoint
 from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer, save_tokenizer
-from embodied.model.composition import WORDS, PalmeConfig, PartConfig, config_from
+from embodied.model.composition import PARTS, PalmeConfig, PartConfig, config_from
 from embodied.model.connectors import CONNECTORS, Connector
 from embodied.model.encoders import ENCODERS, Encoder
 from embodied.model.fusion import FUSIONS, Fusion, Memory
@@ -77,7 +77,7 @@ class Palme(nn.Module):
     @property
     def history(self) -> int:
         """How many of the last observations it reads."""
-        return max(self._encoder(name).history for name in self.config.senses)
+        return max((self._encoder(name).history for name in self.config.senses), default=1)
 
     @property
     def horizon(self) -> int:
@@ -113,7 +113,7 @@ class Palme(nn.Module):
         """The sentence of one moment: what its senses made of it, and the commands about it.
 
         A command is its words, None where its plan is all that is left of it, and its plan, None where that is still
-        to be written. `features` are what encoders said of the moment before, where that is known.
+        to be written. `features` are what frozen encoders are known to say of this moment.
         """
         known = features or {}
         for name in senses:
@@ -206,7 +206,7 @@ class Palme(nn.Module):
             raise CheckpointError(f"{directory} has format {found}, and this reads {FORMAT}; {what}")
         path = directory / checkpoint.CONFIG
         try:
-            config = config_from({key: data[key] for key in ("senses", "fusion", "heads", *WORDS)}, str(path))
+            config = config_from({key: data[key] for key in PARTS}, str(path))
             _check_installed(directory, config)
             backbone = Backbone(config_from_dict(data["backbone"]))
             model = cls(config, backbone, load_tokenizer(directory / TOKENIZER_FOLDER))
@@ -292,4 +292,4 @@ def _check_installed(directory: Path, config: PalmeConfig) -> None:
         unknown = [name for name in names if name not in registry]
         if unknown:
             what = f"the {registry.what} {', '.join(unknown)}, which is not installed"
-            raise CheckpointError(f"{directory} speaks of {what}; there are: {', '.join(registry.names())}")
+            raise CheckpointError(f"{directory} speaks of {what}; there are: {', '.join(sorted(registry))}")

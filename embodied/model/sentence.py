@@ -13,6 +13,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from embodied.language import door
+
 
 @dataclass(frozen=True)
 class Text:
@@ -56,10 +58,13 @@ PLANNED = Text("\nPlan:")
 
 
 def asking(instruction: str | None, answer: tuple[int, ...] = ()) -> Branch:
-    """The branch of a command; without its words where the plan that answers it is known."""
+    """The branch of a command; without its words where the plan that answers it is all that is left of it.
+
+    The words are as a policy hears them, also where somebody wrote them into a dataset.
+    """
     if instruction is None:
         return Branch(PLANNED, answer)
-    return Branch(Text(" ".join(instruction.split()) + PLANNED.text), answer)
+    return Branch(Text(door.plain(instruction) + PLANNED.text), answer)
 
 
 def sentence(senses: Mapping[str, Sensor], branches: Sequence[Branch]) -> Sentence:

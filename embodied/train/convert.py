@@ -60,4 +60,5 @@ def _with_parts(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
         "plan": {"name": "plan", "options": {}},
         "grounding": {"name": "grounding", "options": {"sense": picture}},
     }
-    return data | {"senses": senses, "fusion": {"name": "early", "options": {}}, "heads": heads}
+    fusion = {"name": "early", "options": {}}
+    return data | {"senses": senses, "fusion": fusion, "heads": heads, "frozen": [picture]}

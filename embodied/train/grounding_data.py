@@ -12,7 +12,6 @@ from torch import Tensor
 from embodied.data.sample import Command, Sample, Seen
 from embodied.errors import EmbodiedError
 from embodied.language.verbs import parse_plan
-from embodied.model.heads import Statistics
 from embodied.types import JOINTS, Joints, Observation, Picture
 
 CAMERA = "front"
@@ -40,7 +39,7 @@ class GroundingData:
             self.words = {key: tuple(meta[key]) for key in ("verbs", "kinds", "colours", "other_colours")}
         except KeyError as error:
             raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None
-        self.statistics: Statistics = {}
+        self.actions = None
         self.colours, self.kinds = self.words["colours"], self.words["kinds"]
         if len(self.scenes) != len(self.pictures):
             has = f"{len(self.scenes)} of {len(self.pictures)} scenes"

@@ -9,7 +9,6 @@ says of a rendered picture is computed once. Several commands share one picture 
 `out` where a run was cut short.
 """
 
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from embodied.config import option
-from embodied.data.identity import Identity, digest_of
+from embodied.data.identity import digest_of
 from embodied.data.sample import Sample
 from embodied.errors import CheckpointError, EmbodiedError
 from embodied.model.backbone import Backbone, load_tokenizer
@@ -29,8 +28,8 @@ from embodied.model.composition import COMPOSITION, Composition, read_compositio
 from embodied.model.palme import Palme
 from embodied.processes import progress_bar
 from embodied.train import run
-from embodied.train.grounding_data import CAMERA, GroundingData
-from embodied.train.sources import Source, open_source, words_of
+from embodied.train.grounding_data import GroundingData
+from embodied.train.sources import Source, actions_of, open_source, words_of
 
 
 @dataclass(kw_only=True)
@@ -39,7 +38,7 @@ class PalmeTrainConfig:
 
     data: list[str] = option(["data/grounding"], "folders of rendered scenes or recorded episodes, with commas")
     model: str = option("", "composition of the model, a YAML file; empty is that of the shipped policy")
-    init: str = option("", "checkpoint to go on from: its parts count, and of model= only what is frozen")
+    init: str = option("", "checkpoint to go on from, in place of model=")
     out: str = option("runs/palme", "folder of the run")
     steps: int = option(1000, "optimiser steps")
     batch: int = option(8, "moments a step, all of one folder")
@@ -59,6 +58,7 @@ def build(composition: Composition, words: Mapping[str, Any]) -> Palme:
     source = composition.backbone
     gguf = source.gguf_file or None
     backbone = Backbone.from_causal_lm(source.name, layers=source.layers, gguf_file=gguf)
+    words = {key: known for key, known in words.items() if key not in composition.given}
     model = Palme(replace(composition.model, **words), backbone, load_tokenizer(source.name, gguf_file=gguf))
     for sense, path in composition.pretrained.items():
         if not Path(path).is_file():
@@ -71,13 +71,16 @@ def train(config: PalmeTrainConfig) -> Path:
     """Train and write a checkpoint directory; returns its path."""
     torch.manual_seed(config.seed)
     out = Path(config.out)
-    composition = read_composition(config.model or COMPOSITION)
+    if config.init and config.model:
+        raise EmbodiedError("init= brings a model with all its parts: leave model= out")
+    composition = None if config.init else read_composition(config.model or COMPOSITION)
     run.record(out, config, _given(composition))
     sources = {folder: open_source(folder) for folder in config.data}
     if not sources:
         raise EmbodiedError("data= needs at least one folder")
-    model = Palme.from_pretrained(config.init).train() if config.init else build(composition, words_of(sources))
-    frozen = [sense for sense in composition.frozen if sense in model.encoders]
+    words = words_of(sources)
+    model = Palme.from_pretrained(config.init).train() if composition is None else build(composition, words)
+    frozen = model.config.frozen
     for sense in frozen:
         model.encoders[sense].requires_grad_(False)
     new = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("backbone")]
@@ -87,21 +90,22 @@ def train(config: PalmeTrainConfig) -> Path:
     ]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
     first = run.load_progress(out, model, optimizer)
-    if first == 0 and not config.init:
+    if (shown := actions_of(sources.values())) is not None:
         for head in model.heads.values():
-            head.fit(ChainMap(*(dict(source.statistics) for source in sources.values())))
+            head.fit(shown)
+    if composition is not None:
+        check_shown(model, sources)
     features: Features = {
-        folder: _features(model, source, out / f"features-{number}.safetensors", {"data": digest_of(Path(folder))})
+        folder: _features(model, source, frozen, out / f"features-{number}.safetensors", digest_of(Path(folder)))
         for number, (folder, source) in enumerate(sources.items())
-        if isinstance(source, GroundingData) and CAMERA in frozen
+        if isinstance(source, GroundingData) and frozen
     }
 
     def parts_of(step: int) -> Mapping[str, Tensor]:
         return losses(model, *draw(model, sources, features, config, np.random.default_rng([config.seed, step])))
 
-    weights = {name: weight for head in model.heads.values() for name, weight in head.weights.items()}
     steps = range(first, config.steps)
-    for step, parts in run.optimise(model, optimizer, parts_of, weights, steps, warm_up=40):
+    for step, parts in run.optimise(model, optimizer, parts_of, weights_of(model), steps, warm_up=40):
         last = step + 1 == config.steps
         if step % 20 == 0 or last:
             run.log(out, step, parts)
@@ -112,29 +116,65 @@ def train(config: PalmeTrainConfig) -> Path:
     return out / "checkpoint"
 
 
-def _given(composition: Composition) -> dict[str, str]:
+def _given(composition: Composition | None) -> dict[str, str]:
     """What a composition takes from files, for the identity of a run."""
+    if composition is None:
+        return {}
     files = {"backbone": composition.backbone.name} | composition.pretrained
     return {
         f"the composition's {name}": digest_of(Path(path))[:16] for name, path in files.items() if Path(path).exists()
     }
 
 
-def _features(model: Palme, data: GroundingData, cache: Path, identity: Identity) -> Mapping[str, Tensor]:
-    """(N, T, F) bfloat16 features of every picture, computed once and kept in `cache` for a resumed run."""
-    encoder = model.encoders[CAMERA]
+def _features(model: Palme, source: Source, frozen: Sequence[str], cache: Path, data: str) -> Mapping[str, Tensor]:
+    """By frozen sense that sees: (N, T, F) bfloat16 of every sample, computed once and kept in `cache`."""
 
     @torch.inference_mode()
     def compute() -> Mapping[str, Tensor]:
-        rows = []
-        with progress_bar("pictures", len(data)) as advance, torch.autocast("cpu", torch.bfloat16):
-            for start in range(0, len(data), 64):
-                indices = np.arange(start, min(start + 64, len(data)))
-                rows.append(encoder(data.picture(indices)).bfloat16())
-                advance(len(indices))
-        return {CAMERA: torch.cat(rows)}
+        rows: dict[str, list[Tensor]] = {}
+        with progress_bar("pictures", len(source)) as advance, torch.autocast("cpu", torch.bfloat16):
+            for start in range(0, len(source), 64):
+                numbers = range(start, min(start + 64, len(source)))
+                seen = [model.senses(moment(source, number).observations) for number in numbers]
+                for sense in set(seeing).intersection(*seen):
+                    value = torch.stack([each[sense] for each in seen])
+                    rows.setdefault(sense, []).append(model.encoders[sense](value).bfloat16())
+                advance(len(numbers))
+        return {sense: torch.cat(each) for sense, each in rows.items()}
 
-    return run.cached(cache, {**identity, "encoder": run.weights_digest(encoder)}, compute)
+    seeing = [name for name in frozen if getattr(model.encoders[name], "sees", False)]
+    encoders = {f"encoder of {name}": run.weights_digest(model.encoders[name]) for name in seeing}
+    return run.cached(cache, {"data": data, **encoders}, compute)
+
+
+def moment(source: Source, number: int) -> Sample:
+    """A sample for its readings alone."""
+    return source.sample(number, np.random.default_rng(0), commands=1, history=1, horizon=1)
+
+
+@torch.no_grad()
+def check_shown(model: Palme, sources: Mapping[str, Source]) -> None:
+    """Raises EmbodiedError where the first samples of all sources show nothing for a sense or for a head."""
+    wanted = {"commands": 1, "history": model.history, "horizon": model.horizon}
+    samples = [source.sample(0, np.random.default_rng(0), **wanted) for source in sources.values() if len(source)]
+    sensed = {name for sample in samples for name in model.senses(sample.observations)}
+    given = {name for sample in samples for seen in sample.observations for name in seen.readings}
+    for sense in model.config.senses:
+        if sense not in sensed:
+            what = f"sense {sense!r} of the model gets nothing of {model.config.reading_of(sense)!r} from the data"
+            raise EmbodiedError(
+                f"{what}, which hold: {', '.join(sorted(given))}; check reading: and the encoder's size:"
+            )
+    parts = {name for sample in samples for name in losses(model, [sample], [{}])}
+    for name, head in model.heads.items():
+        if head.weights and not any(f"{name}/{part}" in parts for part in head.weights):
+            remedy = "leave it out, or add data that show it"
+            raise EmbodiedError(f"the data show nothing that the head {name!r} learns; {remedy}")
+
+
+def weights_of(model: Palme) -> dict[str, float]:
+    """What each part of the loss weighs, by head and part."""
+    return {f"{name}/{part}": weight for name, head in model.heads.items() for part, weight in head.weights.items()}
 
 
 def draw(
@@ -150,7 +190,7 @@ def draw(
 
 
 def losses(model: Palme, samples: Sequence[Sample], features: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-    """Every part of the loss of every head, and what else they say for the log."""
+    """Every part of the loss, as "head/part", and what else the heads say for the log."""
     sentences = [
         model.sentence(
             model.senses(sample.observations), [(command.text, command.plan) for command in sample.commands], known
@@ -158,7 +198,8 @@ def losses(model: Palme, samples: Sequence[Sample], features: Sequence[Mapping[s
         for sample, known in zip(samples, features, strict=True)
     ]
     hidden = model.read(model.embed(sentences))
-    parts: dict[str, Tensor] = {}
-    for head in model.heads.values():
-        parts |= head.loss(hidden, samples)
-    return parts
+    return {
+        f"{name}/{part}": value
+        for name, head in model.heads.items()
+        for part, value in head.loss(hidden, samples).items()
+    }

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where training samples come from: folders of rendered scenes and of recorded episodes, read alike."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from embodied.data.layout import INFO
-from embodied.data.sample import Sample
+from embodied.data.sample import Actions, Sample
 from embodied.errors import EmbodiedError
-from embodied.model.heads import Statistics
 
 
 class Source(Protocol):
@@ -21,8 +21,8 @@ class Source(Protocol):
         """The verbs, kinds and colours that its plans are made of; empty where the data do not say."""
 
     @property
-    def statistics(self) -> Statistics:
-        """Of its features; empty where there are none."""
+    def actions(self) -> Actions | None:
+        """What its actions are; None where it shows none."""
 
     def __len__(self) -> int: ...
 
@@ -45,6 +45,12 @@ def open_source(folder: str | Path) -> Source:
         f"no training data in {folder}; make some with: embodied collect task=grounding out={folder} (pictures with "
         f"words), or embodied collect task=touch out={folder} (episodes)"
     )
+
+
+def actions_of(sources: Iterable[Source]) -> Actions | None:
+    """The actions of all sources that show any. Raises EmbodiedError where they are of two sorts."""
+    shown = [source.actions for source in sources if source.actions is not None]
+    return reduce(Actions.with_, shown) if shown else None
 
 
 def words_of(sources: Mapping[str, Source]) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def test_the_loss_falls_and_what_was_learnt_is_saved(
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     falls: list[float] = []
     while len(falls) < 800 and (not falls or falls[-1] > 0.003 * falls[0]):
-        loss = losses(model, samples, [{}, {}])["plan"]
+        loss = losses(model, samples, [{}, {}])["plan/plan"]
         falls.append(float(loss.detach()))
         optimizer.zero_grad()
         loss.backward()

@@ -79,7 +79,7 @@ def test_a_new_head_learns_and_answers(make_tiny: Callable[..., Palme], tmp_path
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
     falls: list[float] = []
     while len(falls) < 800 and (not falls or falls[-1] > 0.05 * falls[0]):
-        loss = losses(model, samples, [{} for _ in samples])["count"]
+        loss = losses(model, samples, [{} for _ in samples])["how_many/count"]
         falls.append(float(loss.detach()))
         optimizer.zero_grad()
         loss.backward()

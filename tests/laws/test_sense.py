@@ -17,11 +17,12 @@ import torch
 import yaml
 
 from embodied.arm import arm_model
-from embodied.data.sample import Command, Sample
+from embodied.data.sample import Actions, Command, Sample
 from embodied.model.composition import config_from
 from embodied.model.palme import Palme
+from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.run import Agent
-from embodied.train.palme import losses
+from embodied.train.palme import losses, weights_of
 from embodied.types import ObjectState
 from policies.palme import PalmePolicy
 from sim.arm import SimArm
@@ -113,9 +114,9 @@ def learn(model: Palme, samples: list[Sample], steps: int = 800) -> list[float]:
     errors: list[float] = []
     while len(errors) < steps and (not errors or errors[-1] > 0.1 * errors[0]):
         parts = losses(model, samples, [{} for _ in samples])
-        errors.append(float(parts["chunk"].detach()))
+        errors.append(float(parts["chunk/chunk"].detach()))
         optimizer.zero_grad()
-        sum(weight * parts[name] for name, weight in model.heads["chunk"].weights.items()).backward()
+        sum(weight * parts[name] for name, weight in weights_of(model).items()).backward()
         optimizer.step()
     model.eval()
     return errors
@@ -127,10 +128,9 @@ def test_a_model_learns_from_a_new_sense_and_moves_by_it(
 ) -> None:
     world, arm = scenes
     samples = samples_of(world, arm)
-    statistics = {"action": _statistics(samples)}
     with_it, without = make_tiny(**composed(SENSES[sense], STATE)), make_tiny(**composed(STATE))
     for model in (with_it, without):
-        model.heads["chunk"].fit(statistics)
+        model.heads["chunk"].fit(actions_of(samples))
     errors, blind = learn(with_it, samples), learn(without, samples, steps=100)
     assert errors[-1] < 0.2 * errors[0], "it learns"
     assert errors[-1] < 0.3 * blind[-1], "from this sense: nothing else tells where the bowl is"
@@ -155,6 +155,6 @@ def test_a_reading_of_another_sort_is_named(make_tiny: Callable[..., Palme], sce
         model.senses([scenes[1].observe()])
 
 
-def _statistics(samples: list[Sample]) -> dict[str, np.ndarray]:
-    actions = np.concatenate([sample.commands[0].actions for sample in samples])
-    return {"mean": actions.mean(axis=0), "std": actions.std(axis=0)}
+def actions_of(samples: list[Sample]) -> Actions:
+    rows = np.concatenate([sample.commands[0].actions for sample in samples]).astype(np.float64)
+    return Actions(names=EE_DELTA_NAMES, rate_hz=10.0, mean=rows.mean(axis=0), std=rows.std(axis=0), count=len(rows))

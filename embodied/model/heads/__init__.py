@@ -6,20 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.data.sample import Sample
+from embodied.data.sample import Actions, Sample
 from embodied.language.verbs import Plan
 from embodied.model.composition import PalmeConfig
 from embodied.model.encoders import Encoder
 from embodied.model.hidden import Hidden, WordEmbedding
 from embodied.registry import Registry
 from embodied.types import Motion
-
-Statistics = Mapping[str, Mapping[str, NDArray[Any]]]
-"""Of each feature of a dataset: min, max, mean, std, quantiles."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +41,15 @@ class Head(nn.Module):
     """Built as `head(host, **options)`."""
 
     weights: ClassVar[Mapping[str, float]] = {}
-    """What each part of `loss` weighs; parts that are not here are for the log."""
+    """What each part of `loss` weighs; parts that are not here are for the log, where the head's name comes first."""
     horizon: int = 0
     """How many of the next actions it wants to see in training."""
 
     def __init__(self, host: Host) -> None:
         super().__init__()
 
-    def fit(self, statistics: Statistics) -> None:
-        """Take what it needs of the training data's statistics, once, before training."""
+    def fit(self, actions: Actions) -> None:
+        """Take what it needs of the recorded actions, before training. Raises EmbodiedError for others than its own."""
 
     def tokens(self, plan: Plan) -> tuple[int, ...]:
         """The words of a plan that answers a command, for a head that writes them."""

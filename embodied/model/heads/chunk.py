@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embodied.data.sample import Sample
+from embodied.data.sample import Actions, Sample
 from embodied.errors import EmbodiedError
-from embodied.model.heads import HEADS, Act, Head, Host, Statistics
+from embodied.model.heads import HEADS, Act, Head, Host
 from embodied.model.hidden import Hidden
-from embodied.motion.actions import EE_DELTA_NAMES, MAX_STEP_M, MAX_TURN_RAD, ActionChunk
+from embodied.motion.actions import CHUNK_RATE_HZ, EE_DELTA_NAMES, MAX_STEP_M, MAX_TURN_RAD, ActionChunk
 
 _BOUND = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3 + [1.0], dtype=np.float32)
 ENDED = 0.5
@@ -24,26 +24,31 @@ class ChunkHead(Head):
     weights = {"chunk": 1.0, "ends": 0.1}  # noqa: RUF012
     mean: Tensor
     std: Tensor
+    fitted: Tensor
 
     def __init__(self, host: Host, *, steps: int = 8, hidden: int = 256) -> None:
         super().__init__(host)
         self.horizon, self._size = steps, len(EE_DELTA_NAMES)
         self.register_buffer("mean", torch.zeros(self._size))  # saved: what actions are normalised by
         self.register_buffer("std", torch.ones(self._size))
+        self.register_buffer("fitted", torch.tensor(False))
         self.layers = nn.Sequential(nn.Linear(host.dim, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
         self.actions, self.ends = nn.Linear(hidden, steps * self._size), nn.Linear(hidden, 1)
 
-    def fit(self, statistics: Statistics) -> None:
-        """Normalise by mean and standard deviation of the recorded actions. Raises EmbodiedError for others."""
-        action = statistics.get("action")
-        if action is None:
-            return  # no actions are shown, and `loss` says so
-        if len(action["mean"]) != self._size:
-            what = f"the recorded actions are {len(action['mean'])} numbers, and the head chunk learns {self._size}"
-            raise EmbodiedError(f"{what}: {', '.join(EE_DELTA_NAMES)}; record them with action_mode=ee_delta")
-        self.mean.copy_(torch.as_tensor(np.asarray(action["mean"])))
-        # What hardly ever changes must not be blown up.
-        self.std.copy_(torch.as_tensor(np.asarray(action["std"])).clamp_min(1e-3))
+    def fit(self, actions: Actions) -> None:
+        """Normalise by mean and standard deviation of the first actions that it is trained on.
+
+        Raises EmbodiedError for actions that are no displacements of the hand at the rate of its chunks.
+        """
+        if actions.names != EE_DELTA_NAMES or actions.rate_hz != CHUNK_RATE_HZ:
+            wanted = f"{', '.join(EE_DELTA_NAMES)} at {CHUNK_RATE_HZ:g} Hz"
+            remedy = "record them with: embodied collect action_mode=ee_delta"
+            raise EmbodiedError(f"the recorded actions are {actions}, and a chunk is {wanted}; {remedy}")
+        if not self.fitted:
+            self.mean.copy_(torch.as_tensor(actions.mean))
+            # What hardly ever changes must not be blown up.
+            self.std.copy_(torch.as_tensor(actions.std).clamp_min(1e-3))
+            self.fitted.fill_(True)
 
     def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:
         """Mean absolute error of the normalised actions, and cross-entropy of whether the episode ends with them."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied.data.sample import Sample
+from embodied.errors import EmbodiedError
 from embodied.language.verbs import Plan
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.hidden import Hidden
@@ -27,7 +28,12 @@ class PlanHead(Head):
         self._number = {token: i for i, token in enumerate(self.language.vocabulary)}
 
     def tokens(self, plan: Plan) -> tuple[int, ...]:
-        """The words of a plan."""
+        """The words of a plan. Raises EmbodiedError for one that this model does not speak of."""
+        if plan not in self.language.tokens:
+            what = (
+                f"the data have the plan {plan.text()!r}, of a verb, thing or colour that the model does not speak of"
+            )
+            raise EmbodiedError(f"{what}; list them as verbs:, kinds: and colours: in its composition")
         return self.language.tokens[plan].ids
 
     def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embodied.data import layout
+from embodied.data import layout, recorded
 from embodied.data.layout import Feature
 from embodied.data.writer import DatasetWriter
 from embodied.errors import EmbodiedError
 from embodied.inputs import state_names
 from embodied.motion.actions import EE_DELTA_NAMES
-from embodied.train.sources import open_source, words_of
+from embodied.train.sources import actions_of, open_source, words_of
 from embodied.types import Vector
 
 JOINT_NAMES = tuple(f"joint{number}" for number in range(7))
@@ -53,7 +53,7 @@ def test_every_frame_is_a_sample_of_its_own_episode(tmp_path: Path) -> None:
     assert first == pytest.approx([10, 11, 12, 13, 14, 20, 21, 22])
     assert [sample.commands[0].text for sample in found] == ["do 1"] * 5 + ["do 2"] * 3
     assert found[0].commands[0].plan is None and found[5].commands[0].plan.text() == "touch red block"
-    assert source.statistics["action"]["mean"].shape == (7,)
+    assert (source.actions.names, source.actions.rate_hz, source.actions.count) == (EE_DELTA_NAMES, 10, 8)
 
 
 def test_history_and_future_end_where_the_episode_ends(tmp_path: Path) -> None:
@@ -108,3 +108,24 @@ def test_a_recording_without_actions_is_refused(tmp_path: Path) -> None:
     (folder / layout.INFO).write_text(json.dumps(info))
     with pytest.raises(EmbodiedError, match="has no action: there is nothing to learn from"):
         open_source(folder)
+
+
+def test_actions_of_several_recordings_are_taken_together(tmp_path: Path) -> None:
+    one = recording(tmp_path / "a", EE_DELTA_NAMES, state_names(JOINT_NAMES))
+    source = open_source(one)
+    both = actions_of([source, source])
+    assert both.count == 16 and both.mean == pytest.approx(source.actions.mean)
+    assert both.std == pytest.approx(source.actions.std)
+    rows = np.concatenate([draw(one, index, horizon=1).commands[0].actions for index in range(8)])
+    assert both.mean == pytest.approx(rows.mean(axis=0)) and both.std == pytest.approx(rows.std(axis=0))
+    other = recording(tmp_path / "b", TARGETS, state_names(JOINT_NAMES))
+    with pytest.raises(EmbodiedError, match=r"actions of two sorts in one training: dx_m, .* and joint0_rad, "):
+        actions_of([source, open_source(other)])
+
+
+def test_what_does_not_fit_into_memory_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "MEMORY_BYTES", 1)
+    source = open_source(recording(tmp_path / "a", EE_DELTA_NAMES, state_names(JOINT_NAMES)))
+    for index in (0, 6, 1, 7):
+        source.sample(index, np.random.default_rng(0), commands=1, history=1, horizon=1)
+        assert len(source._kept) == 1

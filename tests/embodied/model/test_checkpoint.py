@@ -37,7 +37,7 @@ REASONS = {
     "a list": "holds no JSON object",
     "more parts": "does not fit its config: missing",
     "no tensors": "is not a safetensors file",
-    "encoder": "speaks of the encoder cnn, which is not installed; there are: mlp, conv, ",
+    "encoder": "speaks of the encoder cnn, which is not installed; there are: .*conv, .*mlp",
     "language model": "names no known language model",
     "code": "speaks of the encoder os:system, which is not installed",
     "options": "encoder 'conv' with the options .*unexpected keyword argument 'sice_px'",

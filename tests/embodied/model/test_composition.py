@@ -38,7 +38,7 @@ def test_a_part_is_a_name_or_a_name_with_options(tmp_path: Path) -> None:
     assert read.model.senses["state"].encoder == PartConfig("mlp", {"size": 8})
     assert (read.model.reading_of("state"), read.model.reading_of("front")) == ("joints", "front")
     assert read.model.senses["front"].connector == PartConfig("affine")
-    assert (read.model.fusion, read.backbone.layers, read.frozen) == (PartConfig("early"), 2, ("front",))
+    assert (read.model.fusion, read.backbone.layers, read.model.frozen) == (PartConfig("early"), 2, ("front",))
 
 
 @pytest.mark.parametrize(

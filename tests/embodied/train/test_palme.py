@@ -2,17 +2,20 @@
 """Laws of the training job: it learns, and a run that was cut short ends as one that was not."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from embodied.data.sample import Actions
 from embodied.errors import EmbodiedError
 from embodied.language.verbs import Noun
 from embodied.model.composition import PartConfig
 from embodied.model.heads.grid import around, labels
 from embodied.model.palme import Palme
+from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.train import palme, run
 from embodied.train.grounding_data import GroundingData
 
@@ -22,6 +25,7 @@ SIZE_PX = 32
 @pytest.fixture
 def options(tiny, tmp_path: Path) -> dict:
     """A tiny model to start from, and four scenes of noise with one red block each."""
+    tiny.config = replace(tiny.config, frozen=("front",))
     tiny.save_pretrained(tmp_path / "init")
     data = tmp_path / "data"
     data.mkdir()
@@ -69,7 +73,7 @@ def test_training_lowers_the_loss_and_keeps_what_is_frozen(options: dict, tmp_pa
     steps = options | {"steps": 41}
     made = palme.train(palme.PalmeTrainConfig(out=str(out), **steps))
     rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    assert rows[-1]["token"] < 0.9 * rows[0]["token"]
+    assert rows[-1]["grounding/token"] < 0.9 * rows[0]["grounding/token"]
     before, after = (Palme.from_pretrained(folder).state_dict() for folder in (options["init"], made))
     for name, value in before.items():
         if name.startswith(("encoders.front", "backbone.embedding")):
@@ -106,5 +110,77 @@ def test_data_without_anything_to_learn_from_are_refused(options: dict, tmp_path
     """Rendered scenes show no actions: a model that only acts learns nothing from them."""
     make_tiny(heads={"chunk": PartConfig("chunk")}).save_pretrained(tmp_path / "acts")
     config = palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options | {"init": str(tmp_path / "acts")})
-    with pytest.raises(EmbodiedError, match="the data show nothing that the model learns; it learns chunk, ends"):
+    with pytest.raises(
+        EmbodiedError, match="the data show nothing that the model learns; it learns chunk/chunk, chunk/ends"
+    ):
         palme.train(config)
+
+
+def composed(folder: Path, tiny: Palme, text: str) -> str:
+    """A composition in a file, whose language model is a tiny one."""
+    from transformers import LlamaForCausalLM
+
+    LlamaForCausalLM(tiny.backbone.config).save_pretrained(folder / "lm")
+    tiny.tokenizer.save_pretrained(folder / "lm")
+    (folder / "mine.yaml").write_text(f"backbone: {{name: {folder / 'lm'}, layers: 2}}\n{text}\n")
+    return str(folder / "mine.yaml")
+
+
+FRONT = "front: {encoder: conv, options: {size_px: 32, width: 8}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            f"senses: {{{FRONT}, wrist: {{reading: wirst, encoder: conv}}}}",
+            "sense 'wrist' .* nothing of 'wirst' .* front",
+        ),
+        (
+            f"senses: {{{FRONT}, s: {{reading: joints, encoder: mlp, options: {{size: 7}}}}}}",
+            "sense 's' .*encoder's size",
+        ),
+        (f"senses: {{{FRONT}}}\nheads: {{plan: plan, chunk: chunk}}", "nothing that the head 'chunk' learns"),
+        (
+            f"senses: {{{FRONT}}}\nverbs: [stack]",
+            "the plan 'touch red block', of a verb, thing or colour that the model",
+        ),
+    ],
+)
+def test_what_the_data_do_not_show_is_told_before_the_first_step(
+    text: str, words: str, options: dict, tiny: Palme, tmp_path: Path
+):
+    given = options | {"init": "", "model": composed(tmp_path, tiny, text)}
+    with pytest.raises(EmbodiedError, match=words) as caught:
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
+    assert "\n" not in str(caught.value)
+
+
+def test_two_heads_of_one_kind_learn_both(options: dict, tiny: Palme, tmp_path: Path):
+    text = f"senses: {{{FRONT}}}\nheads: {{plan: plan, left: {{name: grounding}}, right: {{name: grounding}}}}"
+    given = options | {"init": "", "model": composed(tmp_path, tiny, text), "steps": 2}
+    palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
+    row = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
+    assert {"left/point", "right/point", "plan/plan"} <= row.keys()
+
+
+def test_a_checkpoint_to_go_on_from_and_a_composition_are_two_things(options: dict, tmp_path: Path):
+    with pytest.raises(EmbodiedError, match="init= brings a model with all its parts: leave model= out"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options | {"model": "mine.yaml"}))
+
+
+@pytest.mark.parametrize(
+    ("names", "rate", "words"),
+    [
+        (("a",) * 7, 10.0, "actions are a, a, a, a, a, a, a at 10 Hz"),
+        (EE_DELTA_NAMES, 30.0, "gripper at 30 Hz, and a chunk"),
+    ],
+)
+def test_a_chunk_learns_no_other_actions(names: tuple, rate: float, words: str, make_tiny):
+    head = make_tiny(heads={"chunk": PartConfig("chunk")}).heads["chunk"]
+    known = {"mean": np.full(7, 0.5), "std": np.full(7, 2.0), "count": 3}
+    with pytest.raises(EmbodiedError, match=words):
+        head.fit(Actions(names=names, rate_hz=rate, **known))
+    head.fit(Actions(names=EE_DELTA_NAMES, rate_hz=10.0, **known))
+    head.fit(Actions(names=EE_DELTA_NAMES, rate_hz=10.0, **known | {"mean": np.zeros(7)}))
+    assert (head.mean == 0.5).all(), "normalised as it was when it was first trained"
