@@ -101,7 +101,7 @@ class EnvironmentArm:
             if isinstance(motion, RawActions):
                 return list(motion.rows)
             raise EmbodiedError(
-                f"the policy answers with a {type(motion).__name__}, and this environment knows no arm: it takes "
+                f"the policy answers with {type(motion).__name__}, and this environment knows no arm: it takes "
                 f"RawActions, within the readings {ACTION_LOWER} and {ACTION_UPPER}"
             )
         joints = observation.joints
@@ -115,7 +115,7 @@ class EnvironmentArm:
         if isinstance(motion, ActionChunk) and mode == "ee_delta":
             return list(motion.ee_delta)
         raise EmbodiedError(
-            f"the policy answers with a {type(motion).__name__}, which action_mode={mode} cannot take; "
+            f"the policy answers with {type(motion).__name__}, which action_mode={mode} cannot take; "
             "valid: joint, ee_delta for skills and chunks, and skill for policies that answer with skills"
         )
 

@@ -16,7 +16,7 @@ from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
 from embodied.motion.skills import SkillCall
 from embodied.policy import Policy, senses_of
-from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation
+from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Vector
 
 ATTEMPTS = 2
 """How often a command is tried."""
@@ -226,13 +226,16 @@ class Agent:
             raise ObservationError(f"no reading of {', '.join(missing)}; there are: {have}")
         now_s = self.arm.now_s()
         for name in needed:
-            age_s = now_s - observation.readings[name].stamp_s
+            reading = observation.readings[name]
+            age_s = now_s - reading.stamp_s
             # Written so that a stamp that is not a number is refused as well.
             if not abs(age_s) <= self.max_observation_age_s:
                 raise ObservationError(
                     f"the reading of {name} is stale: {age_s:.3f} s old, the limit is "
                     f"{self.max_observation_age_s:.3f} s"
                 )
+            if isinstance(reading, Vector) and not np.isfinite(reading.values).all():
+                raise ObservationError(f"the reading of {name} holds a value that is not finite")
         if self.arm.model is None:
             return
         joints = observation.joints

@@ -29,6 +29,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
+from embodied.environments import load_environments
 from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.types import ObjectState, Vector
 from nodes import conversions
@@ -53,6 +54,7 @@ class SimNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_node", **kwargs)
+        load_environments()  # tasks, cameras and senses of installed packages
         self._model = model = declare_arm(self)
         for name, default, meaning in (
             ("task", "playground", "task that ~/reset starts; `embodied tasks` lists them"),

@@ -24,7 +24,8 @@ class PalmePolicy:
     """Reads the senses that its model has, and the words; writes a plan and points, or answers with actions.
 
     The plan of a command is decoded once and kept until `reset`; later observations only point. A model whose
-    heads give actions moves by these, a chunk a decision, until it says that nothing is left to do.
+    heads give actions judges by its first decision whether it can do what was said, and then moves by these, a
+    chunk a decision, until it says that nothing is left to do.
 
     Args:
         checkpoint: a directory written by `save_pretrained`; empty for the shipped one.

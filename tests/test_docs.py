@@ -339,7 +339,7 @@ def test_the_composition_on_the_page_is_read_and_built(tmp_path: Path, make_tiny
     names = {field.name for field in fields(Composition)} - {"model", "given"}
     assert keys == {*names, *PARTS}
     other = yaml_of(page, "The language model")
-    (tmp_path / "other.yaml").write_text(f"{other}\nsenses: {{}}\n", encoding="utf-8")
+    (tmp_path / "other.yaml").write_text(f"{other}\nsenses: {{front: {{encoder: conv}}}}\n", encoding="utf-8")
     assert read_composition(tmp_path / "other.yaml").backbone == BackboneConfig("Qwen/Qwen3-0.6B", layers=10)
 
 

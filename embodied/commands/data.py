@@ -102,15 +102,20 @@ def told(dataset: "Dataset") -> Iterator[str]:
 def columns_of(dataset: "Dataset") -> Iterator[str]:
     """Each feature with its type and shape, and under it the statistics of its numbers by name."""
     stats = dataset.stats() if len(dataset) else {}
-    yield f"{'feature':<32}{''.join(f'{name:>10}' for name in STATS_SHOWN)}"
+    yield f"{'feature':<32}{''.join(f'{name:>11}' for name in STATS_SHOWN)}"
     for key, feature in dataset.info.features.items():
         yield f"{key}  {feature.dtype} {'x'.join(map(str, feature.shape))}"
         told = [stats.get(key, {}).get(name, np.zeros(0)).ravel() for name in STATS_SHOWN]
         count = max(map(len, told))
         names = (feature.names if feature.is_number else ("red", "green", "blue")) or ()
         for place in range(count):
-            values = "".join(f"{each[place]:>10.4g}" if place < len(each) else f"{'-':>10}" for each in told)
+            values = "".join(f"{_shown(each[place]):>11}" if place < len(each) else f"{'-':>11}" for each in told)
             yield f"  {names[place] if len(names) == count else '':<30}{values}"
+
+
+def _shown(value: float) -> str:
+    """Four digits; what differs from zero by rounding alone is zero."""
+    return f"{0.0 if abs(value) < 1e-6 else value:.4g}"
 
 
 DOINGS: Mapping[str, tuple[type[Any], Callable[[Any], int]]] = {

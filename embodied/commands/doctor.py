@@ -21,7 +21,12 @@ from embodied.report import console
 from embodied.versions import PACKAGES, cores, installed
 
 REQUIRED_PACKAGES = (*PACKAGES, "omegaconf", "pillow", "rich")
-EXTRA_PACKAGES = {"pyarrow": "embodied collect", "av": "embodied collect", "matplotlib": "the figure of embodied eval"}
+EXTRA_PACKAGES = {
+    "pyarrow": "embodied collect",
+    "av": "embodied collect",
+    "matplotlib": "the figure of embodied eval",
+    "tensorboard": "the curves of embodied train",
+}
 """What is not needed by everything -> what needs it."""
 INSTALL = "python -m pip install -c constraints.txt -e '.[all]'"
 SIMULATOR_PYTHON = ((3, 10), (3, 11))

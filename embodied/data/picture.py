@@ -23,8 +23,13 @@ def draw_episode(dataset: Dataset, index: int, out: Path) -> None:
 
     episode, features = dataset.episode(index), dataset.info.features
     strips = [key for key, feature in features.items() if _is_picture(feature)]
-    curves = [key for key in features if key in (layout.STATE, layout.ACTION) or _is_vector(key, features[key])]
-    heights = [1.4] * len(strips) + [2.6] * len(curves)
+    curves = [
+        curve
+        for key in features
+        if key in (layout.STATE, layout.ACTION) or _is_vector(key, features[key])
+        for curve in _curves(key, features[key], episode.frames[key].reshape(len(episode), -1))
+    ]
+    heights = [1.4] * len(strips) + [1.9] * len(curves)
     figure = Figure(figsize=(11, sum(heights) + 1.0), layout="constrained")
     axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     figure.suptitle(textwrap.shorten(f"episode {index}: {episode.task}", 110))
@@ -32,19 +37,30 @@ def draw_episode(dataset: Dataset, index: int, out: Path) -> None:
     time_s = episode.frames["timestamp"]
     for axis, key in zip(axes, strips, strict=False):
         axis.imshow(_film(episode.frames[key][chosen]))
-        axis.set_title(f"{key}, at {', '.join(f'{time:.1f}' for time in time_s[chosen])} s", fontsize=8, loc="left")
+        times = ", ".join(f"{time:.1f}" for time in time_s[chosen])
+        axis.set_title(f"{key}{_range(episode.frames[key][chosen])}, at {times} s", fontsize=8, loc="left")
         axis.set_axis_off()
-    for axis, key in zip(axes[len(strips) :], curves, strict=True):
-        values = episode.frames[key].reshape(len(episode), -1)
-        names = features[key].names or tuple(map(str, range(values.shape[1])))
-        for name, column in zip(names, values.T, strict=False):
+    for axis, (title, columns) in zip(axes[len(strips) :], curves, strict=True):
+        for name, column in columns.items():
             axis.plot(time_s, column, label=name, linewidth=1)
-        axis.set_title(key, fontsize=8, loc="left")
+        axis.set_title(title, fontsize=8, loc="left")
         axis.set_xlabel("time (s)", fontsize=8)
         axis.tick_params(labelsize=7)
         axis.legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5))
     with replacing(out) as part:
         figure.savefig(part, format="png", dpi=110)
+
+
+def _curves(key: str, feature: Feature, values: NDArray[Any]) -> list[tuple[str, dict[str, NDArray[Any]]]]:
+    """A title and its curves for each unit among the columns of (T, N) values, which names end with.
+
+    Metres beside a gripper from -1 to 1 would be a flat line.
+    """
+    names = feature.names or tuple(map(str, range(values.shape[1])))
+    units: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, column in zip(names, values.T, strict=False):
+        units.setdefault(name.rpartition("_")[2] if "_" in name else "", {})[name] = column
+    return [(f"{key} ({unit})" if unit else key, columns) for unit, columns in units.items()]
 
 
 def _is_picture(feature: Feature) -> bool:
@@ -55,11 +71,27 @@ def _is_vector(key: str, feature: Feature) -> bool:
     return key.startswith(layout.OBSERVATION) and feature.is_number and len(feature.shape) == 1
 
 
+def _range(pictures: NDArray[Any]) -> str:
+    """What dark and light stand for in pictures of numbers (t, H, W)."""
+    if pictures.ndim != 3:
+        return ""
+    low, high = _limits(pictures)
+    return f", {low:.3g} dark to {high:.3g} light"
+
+
+def _limits(pictures: NDArray[Any]) -> tuple[float, float]:
+    """The range that most finite numbers lie in: single far ones would take all of the shades."""
+    finite = pictures[np.isfinite(pictures)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = np.percentile(finite, (1, 99))
+    return float(low), float(high)
+
+
 def _film(pictures: NDArray[Any]) -> NDArray[Any]:
     """(t, H, W, 3) pictures beside each other; of numbers (t, H, W) those that are finite, from dark to light."""
     if pictures.ndim == 3:
-        finite = pictures[np.isfinite(pictures)]
-        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+        low, high = _limits(pictures)
         level = np.clip(np.nan_to_num((pictures - low) / max(high - low, 1e-9), nan=1.0, posinf=1.0), 0.0, 1.0)
         pictures = np.repeat((255 * level).astype(np.uint8)[..., None], 3, axis=-1)
     gap = np.pad(pictures, ((0, 0), (0, 0), (0, max(1, pictures.shape[2] // 40)), (0, 0)), constant_values=255)

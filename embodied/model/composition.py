@@ -76,6 +76,8 @@ class Composition:
 
 
 WORDS = ("verbs", "kinds", "colours", "other_colours")
+_TAKEN = frozenset({"keys", "values", "items", "pop", "update", "clear", "type", "forward", "training"})
+"""Names that a collection of modules has for itself."""
 PARTS = ("senses", "fusion", "heads", "frozen", *WORDS)
 """Keys of a model's configuration."""
 
@@ -84,6 +86,11 @@ def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
     """A model's configuration from plain data. Raises EmbodiedError that names the key at fault."""
     _known(content, PARTS, where)
     senses = _mapping(content.get("senses"), f"senses in {where}")
+    if not senses:
+        raise EmbodiedError(f"senses in {where} must name at least one, as front: {{encoder: conv}}")
+    for name in (*senses, *_mapping(content.get("heads", {}), f"heads in {where}")):
+        if not isinstance(name, str) or not name.isidentifier() or name in _TAKEN:
+            raise EmbodiedError(f"{where}: {name!r} cannot be the name of a sense or head: letters, digits and _ can")
     known: dict[str, Any] = {
         "senses": {name: _sense(each, f"senses.{name} in {where}") for name, each in senses.items()}
     }
@@ -118,8 +125,11 @@ def read_composition(path: str | Path) -> Composition:
     model = config_from(content, str(path))
     for sense in pretrained:
         check_name(f"sense in {path}", sense, model.senses)
+    source: BackboneConfig = _fill(BackboneConfig, backbone, f"backbone in {path}")
+    if not (isinstance(source.name, str) and isinstance(source.gguf_file, str) and type(source.layers) is int):
+        raise EmbodiedError(f"backbone in {path} must be a name, a whole number of layers and a file, not {source}")
     return Composition(
-        backbone=_fill(BackboneConfig, backbone, f"backbone in {path}"),
+        backbone=source,
         model=model,
         pretrained={name: str(weights) for name, weights in pretrained.items()},
         given=tuple(key for key in WORDS if key in content),
@@ -148,6 +158,8 @@ def _part(content: Any, where: str) -> PartConfig:
     if isinstance(content, str):
         return PartConfig(content)
     part: PartConfig = _fill(PartConfig, _mapping(content, where), where)
+    if not isinstance(part.name, str):
+        raise EmbodiedError(f"the name of {where} must be a word, not {part.name!r}")
     return PartConfig(part.name, dict(_mapping(part.options, f"options of {where}")))
 
 

@@ -47,6 +47,13 @@ FORMAT = 3
 """Version of `config.json`. 1 did not say which verbs, things and colours a model knows, 2 not which parts it has."""
 
 
+_NO_MODEL = (
+    *(KeyError, TypeError, AttributeError, ValueError, IndexError, ArithmeticError, RuntimeError, MemoryError),
+    EmbodiedError,
+)
+"""What a configuration that describes no model ends in."""
+
+
 class Palme(nn.Module):
     """Encoders and connectors of its senses, one language model, a fusion, and heads."""
 
@@ -99,7 +106,7 @@ class Palme(nn.Module):
             try:
                 value = encoder.prepare(readings)
             except EmbodiedError as error:
-                raise EmbodiedError(f"sense {name!r} of the model: {error}") from None
+                raise type(error)(f"sense {name!r} of the model: {error}") from None
             if value is not None:
                 found[name] = value
         return found
@@ -202,8 +209,10 @@ class Palme(nn.Module):
         if data.get("format") != FORMAT:
             found = data.get("format", 1)
             remedy = f"convert it with: embodied train recipe=convert checkpoint={directory}"
-            what = remedy if found in range(1, FORMAT) else "it is newer"
-            raise CheckpointError(f"{directory} has format {found}, and this reads {FORMAT}; {what}")
+            what = remedy if found in range(1, FORMAT) else "it is newer, or damaged"
+            raise CheckpointError(f"{directory} has format {found!r}, and this reads {FORMAT}; {what}")
+        if not (directory / TOKENIZER_FOLDER).is_dir():  # its name must not be looked for anywhere else
+            raise CheckpointError(f"no tokenizer at {directory / TOKENIZER_FOLDER}; a checkpoint brings its own")
         path = directory / checkpoint.CONFIG
         try:
             config = config_from({key: data[key] for key in PARTS}, str(path))
@@ -212,7 +221,7 @@ class Palme(nn.Module):
             model = cls(config, backbone, load_tokenizer(directory / TOKENIZER_FOLDER))
         except CheckpointError:
             raise
-        except (KeyError, TypeError, AttributeError, ValueError, EmbodiedError) as error:
+        except _NO_MODEL as error:
             raise CheckpointError(f"{path} does not describe a model: {error}") from error
         checkpoint.load_weights(model, directory)
         return model.eval()
@@ -273,7 +282,7 @@ def _build(registry: Registry[Callable[..., Any]], part: PartConfig, kind: type[
     make = registry.get(part.name)
     try:
         built = make(*given, **more, **part.options)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise EmbodiedError(f"{registry.what} {part.name!r} with the options {part.options}: {error}") from None
     if not isinstance(built, kind):
         raise EmbodiedError(f"{registry.what} {part.name!r} is no {kind.__module__}.{kind.__name__}")

@@ -2,7 +2,7 @@
 """Recipe 2: train a model on rendered scenes, on recorded episodes, or on both.
 
     embodied train recipe=palme data=data/grounding out=runs/palme
-    embodied train recipe=palme model=mine.yaml data=data/touch out=runs/mine
+    embodied train recipe=palme model=mine.yaml data=data/pick_up out=runs/mine
 
 What is trained is everything but word embeddings and the encoders that the composition freezes; what a frozen one
 says of a rendered picture is computed once. Several commands share one picture in a packed sequence. Resumes from
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -63,7 +64,11 @@ def build(composition: Composition, words: Mapping[str, Any]) -> Palme:
     for sense, path in composition.pretrained.items():
         if not Path(path).is_file():
             raise CheckpointError(f"no encoder at {path}; make it with: embodied train recipe=vision")
-        model.encoders[sense].load_state_dict(load_file(path))
+        try:
+            model.encoders[sense].load_state_dict(load_file(path))
+        except (SafetensorError, RuntimeError) as error:
+            what = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"{path} holds no weights of the encoder of {sense!r}: {what}") from None
     return model
 
 
@@ -71,6 +76,9 @@ def train(config: PalmeTrainConfig) -> Path:
     """Train and write a checkpoint directory; returns its path."""
     torch.manual_seed(config.seed)
     out = Path(config.out)
+    for name in ("steps", "batch", "commands", "save_every", "learning_rate", "new_learning_rate"):
+        if not 0 < getattr(config, name) < float("inf"):
+            raise EmbodiedError(f"{name}={getattr(config, name)}: it must be above 0")
     if config.init and config.model:
         raise EmbodiedError("init= brings a model with all its parts: leave model= out")
     composition = None if config.init else read_composition(config.model or COMPOSITION)

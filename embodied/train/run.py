@@ -91,6 +91,10 @@ def optimise(
             if not known:
                 raise EmbodiedError(f"the data show nothing that the model learns; it learns {', '.join(weights)}")
             loss = torch.stack(known).sum()
+            if not torch.isfinite(loss):
+                bad = [name for name, part in parts.items() if not bool(torch.isfinite(part).all())]
+                what = f"the loss is not finite at step {step}: {', '.join(bad)}"
+                raise EmbodiedError(f"{what}; what was saved before stays; lower the learning rates, or check the data")
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

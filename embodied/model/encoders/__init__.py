@@ -43,6 +43,13 @@ ENCODERS: Registry[Callable[..., Encoder]] = Registry("encoder", group="embodied
 """What builds an encoder from its options, by name."""
 
 
+def check_sizes(**sizes: int) -> None:
+    """Raises ValueError for a size that is no whole number from 1 on."""
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise ValueError(f"{name} must be a whole number from 1 on, not {size!r}")
+
+
 def expect(reading: Reading, *kinds: type) -> None:
     """Raises EmbodiedError for a reading that is none of `kinds`."""
     if not isinstance(reading, kinds):

@@ -4,12 +4,17 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from embodied.errors import ObservationError
 from embodied.inputs import prepare_picture
-from embodied.model.encoders import ENCODERS, Encoder, expect
+from embodied.model.encoders import ENCODERS, Encoder, check_sizes, expect
 from embodied.types import Picture, Reading
+
+MAX_SIDE_PX = 1024
+"""Of a picture that an encoder reads: more would take all memory before anyone could say so."""
 
 
 class _Residual(nn.Module):
@@ -36,8 +41,9 @@ class GridEncoder(Encoder):
 
     def __init__(self, *, channels: int, size_px: int, width: int) -> None:
         super().__init__()
-        if size_px % self.stride_px:
-            raise ValueError(f"size_px must be a multiple of {self.stride_px}, got {size_px}")
+        check_sizes(size_px=size_px, width=width)
+        if size_px > MAX_SIDE_PX or size_px % self.stride_px:
+            raise ValueError(f"size_px must be a multiple of {self.stride_px} up to {MAX_SIDE_PX}, not {size_px}")
         self.size_px, self.feature_dim = size_px, 6 * width
         self.grid = (size_px // self.stride_px, size_px // self.stride_px)
         self.layers = nn.Sequential(
@@ -72,6 +78,9 @@ class ConvEncoder(GridEncoder):
         picture = readings[-1]
         expect(picture, Picture)
         assert isinstance(picture, Picture)
+        if picture.rgb.dtype != np.uint8 or picture.rgb.ndim != 3 or picture.rgb.shape[2] != 3 or not picture.rgb.size:
+            shape, kind = picture.rgb.shape, picture.rgb.dtype
+            raise ObservationError(f"a picture is (height, width, 3) of uint8, and not {shape} of {kind}")
         return torch.from_numpy(prepare_picture(picture.rgb, self.size_px).copy())
 
     def forward(self, value: Tensor) -> Tensor:

@@ -3,9 +3,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from embodied.errors import ObservationError
 from embodied.model.encoders import ENCODERS, expect
 from embodied.model.encoders.conv import GridEncoder
 from embodied.types import Depth, Reading
@@ -29,6 +31,9 @@ class DepthEncoder(GridEncoder):
         depth = readings[-1]
         expect(depth, Depth)
         assert isinstance(depth, Depth)
+        if depth.depth_m.ndim != 2 or not depth.depth_m.size or depth.depth_m.dtype != np.float32:
+            shape, kind = depth.depth_m.shape, depth.depth_m.dtype
+            raise ObservationError(f"a depth is (height, width) of float32 in metres, and not {shape} of {kind}")
         plane = torch.from_numpy(depth.depth_m.copy())[None, None]
         return nn.functional.interpolate(plane, (self.size_px, self.size_px), mode="nearest-exact")[0, 0]
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from embodied.errors import ObservationError
 from embodied.inputs import prepare_state
-from embodied.model.encoders import ENCODERS, Encoder, expect
+from embodied.model.encoders import ENCODERS, Encoder, check_sizes, expect
 from embodied.types import Joints, Reading, Vector
 
 
@@ -17,6 +18,7 @@ class MlpEncoder(Encoder):
 
     def __init__(self, *, size: int, hidden: int = 128) -> None:
         super().__init__()
+        check_sizes(size=size, hidden=hidden)
         self.size, self.feature_dim = size, hidden
         self.layers = nn.Sequential(nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
 
@@ -34,6 +36,8 @@ class MlpEncoder(Encoder):
             assert isinstance(reading, Vector)
             # Of any unit: large numbers are compressed, small ones stay (symlog, Hafner et al. 2023).
             values = (np.sign(reading.values) * np.log1p(np.abs(reading.values))).astype(np.float32)
+        if not np.isfinite(values).all():
+            raise ObservationError(f"the reading holds a number that is not finite: {values.tolist()}")
         return torch.from_numpy(values) if len(values) == self.size else None
 
     def forward(self, value: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from embodied.model.encoders import ENCODERS
+from embodied.model.encoders import ENCODERS, check_sizes
 from embodied.model.encoders.conv import ConvEncoder
 from embodied.types import Reading
 
@@ -20,6 +20,7 @@ class VideoEncoder(ConvEncoder):
 
     def __init__(self, *, size_px: int = 96, width: int = 16, frames: int = 4, side: int = 3) -> None:
         super().__init__(size_px=size_px, width=width)
+        check_sizes(frames=frames, side=side)
         self.history, self.grid, self._side = frames, None, side
         self._cells = size_px // self.stride_px
         self.age = nn.Parameter(0.02 * torch.randn(frames, 1, self.feature_dim))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from embodied.data.sample import Actions, Sample
 from embodied.errors import EmbodiedError
+from embodied.model.encoders import check_sizes
 from embodied.model.heads import HEADS, Act, Head, Host
 from embodied.model.hidden import Hidden
 from embodied.motion.actions import CHUNK_RATE_HZ, EE_DELTA_NAMES, MAX_STEP_M, MAX_TURN_RAD, ActionChunk
@@ -28,6 +29,7 @@ class ChunkHead(Head):
 
     def __init__(self, host: Host, *, steps: int = 8, hidden: int = 256) -> None:
         super().__init__(host)
+        check_sizes(steps=steps, hidden=hidden)
         self.horizon, self._size = steps, len(EE_DELTA_NAMES)
         self.register_buffer("mean", torch.zeros(self._size))  # saved: what actions are normalised by
         self.register_buffer("std", torch.ones(self._size))

@@ -44,6 +44,11 @@ REASONS = {
     "part": "unknown key of config.json'|unknown key of .*Did you mean 'encoder'",
     "no words": "does not describe a model: 'verbs'",
     "no tokenizer": "no tokenizer at",
+    "no tokenizer folder": "no tokenizer at .*; a checkpoint brings its own",
+    "no verbs": "has shape",
+    "no attention": "does not describe a model",
+    "too large": "does not describe a model|cannot be read|memory",
+    "format": "has format '3', and this reads 3",
 }
 
 
@@ -117,6 +122,16 @@ def test_a_damaged_checkpoint_is_refused_with_the_reason(saved: Path, where: str
     elif where == "encoder":
         senses = json.loads(config.read_text())["senses"]
         change(config, senses=senses | {"front": {"encoder": "cnn"}})
+    elif where == "no tokenizer folder":
+        shutil.rmtree(saved / "tokenizer")
+    elif where == "no verbs":
+        change(config, verbs=[], kinds=[])
+    elif where == "no attention":
+        change(config, backbone=json.loads(config.read_text())["backbone"] | {"num_attention_heads": 0})
+    elif where == "too large":
+        change(config, backbone=json.loads(config.read_text())["backbone"] | {"intermediate_size": 10**13})
+    elif where == "format":
+        change(config, format="3")
     elif where == "code":
         senses = json.loads(config.read_text())["senses"]
         change(config, senses=senses | {"front": {"encoder": "os:system", "options": {"command": "touch gotcha"}}})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from embodied.errors import EmbodiedError
-from embodied.model.composition import COMPOSITION, PartConfig, read_composition
+from embodied.model.composition import COMPOSITION, PartConfig, SenseConfig, read_composition
 from embodied.model.palme import Palme
 from policies.palme import SHIPPED
 
@@ -21,6 +21,10 @@ senses:
 heads: {plan: plan}
 frozen: [front]
 """
+
+
+def sense(encoder: str, **options: object) -> SenseConfig:
+    return SenseConfig(PartConfig(encoder, options))
 
 
 def written(folder: Path, text: str) -> Path:
@@ -52,6 +56,12 @@ def test_a_part_is_a_name_or_a_name_with_options(tmp_path: Path) -> None:
         ("frozen: [front]", "frozen: [frnt]", r"unknown sense in .* 'frnt'. Did you mean 'front'"),
         ("backbone:", "backbone", r"no composition of a model in .*mine.yaml: "),
         ("options: {size: 8}", "options: 8", r"options of encoder of senses.state in .* must be `key: value` lines"),
+        ("frozen: [front]", "frozen: front", r"frozen in .* must be a list of words, not 'front'"),
+        ("frozen: [front]", "frozen:", r"frozen in .* must be a list of words, not None"),
+        ("layers: 2", "layers: two", r"backbone in .* a whole number of layers"),
+        ("front: {encoder", "a.b: {encoder", r"'a.b' cannot be the name of a sense or head"),
+        ("front: {encoder", "keys: {encoder", r"'keys' cannot be the name of a sense or head"),
+        ("encoder: conv", "encoder: {name: [conv]}", r"name of encoder of senses.front in .* must be a word"),
         ("frozen: [front]", "colours: red", r"colours in .* must be a list of words, not 'red'"),
     ],
 )
@@ -71,6 +81,12 @@ def test_a_fault_is_told_in_a_line(old: str, new: str, words: str, tmp_path: Pat
         ({"heads": {"backbone": PartConfig("plan")}}, "a head cannot be called 'backbone'"),
         ({"heads": {"x": PartConfig("grounding", {"sense": "state"})}}, "nobody can point in 'state'"),
         ({"heads": {"x": PartConfig("chunk", {"stesp": 3})}}, "head 'chunk' with the options .*'stesp'"),
+        ({"heads": {"x": PartConfig("chunk", {"steps": 0})}}, "steps must be a whole number from 1 on, not 0"),
+        ({"heads": {"x": PartConfig("chunk", {"hidden": True})}}, "hidden must be a whole number from 1 on, not True"),
+        ({"senses": {"f": sense("conv", size_px=0)}}, "size_px must be a whole number from 1 on, not 0"),
+        ({"senses": {"f": sense("conv", size_px=100000)}}, "size_px must be a multiple of 16 up to 1024, not 100000"),
+        ({"senses": {"f": sense("conv", size_px="64")}}, "size_px must be a whole number from 1 on, not '64'"),
+        ({"senses": {"f": sense("mlp", size=-1)}}, "size must be a whole number from 1 on, not -1"),
         ({"fusion": PartConfig("os:system")}, "parts are named, and 'os:system' is code"),
         ({"fusion": PartConfig("late")}, "unknown fusion 'late'"),
     ],

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from embodied.errors import EmbodiedError
+from embodied.errors import EmbodiedError, ObservationError
 from embodied.model.encoders import ENCODERS, Encoder
 from embodied.types import Depth, Joints, Picture, Reading, Vector
 
@@ -62,6 +62,22 @@ def test_a_reading_of_another_sort_is_refused(name: str) -> None:
     other = depth(1.0) if name in ("conv", "video", "mlp") else picture(1)
     with pytest.raises(EmbodiedError, match=f"the sense gives a {type(other).__name__}"):
         made(name).prepare([other])
+
+
+@pytest.mark.parametrize(
+    ("name", "reading", "words"),
+    [
+        ("conv", Picture(rgb=np.zeros((8, 8), np.uint8), **GEOMETRY), r"a picture is \(height, width, 3\) of uint8"),
+        ("conv", Picture(rgb=np.zeros((8, 8, 3), np.float32), **GEOMETRY), "of uint8, and not .* of float32"),
+        ("video", Picture(rgb=np.zeros((0, 8, 3), np.uint8), **GEOMETRY), "a picture is"),
+        ("depth", Depth(depth_m=np.zeros((8, 8, 1), np.float32), **GEOMETRY), "a depth is"),
+        ("depth", Depth(depth_m=np.zeros((8, 8), np.uint16), **GEOMETRY), "float32 in metres, and not .* of uint16"),
+        ("mlp", Vector(values=np.array([1.0, np.nan, 2.0]), names=tuple("abc"), stamp_s=0.0), "is not finite"),
+    ],
+)
+def test_a_reading_that_is_none_is_refused(name: str, reading: Reading, words: str) -> None:
+    with pytest.raises(ObservationError, match=words):
+        made(name).prepare([reading])
 
 
 @torch.no_grad()

@@ -164,6 +164,48 @@ def test_two_heads_of_one_kind_learn_both(options: dict, tiny: Palme, tmp_path: 
     assert {"left/point", "right/point", "plan/plan"} <= row.keys()
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("steps", 0),
+        ("batch", 0),
+        ("commands", -1),
+        ("save_every", 0),
+        ("learning_rate", -1.0),
+        ("learning_rate", float("nan")),
+    ],
+)
+def test_an_option_out_of_range_is_refused(option: str, value: float, options: dict, tmp_path: Path):
+    with pytest.raises(EmbodiedError, match=f"{option}={value}: it must be above 0"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options | {option: value}))
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_what_was_saved(
+    options: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    losses, steps = palme.losses, []
+
+    def spoilt(*given):
+        steps.append(0)
+        parts = losses(*given)
+        return {**parts, "plan/plan": parts["plan/plan"] * float("nan")} if len(steps) > 4 else parts
+
+    monkeypatch.setattr(palme, "losses", spoilt)
+    with pytest.raises(EmbodiedError, match="the loss is not finite at step 4: plan/plan; what was saved before stays"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options))
+    assert Palme.from_pretrained(tmp_path / "run" / "checkpoint")
+
+
+def test_weights_of_another_encoder_are_refused(options: dict, tiny: Palme, tmp_path: Path):
+    for number, content in enumerate((b"junk", (next((tmp_path / "init").glob("*.safetensors"))).read_bytes())):
+        (tmp_path / "other.safetensors").write_bytes(content)
+        text = f"senses: {{{FRONT}}}\npretrained: {{front: {tmp_path / 'other.safetensors'}}}"
+        given = options | {"init": "", "model": composed(tmp_path, tiny, text)}
+        with pytest.raises(EmbodiedError, match="holds no weights of the encoder of 'front'") as caught:
+            palme.train(palme.PalmeTrainConfig(out=str(tmp_path / f"run{number}"), **given))
+        assert "\n" not in str(caught.value)
+
+
 def test_a_checkpoint_to_go_on_from_and_a_composition_are_two_things(options: dict, tmp_path: Path):
     with pytest.raises(EmbodiedError, match="init= brings a model with all its parts: leave model= out"):
         palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options | {"model": "mine.yaml"}))
