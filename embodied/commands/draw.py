@@ -3,7 +3,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -16,10 +16,6 @@ from embodied.language.verbs import VERBS
 from embodied.motion.skills import SKILLS
 from embodied.policy import POLICIES
 from embodied.things import THINGS
-
-PARTS: Mapping[str, Iterable[str]] = {
-    "arms": ARMS, "verbs": VERBS, "skills": SKILLS, "policies": POLICIES, "things": THINGS
-}  # fmt: skip
 
 WAY: list[tuple[str, str, str, str]] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 """What it is, what it gives, where it stands in this package, which parts are found by name."""
@@ -57,6 +53,23 @@ def drawing() -> str:
     return "\n".join([HEAD.format(height=len(WAY) * STEP_PX + 22), *stations, "</svg>", ""])
 
 
+def _parts(sort: str) -> Iterable[str]:
+    """The names of what is installed of a sort."""
+    if sort == "tasks":
+        return task_names()
+    if sort in ("encoders", "fusions", "heads"):  # PyTorch, which the rest does without
+        from embodied.model.encoders import ENCODERS
+        from embodied.model.fusion import FUSIONS
+        from embodied.model.heads import HEADS
+
+        learnt: dict[str, Iterable[str]] = {"encoders": ENCODERS, "fusions": FUSIONS, "heads": HEADS}
+        return learnt[sort]
+    others: dict[str, Iterable[str]] = {
+        "arms": ARMS, "verbs": VERBS, "skills": SKILLS, "policies": POLICIES, "things": THINGS
+    }  # fmt: skip
+    return others[sort]
+
+
 def _station(y: int, title: str, gives: str, file: str, parts: str) -> Iterator[str]:
     if y > STEP_PX:
         yield f'<path d="M60 {y - 22} v16 m-5 -6 l5 6 l5 -6"/>'
@@ -65,6 +78,6 @@ def _station(y: int, title: str, gives: str, file: str, parts: str) -> Iterator[
     yield f'<text class="file" x="566" y="{y + 25}">{file}</text>'
     if parts:
         yield f'<text class="parts" x="600" y="{y + 16}">{parts}:</text>'
-        names = sorted(task_names() if parts == "tasks" else PARTS[parts])
+        names = sorted(_parts(parts))
         for row, line in enumerate(textwrap.wrap(", ".join(names), 40)):
             yield f'<text x="600" y="{y + 34 + 17 * row}">{escape(line)}</text>'
