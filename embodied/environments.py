@@ -9,6 +9,9 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from embodied.config import ConfigError
 from embodied.errors import EmbodiedError, check_name
 from embodied.registry import Registry, installed_parts
 
@@ -20,6 +23,8 @@ MAX_STEPS: Mapping[str, int] = {"ee_delta": 600, "joint": 600, "skill": 8}
 
 `gymnasium.make` knows the first alone, that of the default mode; `make_environment` gives each mode its own.
 """
+MAX_PICTURE_PX = 4096
+"""The largest side of a picture that is rendered."""
 EVALUATION_SEED = 1_000_000
 """Seeds from here on are for evaluation only."""
 
@@ -88,6 +93,12 @@ def check_split(split: str) -> str:
     """`split` itself. Raises UnknownNameError unless it exists."""
     check_name("split", split, SPLITS)
     return split
+
+
+def check_picture_size(size_px: Any) -> None:
+    """Raises ConfigError unless `size_px` is the side of a picture that can be rendered."""
+    if not isinstance(size_px, int | np.integer) or not 1 <= size_px <= MAX_PICTURE_PX:
+        raise ConfigError(f"picture_size_px={size_px}: the side is a whole number of pixels, 1 to {MAX_PICTURE_PX}")
 
 
 def suite_tasks(suite: str, task: Sequence[str]) -> tuple[str, ...]:

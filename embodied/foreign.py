@@ -14,9 +14,11 @@ import difflib
 import importlib
 import importlib.metadata
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,7 @@ import yaml
 
 from embodied.config import ConfigError
 from embodied.environments import SPLITS
-from embodied.errors import EmbodiedError, check_name
+from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
 from embodied.motion.raw import ACTION_LOWER, ACTION_UPPER
 from embodied.registry import load_module
 from embodied.types import Float, Observation, Picture, Reading, Vector
@@ -35,6 +37,8 @@ STATE = "state"
 _KEYS = ("words", "camera", "success", "state")
 _STEPS_HZ = 10.0
 """Of an environment that does not say how fast it is."""
+_MOST_CHARACTERS = 200
+"""Of what a stranger's code says, in a line of ours."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,8 @@ class Words:
     state: Sequence[str] = field(default_factory=list)
 
     def draw(self, split: str, seed: int) -> str:
-        """The sentence of an episode; equal seeds give equal sentences."""
+        """The sentence of an episode; equal seeds give equal sentences. Raises UnknownNameError for other splits."""
+        check_name("split in the words", split, self.words)
         sentences = self.words[split]
         # Not the stream that the scene of the same seed is drawn from.
         return sentences[int(np.random.default_rng([seed, 2]).integers(len(sentences)))]
@@ -141,8 +146,9 @@ class SpokenEnv:
 
         check_id(env_id)
         self._draws = words.camera in senses
-        self._env: Any = gymnasium.make(env_id)
         self._id, self._words = env_id, words
+        with self._its("__init__"):
+            self._env: Any = gymnasium.make(env_id)
         self.unwrapped = self
         self._boxes = _boxes(self._env.observation_space)
         try:
@@ -150,7 +156,8 @@ class SpokenEnv:
                 if "rgb_array" not in self._env.metadata.get("render_modes", ()):
                     raise EmbodiedError(f"{env_id} draws no picture: it has no render mode 'rgb_array'")
                 self.close()
-                self._env = gymnasium.make(env_id, render_mode="rgb_array")
+                with self._its("__init__"):
+                    self._env = gymnasium.make(env_id, render_mode="rgb_array")
             space = self._env.action_space
             if not isinstance(space, gymnasium.spaces.Box):
                 kind = type(space).__name__
@@ -162,7 +169,8 @@ class SpokenEnv:
             for name in senses:
                 check_name(f"sense of {env_id}", name, (*self._boxes, words.camera, *own, ACTION_LOWER, ACTION_UPPER))
         except EmbodiedError:
-            self.close()
+            with suppress(EmbodiedError):  # what is wrong with it was said, and it may be closed already
+                self.close()
             raise
         self._step_s = 1.0 / float(self._env.metadata.get("render_fps") or _STEPS_HZ)
         self._steps = 0
@@ -176,31 +184,34 @@ class SpokenEnv:
 
     def reset(self, *, seed: int, options: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
         """A new episode, in words of `options["split"]`."""
-        seen, _ = self._env.reset(seed=seed)
+        instruction = self._words.draw(options["split"], seed)
+        with self._its("reset"):
+            seen, _ = self._env.reset(seed=seed)
+            self._seen = self._keyed(seen)
         self._steps = 0
-        self.episode.instruction = self._words.draw(options["split"], seed)
-        self._seen = self._keyed(seen)
+        self.episode.instruction = instruction
         return seen, {"is_success": False, "score": 0.0}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Act. A success terminates the episode; whatever else ends it cuts it off, as a limit does."""
-        space = self.action_space
-        if np.size(action) != int(np.prod(space.shape)):
-            what = f"an action of {np.size(action)} numbers, and {self._id} takes {int(np.prod(space.shape))}"
-            raise EmbodiedError(f"the policy answers with {what}")
-        given = np.asarray(action, dtype=space.dtype).reshape(space.shape)
-        seen, reward, terminated, truncated, info = self._env.step(given)
+        """Act. A success terminates the episode; whatever else ends it cuts it off, as a limit does.
+
+        Raises UnsafeCommandError for an action out of bounds, EmbodiedError for what else does not fit.
+        """
+        given = self._within_bounds(action)
+        with self._its("step"):
+            seen, reward, terminated, truncated, info = self._env.step(given)
+            self._seen = self._keyed(seen)
+            reward, over = float(reward), bool(terminated or truncated)
         self._steps += 1
-        self._seen = self._keyed(seen)
         if self._words.success not in info:
             has = ", ".join(sorted(info)) or "nothing"
             raise EmbodiedError(
                 f"info of {self._id} has no {self._words.success!r} that tells success; it has: {has}; "
                 "name the right one as `success:` beside the words"
             )
-        success = bool(info[self._words.success])
+        success = self._truth(info[self._words.success])
         told = {"is_success": success, "score": float(success)}
-        return seen, float(reward), success, bool(terminated or truncated), told
+        return seen, reward, success, over, told
 
     def observe(self) -> Observation:
         """The picture where a policy needs it, what the environment tells, and what actions may be."""
@@ -215,12 +226,57 @@ class SpokenEnv:
         readings[ACTION_LOWER] = _vector("action", self.action_space.low, now_s)
         readings[ACTION_UPPER] = _vector("action", self.action_space.high, now_s)
         if self._draws:
-            readings[self._words.camera] = _picture(self._env.render(), now_s)
+            readings[self._words.camera] = _picture(self._render(), now_s)
         return Observation(readings=readings)
 
     def close(self) -> None:
         """Close the environment."""
-        self._env.close()
+        with self._its("close"):
+            self._env.close()
+
+    @contextmanager
+    def _its(self, call: str) -> Iterator[None]:
+        """Whatever a stranger's code raises in `call` is an EmbodiedError in one line, with the traceback behind it."""
+        try:
+            yield
+        except EmbodiedError:
+            raise
+        except Exception as error:
+            what = shorten(f"{type(error).__name__}: {error}", _MOST_CHARACTERS)
+            raise EmbodiedError(f"{self._id} failed in {call}: {what}") from error
+
+    def _within_bounds(self, action: Any) -> Any:
+        """The action as the environment takes it; what is over a bound by rounding alone is at the bound."""
+        space = self.action_space
+        if np.size(action) != int(np.prod(space.shape)):
+            what = f"an action of {np.size(action)} numbers, and {self._id} takes {int(np.prod(space.shape))}"
+            raise EmbodiedError(f"the policy answers with {what}")
+        asked: Float = np.asarray(action, dtype=np.float64).reshape(space.shape)
+        given = np.clip(asked, space.low, space.high)
+        outside = ~np.isclose(asked, given, rtol=1e-6, atol=1e-6)
+        if outside.any():
+            number = int(outside.argmax())
+            low, high = (bound.flat[number] for bound in (space.low, space.high))
+            told = f"{asked.flat[number]:g} as number {number} of its action"
+            raise UnsafeCommandError(f"the policy answers with {told}, and {self._id} takes {low:g} to {high:g} there")
+        return given.astype(space.dtype)
+
+    def _truth(self, success: Any) -> bool:
+        """What the environment tells of success."""
+        values = np.asarray(success, dtype=object).ravel()
+        if len(values) != 1 or values[0] not in (0, 1):
+            told = shorten(repr(success), _MOST_CHARACTERS)
+            raise EmbodiedError(f"{self._words.success!r} in info of {self._id} must be true or false, and is {told}")
+        return bool(values[0])
+
+    def _render(self) -> Any:
+        """What the environment draws, (H, W, 3) uint8."""
+        with self._its("render"):
+            rgb = np.asarray(self._env.render())
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
+            drawn = f"{rgb.dtype} {list(rgb.shape)}" if rgb.ndim else shorten(repr(rgb.item()), _MOST_CHARACTERS)
+            raise EmbodiedError(f"render() of {self._id} must give an array (H, W, 3) of uint8, and gives {drawn}")
+        return rgb
 
     def _keyed(self, seen: Any) -> dict[str, Any]:
         """What was observed, by the names of its Boxes."""

@@ -137,6 +137,8 @@ def load(target: str, what: str) -> Any:
 
 def load_module(name: str, what: str) -> ModuleType:
     """The module `name`, of the current folder too. Raises EmbodiedError where there is none."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise EmbodiedError(f"{what}: {name!r} is no module's name, as my_module or my_package.my_module is")
     here = os.getcwd()
     if here not in sys.path and "" not in sys.path:
         sys.path.append(here)  # last: nothing of the folder hides an installed module

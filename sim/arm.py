@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from embodied.arm import Outcome
+from embodied.environments import check_picture_size
 from embodied.errors import UnsafeCommandError
 from embodied.motion.path import TimedPath
 from embodied.types import JOINTS, Float, Joints, JointTrajectory, Motion, Observation, PrivilegedView, Reading
@@ -30,6 +31,7 @@ class SimArm:
     def __init__(self, world: World, senses: Sequence[str], picture_size_px: int = 224) -> None:
         for name in senses:
             check_sense(name)
+        check_picture_size(picture_size_px)
         self.world = world
         self.model = world.model
         self.senses = tuple(senses)

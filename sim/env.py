@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from embodied.arm import DEFAULT_ARM, arm_model
-from embodied.environments import check_split
+from embodied.environments import check_picture_size, check_split
 from embodied.errors import EmbodiedError, UnreachableError, check_name
 from embodied.motion.actions import ACTION_MODES, SKILL_LIST, SkillActions, finite, stepped
 from embodied.motion.hand import HandPose
@@ -89,12 +89,16 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.split = check_split(split)
         self.model = arm_model(arm)
         senses = self.model.cameras if senses is None else senses
+        check_picture_size(picture_size_px)
+        seen = observed(self.model, senses, picture_size_px)
+        if not skills:
+            raise EmbodiedError(f"skills=() leaves nothing to do: name at least one, as in skills={SKILL_LIST!r}")
         self.skills = SkillActions(tuple(skills))
         self.task: Task = make_task(task)
         self._home_task = self.task
         self.world = World(self.model, gui=render_mode == "human", stock_visuals=stock_visuals)
         self.arm = SimArm(self.world, senses, picture_size_px)
-        seen = observed(self.model, senses, picture_size_px)
+        self._closed = False
         self.observation_space = spaces.Dict({**seen, "instruction": Words()})
         self.action_space = action_space(self.model, action_mode, self.skills)
         self._episode: Episode | None = None
@@ -116,7 +120,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """A new episode; equal seeds and options give equal episodes and pictures."""
+        """A new episode; equal seeds and options give equal episodes and pictures.
+
+        Raises EmbodiedError in an environment that was closed.
+        """
+        self._check_open()
         super().reset(seed=seed)
         options = options or {}
         for key in options:
@@ -142,7 +150,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Act and look. A motion out of reach moves nothing and is told in `info["refused"]`."""
+        """Act and look. A motion out of reach moves nothing and is told in `info["refused"]`.
+
+        Raises EmbodiedError before the first reset and after the end, UnsafeCommandError for no finite action.
+        """
+        self._check_open()
         refused = self._act(action)
         info = self._info()
         if refused is not None:
@@ -152,7 +164,8 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def _act(self, action: Any) -> str | None:
         """Move; why the motion was refused, or None."""
-        assert self._past is not None, "reset comes first"
+        if self._past is None:
+            raise EmbodiedError("the environment has no episode yet: call reset() before step()")
         refused = None
         try:
             if self.action_mode == "skill":
@@ -213,6 +226,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         """What the front camera sees: its picture (S, S, 3) in mode "rgb_array", float32 metres (S, S) in mode
         "depth_array"; None otherwise.
         """
+        self._check_open()
         if self.render_mode == "rgb_array":
             return self.world.render("front", self.arm.picture_size_px).rgb
         if self.render_mode == "depth_array":
@@ -221,7 +235,12 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def close(self) -> None:
         """Free the physics client; closing twice is fine."""
+        self._closed = True
         self.world.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EmbodiedError("the environment is closed: make another with gymnasium.make()")
 
     def __reduce__(self) -> tuple[Any, ...]:
         kept = ("spec", "action_space", "observation_space", "_np_random", "_np_random_seed")

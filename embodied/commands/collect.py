@@ -13,7 +13,14 @@ from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.config import ConfigError, option, parse
 from embodied.controls import Policies
 from embodied.data import layout
-from embodied.environments import DEFAULT_SUITE, EVALUATION_SEED, check_split, make_environment, suite_tasks
+from embodied.environments import (
+    DEFAULT_SUITE,
+    EVALUATION_SEED,
+    check_picture_size,
+    check_split,
+    make_environment,
+    suite_tasks,
+)
 from embodied.episode import run_episode
 from embodied.errors import check_name
 from embodied.motion.actions import ACTION_MODES, every_skill
@@ -113,6 +120,7 @@ def plan_jobs(options: CollectOptions) -> list[Job]:
     """The demonstrations to record. Raises ConfigError or UnknownNameError."""
     check_split(options.split)
     check_name("action mode", options.action_mode, ACTION_MODES)
+    check_picture_size(options.picture_size_px)
     if options.episodes < 1 or options.episodes_per_file < 1 or options.seed < 0 or options.workers < 0:
         raise ConfigError("episodes and episodes_per_file must be at least 1, seed and workers at least 0")
     if options.seed + options.episodes > EVALUATION_SEED:

@@ -85,7 +85,8 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
         if (task, split) not in left:
             print(f"task {task} has no split {split}: left out; it has {', '.join(has[task])}")
     if not left:
-        raise ConfigError(f"nothing is left to run of split={','.join(options.split)}")
+        there = ", ".join(dict.fromkeys(split for task in tasks for split in has[task]))
+        raise ConfigError(f"nothing is left to run of split={','.join(options.split)}; there is {there}")
     return left
 
 
@@ -95,6 +96,8 @@ def _foreign(options: EvalOptions) -> tuple[str, ...]:
         raise ConfigError("env= needs words=FILE.yaml, which holds at least `words: [push the cube to the target]`")
     if options.task or options.ros:
         raise ConfigError("env= is an environment of its own: leave task= and ros= out")
+    if (options.arm, options.action_mode) != (EvalOptions.arm, EvalOptions.action_mode):
+        raise ConfigError("env= has an arm and actions of its own, or none: leave arm= and action_mode= out")
     check_id(options.env)
     return (options.env,)
 

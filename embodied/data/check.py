@@ -14,6 +14,7 @@ from embodied.data.layout import DatasetError, Feature
 from embodied.data.reader import Dataset, RecordedEpisode, read_made_with
 from embodied.data.stats import QUANTILES, sample, stats_of
 from embodied.data.video import count_frames
+from embodied.language.verbs import parse_plan
 
 TOLERANCE_S = 1e-4
 """How far a timestamp may be from its place at the dataset's rate: LeRobot's own limit."""
@@ -33,6 +34,7 @@ def faults(root: Path) -> Iterator[str]:
     except DatasetError as error:
         yield str(error)
         return
+    yield from _names_faults(dataset.info.features)
     frames, samples, lengths = 0, dict[str, list[NDArray[Any]]](), Counter[Path]()
     for index in range(len(dataset)):
         row = dataset.row(index)
@@ -57,10 +59,17 @@ def faults(root: Path) -> Iterator[str]:
         yield from _stats_faults(key, dataset.info.features[key], each, told, names)
 
 
+def _names_faults(features: Mapping[str, Feature]) -> Iterator[str]:
+    """Names are those of the numbers in a row of them, and those of the axes elsewhere."""
+    for key, feature in features.items():
+        wanted = feature.shape[0] if len(feature.shape) == 1 else len(feature.shape)
+        if feature.names is not None and len(feature.names) != wanted:
+            shape = list(feature.shape)
+            yield f"{layout.INFO} gives {key} {len(feature.names)} names, and its shape {shape} needs {wanted}"
+
+
 def _episode_faults(dataset: Dataset, row: Mapping[str, Any], episode: RecordedEpisode, start: int) -> Iterator[str]:
     steps = np.arange(len(episode))
-    if row.get("length") != len(episode):
-        yield f"meta/episodes says {row.get('length')} frames, and the table has {len(episode)}"
     if (bounds := (row.get("dataset_from_index"), row.get("dataset_to_index"))) != (start, start + len(episode)):
         yield f"meta/episodes says frames {bounds[0]} to {bounds[1]}, and it is {start} to {start + len(episode)}"
     for key, wanted in {
@@ -73,8 +82,13 @@ def _episode_faults(dataset: Dataset, row: Mapping[str, Any], episode: RecordedE
     late = np.abs(episode.frames["timestamp"] - steps / dataset.info.fps).max()
     if not late <= TOLERANCE_S:
         yield f"timestamp is up to {late:.4f} s off the rate of {dataset.info.fps:g} Hz"
-    if set(episode.words) != set(row.get("tasks") or ()):
-        yield f"meta/episodes says {row.get('tasks')}, and the frames were told {sorted(set(episode.words))}"
+    if set(episode.words) != set(row["tasks"]):
+        yield f"meta/episodes says {row['tasks']}, and the frames were told {sorted(set(episode.words))}"
+    if plan := episode.extra.get("plan"):
+        try:
+            parse_plan(str(plan))
+        except ValueError as error:
+            yield f"{layout.EXTRA}plan is {error}"
     for key, feature in dataset.info.features.items():
         values = episode.frames[key]
         if feature.dtype in layout.PICTURES and sorted(values.shape[1:]) != sorted(feature.shape):

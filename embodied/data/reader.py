@@ -2,7 +2,8 @@
 """Reads datasets in LeRobot v3.0 layout, ours and others'."""
 
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,10 +57,13 @@ class Dataset:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.info = read_info(root)
-        self._rows = {row["episode_index"]: row for row in read_episode_rows(root)}
+        rows = read_episode_rows(root)
+        self._rows = {row["episode_index"]: row for row in rows}
         if sorted(self._rows) != list(range(self.info.total_episodes)):
             said, listed = self.info.total_episodes, len(self._rows)
             raise DatasetError(f"{root} says {said} episodes and lists {listed}: it is damaged")
+        if len(rows) != len(self._rows):
+            raise DatasetError(f"{root} has {len(rows)} rows for {len(self._rows)} episodes: it is damaged")
         self._tasks = read_tasks(root) if self._rows else {}
 
     def __len__(self) -> int:
@@ -100,13 +104,14 @@ class Dataset:
             words = tuple(self._tasks[number] for number in frames["task_index"].tolist())
         except KeyError as error:
             raise DatasetError(f"episode {index} of {self.root} lacks {error}") from None
-        if not words:
-            raise DatasetError(f"episode {index} of {self.root} has no frames")
         return RecordedEpisode(index=index, words=words, frames=frames, extra=extra_of(row))
 
     def _columns(self, row: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         path = self.root / self.info.data_path.format(**place_of(row, "data"))
         table = read_table(path, filters=[("episode_index", "==", row["episode_index"])])
+        if len(table) != row["length"]:
+            found = f"meta/episodes says {row['length']} frames, and the table has {len(table)}"
+            raise DatasetError(f"episode {row['episode_index']} of {self.root} is damaged: {found}")
         features = {key: feature for key, feature in self.info.features.items() if not feature.is_video}
         return {key: from_arrow(key, feature, table[key], self.root) for key, feature in features.items()}
 
@@ -117,8 +122,7 @@ class Dataset:
 
     def video(self, row: Mapping[str, Any], key: str) -> Path:
         """The file that an episode's pictures of the feature `key` are in."""
-        if self.info.video_path is None:
-            raise DatasetError(f"{self.root / layout.INFO} lacks video_path, and feature {key!r} is a video")
+        assert self.info.video_path is not None, "read_info asks for it where there are videos"
         return self.root / self.info.video_path.format(video_key=key, **place_of(row, f"videos/{key}"))
 
 
@@ -154,6 +158,11 @@ def read_info(root: Path) -> DatasetInfo:
         )
     if missing := sorted(layout.DEFAULT_FEATURES.keys() - features.keys()):
         raise DatasetError(f"{root / layout.INFO} lacks the features {', '.join(missing)}")
+    _check_pattern(root, "data_path", data_path)
+    for key in (key for key, feature in features.items() if feature.is_video):
+        if video_path is None:
+            raise DatasetError(f"{root / layout.INFO} lacks video_path, and feature {key!r} is a video")
+        _check_pattern(root, "video_path", video_path, video_key=key)
     return DatasetInfo(
         fps=fps,
         total_episodes=episodes,
@@ -163,6 +172,16 @@ def read_info(root: Path) -> DatasetInfo:
         video_path=video_path,
         robot_type=robot_type,
     )
+
+
+def _check_pattern(root: Path, name: str, pattern: str, **given: str) -> None:
+    """Raises DatasetError unless `pattern` names a file where chunk and file are given."""
+    try:
+        pattern.format(**given, **layout.place(0))
+    except (LookupError, AttributeError, ValueError, TypeError) as error:
+        wanted = layout.VIDEO if given else layout.DATA
+        why = f"{name} {pattern!r} is no pattern such as {wanted} ({error!r})"
+        raise DatasetError(f"{root / layout.INFO} is damaged: {why}") from None
 
 
 def read_made_with(root: Path) -> dict[str, Any]:
@@ -188,15 +207,37 @@ def read_tasks(root: Path) -> dict[int, str]:
 
 
 def read_episode_rows(root: Path) -> list[dict[str, Any]]:
-    """meta/episodes, one dictionary for each episode that info.json counts."""
-    total = read_info(root).total_episodes
+    """meta/episodes, one dictionary for each episode that info.json counts. Raises DatasetError for a broken one."""
+    info = read_info(root)
     files = sorted((root / "meta" / "episodes").rglob("*.parquet"))
     rows = [row for path in files for row in read_rows(path)]
     try:
         # A file that was written just before a crash is not counted yet.
-        return [row for row in rows if row["episode_index"] < total]
+        rows = [row for row in rows if row["episode_index"] < info.total_episodes]
     except (KeyError, TypeError):
         raise DatasetError(f"{root / 'meta' / 'episodes'} has rows without episode_index: it is damaged") from None
+    videos = [f"videos/{key}" for key, feature in info.features.items() if feature.is_video]
+    for row in rows:
+        if fault := _row_fault(row, videos):
+            raise DatasetError(f"{root / 'meta' / 'episodes'} is damaged: episode {row['episode_index']} has {fault}")
+    return rows
+
+
+def _row_fault(row: Mapping[str, Any], videos: Sequence[str]) -> str:
+    """What is wrong with a row of meta/episodes; empty where it says all that reading an episode takes."""
+    places = [f"{what}/{name}" for what in ("data", *videos) for name in ("chunk_index", "file_index")]
+    for name in ("length", *places):
+        value, least = row.get(name), 1 if name == "length" else 0
+        if not isinstance(value, int) or value < least:
+            return f"{name} {value!r}, which must be a whole number from {least} on"
+    for name in (f"{video}/from_timestamp" for video in videos):
+        value = row.get(name)
+        if not isinstance(value, int | float) or not 0.0 <= value < math.inf:
+            return f"{name} {value!r}, which must be seconds from 0 on"
+    tasks = row.get("tasks")
+    if not isinstance(tasks, list) or not tasks or not all(isinstance(task, str) for task in tasks):
+        return f"tasks {tasks!r}, which must be a list of words"
+    return ""
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -95,5 +95,5 @@ def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
             if not container.streams.video or not container.streams.video[0].time_base:
                 raise DatasetError(f"{path} has no video in it")
             yield container, container.streams.video[0]
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
         raise DatasetError(f"cannot read {path}: {error}") from None

@@ -2,6 +2,7 @@
 """Actions of an environment that knows no skill and no arm: rows of numbers, handed over as they are."""
 
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,8 +19,11 @@ class RawActions:
     grasp_m: ClassVar[None] = None
 
     def __post_init__(self) -> None:
-        if self.rows.ndim != 2 or not np.isfinite(self.rows).all():
-            raise EmbodiedError(f"raw actions are finite numbers, a row a step, and not {np.asarray(self.rows)!r}")
+        rows: Any = self.rows
+        numbers = isinstance(rows, np.ndarray) and rows.dtype.kind in "iuf"
+        if not numbers or rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
+            given = shorten(repr(rows), 100)
+            raise EmbodiedError(f"raw actions are an array (T, A) of finite numbers, a row a step, and not {given}")
 
     def plan(self, model: Any, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
         """Raises EmbodiedError: nothing but their own environment knows what the numbers mean."""

@@ -16,7 +16,7 @@ from gymnasium import spaces
 from embodied.commands import eval as evaluation
 from embodied.config import ConfigError
 from embodied.episode import EnvironmentArm
-from embodied.errors import EmbodiedError, ObservationError, UnknownNameError
+from embodied.errors import EmbodiedError, ObservationError, UnknownNameError, UnsafeCommandError
 from embodied.foreign import SpokenEnv, Words, check_id, read_words
 from embodied.motion.raw import ACTION_LOWER, ACTION_UPPER, RawActions
 from embodied.motion.skills import SkillCall
@@ -167,8 +167,6 @@ def test_what_is_no_answer_here_is_said_in_one_line() -> None:
         arm.reset(0, {"split": "seen"})
         with pytest.raises(EmbodiedError, match=words):
             Agent(Steady(motion), arm).do("go to one")
-    with pytest.raises(EmbodiedError, match="finite numbers, a row a step"):
-        step_of(np.nan)
     with pytest.raises(EmbodiedError, match="an arm takes other motions"):
         step_of(1.0).plan(None, np.zeros(7), 0.0)
 
@@ -178,6 +176,101 @@ def test_a_success_that_nobody_tells_is_asked_for() -> None:
     env.reset(seed=0, options={"split": "seen"})
     with pytest.raises(EmbodiedError, match=r"no 'is_success'.*it has: .*arrived.*`success:`"):
         env.step(np.zeros(1))
+
+
+class Broken(Line):
+    """Fails in the call that it is made with, as strangers' code does: over several lines."""
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"]}
+
+    def __init__(self, fails: str = "", picture: Any = None, told: Any = False, **_: Any) -> None:
+        self.fails, self.picture, self.told = fails, picture, told
+        self.render_mode = "rgb_array"
+        self._fail("__init__")
+
+    def _fail(self, call: str) -> None:
+        if self.fails == call:
+            raise RuntimeError("the gear\nis stuck")
+
+    def reset(self, **options: Any) -> Any:
+        self._fail("reset")
+        return super().reset(**options)
+
+    def step(self, action: Any) -> Any:
+        self._fail("step")
+        seen, reward, *ended, _ = super().step(action)
+        return seen, reward, *ended, {"arrived": self.told}
+
+    def render(self) -> Any:
+        self._fail("render")
+        return self.picture
+
+
+def broken(**options: Any) -> SpokenEnv:
+    gymnasium.registry.pop("Strange/Broken-v0", None)
+    gymnasium.register("Strange/Broken-v0", Broken, kwargs=options, disable_env_checker=True)
+    env = SpokenEnv("Strange/Broken-v0", LINE, ("observation", "front"))
+    env.reset(seed=0, options={"split": "seen"})
+    return env
+
+
+@pytest.mark.parametrize("call", ["__init__", "reset", "step", "render"])
+def test_what_fails_in_an_environment_is_a_line_that_names_the_call(call: str) -> None:
+    def run() -> None:
+        env = broken(fails=call)
+        env.step(np.zeros(1))
+        env.observe()
+
+    with pytest.raises(EmbodiedError) as caught:
+        run()
+    assert str(caught.value) == f"Strange/Broken-v0 failed in {call}: RuntimeError: the gear is stuck"
+
+
+@pytest.mark.parametrize("told", [None, "yes", 0.5, np.nan, np.zeros(2, bool), [], [[0], [1, 2]]], ids=str)
+def test_a_success_is_true_or_false(told: Any) -> None:
+    with pytest.raises(
+        EmbodiedError, match=r"^'arrived' in info of Strange/Broken-v0 must be true or false, and is .*$"
+    ):
+        broken(told=told).step(np.zeros(1))
+    for true in (True, 1.0, np.array([True]), np.bool_(True)):
+        *_, info = broken(told=true).step(np.zeros(1))
+        assert info["is_success"] is True
+
+
+@pytest.mark.parametrize(
+    ("picture", "words"),
+    [
+        (None, "gives None"),
+        ("art", "gives 'art'"),
+        (np.zeros((4, 5), np.uint8), r"gives uint8 \[4, 5\]"),
+        (np.zeros((4, 5, 4), np.uint8), r"gives uint8 \[4, 5, 4\]"),
+        (np.zeros((4, 5, 3)), r"gives float64 \[4, 5, 3\]"),
+        (np.zeros((0, 5, 3), np.uint8), r"gives uint8 \[0, 5, 3\]"),
+    ],
+)
+def test_what_is_no_picture_is_told(picture: Any, words: str) -> None:
+    with pytest.raises(EmbodiedError, match=rf"render\(\) of Strange/Broken-v0 must give .* {words}$"):
+        broken(picture=picture).observe()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[[0.1]], None, np.zeros(3), np.zeros((0, 3)), np.zeros((2, 0)), np.full((9, 9), np.inf), np.array([["a"]])],
+    ids=lambda rows: type(rows).__name__ + str(np.shape(rows)),
+)
+def test_rows_that_are_no_actions_are_refused_in_one_line(rows: Any) -> None:
+    with pytest.raises(EmbodiedError, match=r"an array \(T, A\) of finite numbers, a row a step") as caught:
+        RawActions(rows=rows)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("row", [[0.0, 0.0, 1.5], [-np.inf, 0.0, 0.0], [0.0, np.nan, 0.0]], ids=str)
+def test_an_action_out_of_bounds_moves_nothing(reach: SpokenEnv, row: list[float]) -> None:
+    reach.reset(seed=0, options={"split": "seen"})
+    with pytest.raises(UnsafeCommandError, match=r"as number \d of its action, and panda_gym:.* takes -1 to 1 there"):
+        reach.step(np.array(row))
+    assert reach.time_s == 0.0
+    reach.step(np.array([1.0 + 1e-9, 0.0, -1.0 - 1e-9]))
 
 
 @pytest.mark.parametrize(
@@ -203,6 +296,9 @@ def test_an_unknown_id_is_answered_with_the_way_to_it() -> None:
         check_id("PandaPull-v3")
     with pytest.raises(EmbodiedError, match="no module 'panda_gim'"):
         check_id("panda_gim:PandaPush-v3")
+    for place in ("../x", ".x", "a/b", "x.py:y"):
+        with pytest.raises(EmbodiedError, match="is no module's name"):
+            check_id(f"{place}:Y-v0")
 
 
 @pytest.mark.parametrize(
@@ -261,10 +357,13 @@ def test_a_policy_of_one_s_own_succeeds_in_several_processes(tmp_path: Path) -> 
     assert [(row["split"], row["successes"]) for row in report["results"]] == [("seen", 20), ("no_language", 20)]
 
 
-def test_without_words_that_were_seen_there_is_no_control(tmp_path: Path) -> None:
+@pytest.mark.parametrize("split", ["seen", "no_language"])
+def test_words_of_other_splits_are_named(tmp_path: Path, split: str) -> None:
     words = "words: {paraphrase: [shove it there]}"
-    with pytest.raises(ConfigError, match="nothing is left to run of split=no_language"):
-        evaluate(tmp_path, words, f"env={PUSH}", "policy=random", "episodes=1", "split=no_language")
+    with pytest.raises(ConfigError, match=f"nothing is left to run of split={split}; there is paraphrase"):
+        evaluate(tmp_path, words, f"env={PUSH}", "policy=random", "episodes=1", f"split={split}")
+    with pytest.raises(UnknownNameError, match=r"split in the words 'seen'\. Valid: paraphrase"):
+        Words(words={"paraphrase": ["shove it there"]}).draw("seen", 0)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +372,8 @@ def test_without_words_that_were_seen_there_is_no_control(tmp_path: Path) -> Non
         (("policy=oracle",), EmbodiedError, "needs a simulator"),
         (("policy=colour_blob",), ObservationError, "where the camera stands is not known"),
         (("policy=random", "task=touch"), ConfigError, "leave task= and ros= out"),
+        (("policy=random", "arm=ur5e"), ConfigError, "leave arm= and action_mode= out"),
+        (("policy=random", "action_mode=joint"), ConfigError, "leave arm= and action_mode= out"),
         (("policy=random", "split=swapped"), ConfigError, "nothing is left"),
         (("policy=random", "words="), ConfigError, r"needs words=FILE\.yaml"),
         (("policy=random", "words=none.yaml"), ConfigError, "no such file with words"),

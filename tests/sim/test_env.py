@@ -445,3 +445,27 @@ def test_what_the_fingers_felt_is_told(make: Make) -> None:
     empty = SkillCall(skill="pick", points_m=np.array([[0.3, 0.35, 0.02]]))
     *_, info = env.step(env.skills.encode(empty))
     assert info["narrowest_m"] < 0.004 and not info["is_success"]
+
+
+@pytest.mark.parametrize("size_px", [0, -4, 64.5, 5000, "64"])
+@pytest.mark.parametrize("made", ["Embodied/Touch-v0", "Embodied/TouchRL-v0"])
+def test_pictures_of_no_size_are_refused(made: str, size_px: Any) -> None:
+    with pytest.raises(EmbodiedError, match=rf"picture_size_px={size_px}: .* 1 to 4096"):
+        gymnasium.make(made, picture_size_px=size_px)
+
+
+def test_no_skills_are_too_few() -> None:
+    with pytest.raises(EmbodiedError, match=r"skills=\(\) leaves nothing to do"):
+        TabletopEnv("touch", action_mode="skill", skills=())
+
+
+def test_calls_out_of_order_are_told(make: Make) -> None:
+    env = make("touch", senses=(), render_mode="rgb_array")
+    action = env.action_space.sample()
+    with pytest.raises(EmbodiedError, match=r"call reset\(\) before step\(\)"):
+        env.step(action)
+    env.reset(seed=0)
+    env.close()
+    for call in (env.reset, env.render, lambda: env.step(action)):
+        with pytest.raises(EmbodiedError, match="the environment is closed: make another"):
+            call()

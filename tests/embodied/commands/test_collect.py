@@ -90,6 +90,14 @@ def test_wrong_names_are_refused() -> None:
         plan_jobs(options("split=swapped"))
 
 
+@pytest.mark.parametrize("size_px", [0, -4, 5000])
+def test_pictures_of_no_size_are_refused_before_anything_is_made(tmp_path: Path, size_px: int) -> None:
+    out = tmp_path / "set"
+    with pytest.raises(ConfigError, match=rf"picture_size_px={size_px}: .* 1 to 4096"):
+        main(["task=touch", "episodes=1", f"out={out}", f"picture_size_px={size_px}"])
+    assert not out.exists()
+
+
 @register_skill
 class Tip(Skill):
     """Over point 0 the hand is tilted by half a radian about the world's x, and is laid on it again."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from embodied.commands.data import main
 from embodied.config import ConfigError
 from embodied.data import layout
 from embodied.data.layout import DatasetError, Feature
+from embodied.data.reader import Dataset
 from embodied.data.writer import DatasetWriter
 from embodied.errors import UnknownNameError
 
@@ -51,7 +53,7 @@ def root(tmp_path: Path) -> Path:
                 layout.STATE: rng.normal(size=(5, 3)).astype(np.float32),
                 layout.ACTION: rng.normal(size=(5, 2)).astype(np.float32),
             }
-            dataset.add_episode(f"do thing {episode}", frames)
+            dataset.add_episode(f"do thing {episode}", frames, extra={"plan": "touch red block"})
     return tmp_path / "set"
 
 
@@ -157,6 +159,18 @@ FAULTS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a short video": (lambda root: video(root).write_bytes(video(root).read_bytes()[:300]), "has no video in it"),
     "no video": (lambda root: video(root).unlink(), "episode 1: cannot read"),
     "a damaged table": (lambda root: (root / TABLE).write_bytes(b"PAR1"), "cannot read"),
+    "a row twice": (
+        lambda root: pq.write_table(pa.concat_tables([pq.read_table(root / ROWS)] * 2), root / ROWS),
+        "has 4 rows for 2 episodes",
+    ),
+    "too few names": (
+        lambda root: change_json(root / layout.INFO, lambda c: c["features"][layout.STATE].update(names=["a", "b"])),
+        "meta/info.json gives observation.state 2 names, and its shape [3] needs 3",
+    ),
+    "no plan": (
+        lambda root: change_table(root / ROWS, f"{layout.EXTRA}plan", lambda v: v.__setitem__(1, "sing a song")),
+        "episode 1: embodied.plan is not a plan: 'sing a song'",
+    ),
     "another size": (
         lambda root: change_json(root / layout.INFO, lambda c: c["features"][FRONT].update(shape=[32, 32, 3])),
         f"{FRONT} has pictures of [48, 48, 3], and meta/info.json says [32, 32, 3]",
@@ -172,6 +186,62 @@ def test_every_fault_is_found_and_named(root: Path, fault: str, capsys: pytest.C
     said = capsys.readouterr().out.splitlines()
     assert any(line in each for each in said), said
     assert not any(each.startswith("whole") for each in said)
+
+
+def column(name: str, value: Any, kind: pa.DataType | None = None) -> Callable[[Path], None]:
+    """Puts `value` into the first row of meta/episodes."""
+
+    def spoil(root: Path) -> None:
+        table = pq.read_table(root / ROWS)
+        values = [value, *table[name].to_pylist()[1:]]
+        place = table.column_names.index(name)
+        pq.write_table(
+            table.set_column(place, name, pa.array(values, kind or table.schema.field(name).type)), root / ROWS
+        )
+
+    return spoil
+
+
+def info(**changes: Any) -> Callable[[Path], None]:
+    return lambda root: change_json(root / layout.INFO, lambda content: content.update(changes))
+
+
+BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
+    "null length": (column("length", None), "episode 0 has length None"),
+    "no length": (column("length", 0), "episode 0 has length 0, which must be a whole number from 1 on"),
+    "length too small": (column("length", 3), "meta/episodes says 3 frames, and the table has 5"),
+    "null chunk": (column("data/chunk_index", None), "episode 0 has data/chunk_index None"),
+    "half a chunk": (column("data/chunk_index", 0.5, pa.float64()), "episode 0 has data/chunk_index 0.5"),
+    "null file": (column(f"videos/{FRONT}/file_index", None), f"episode 0 has videos/{FRONT}/file_index None"),
+    "NaN start": (column(f"videos/{FRONT}/from_timestamp", float("nan")), "from_timestamp nan, which must be seconds"),
+    "null start": (column(f"videos/{FRONT}/from_timestamp", None), "from_timestamp None, which must be seconds"),
+    "far start": (column(f"videos/{FRONT}/from_timestamp", 1e300), "cannot read"),
+    "null words": (column("tasks", None), "episode 0 has tasks None, which must be a list of words"),
+    "no words": (
+        lambda root: pq.write_table(pq.read_table(root / ROWS).drop_columns(["tasks"]), root / ROWS),
+        "episode 0 has tasks None",
+    ),
+    "open brace": (info(data_path="data/{chunk_index"), "data_path 'data/{chunk_index' is no pattern such as data/"),
+    "other key": (info(data_path="data/{chunk}.parquet"), "is no pattern such as data/"),
+    "other format": (info(data_path="{chunk_index:s}/{file_index}"), "is no pattern such as data/"),
+    "no name": (info(video_path="{}/{0}.mp4"), "video_path '{}/{0}.mp4' is no pattern such as videos/"),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_what_is_broken_is_a_line_to_whoever_reads_it(
+    root: Path, tmp_path: Path, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    spoil, line = BROKEN[fault]
+    spoil(root)
+    for read in (lambda: Dataset(root).episode(0), lambda: main(["show", f"data={root}", f"out={tmp_path / 'x.png'}"])):
+        with pytest.raises(DatasetError, match=re.escape(line)) as caught:
+            read()
+        assert "\n" not in str(caught.value)
+    capsys.readouterr()
+    assert main(["check", f"data={root}"]) == 1
+    assert line in capsys.readouterr().out
 
 
 def test_wrong_words_are_answered_with_the_right_ones(capsys: pytest.CaptureFixture[str]) -> None:
