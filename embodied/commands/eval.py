@@ -6,6 +6,7 @@ Results are kept as they come (JSONL beside `out`), so that a crash or Ctrl-C lo
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -243,7 +244,7 @@ class _Worker:
         if task != self._task:
             self.close()
             senses = senses_of(self._policies.plain)
-            if "torch" in sys.modules:  # the policy uses it
+            if "torch" in sys.modules and "OMP_NUM_THREADS" not in os.environ:  # the policy uses it, and nobody chose
                 sys.modules["torch"].set_num_threads(self._threads)
             self._env = self._make(task, senses)
             self._task = task
