@@ -94,7 +94,7 @@ def test_it_runs_in_one_process_and_in_several(workers: int, episodes: int, fold
             "unknown option of policy mine:Mine 'trys'. Did you mean 'tries'?",
         ),
         (("policy=mine:Strict",), "missing a required argument: 'checkpoint'; give it as options.NAME=VALUE"),
-        (("policy=mine:Camera",), "unknown camera 'frnt'. Did you mean 'front'?"),
+        (("policy=mine:Camera",), "unknown sense 'frnt'. Did you mean 'front'?"),
         (("policy=mine:Wordless",), "answered with a str; decide(observation) returns a Decision"),
         (("policy=lacks:Mine",), "needs the module 'a_library_that_nobody_has', which is not installed"),
     ],
