@@ -37,6 +37,7 @@ _FOUND_WITHIN_S = 2.0
 _READY_WITHIN_S = 180.0
 _ANSWER_WITHIN_S = 10.0
 _EPISODE_WITHIN_S = 120.0
+_DELIVERED_S = 0.2
 _SETTLE_S = 0.3
 
 
@@ -96,6 +97,9 @@ class GraphSession:
         scene = self._start_episode(task, split if split in SPLITS else "seen", seed)
         words = WORDS_WITHOUT_CONTENT if split == "no_language" else str(scene["instruction"])
         self._said.clear()
+        # A reset moves the arm and all things at once, as no world does: what tells of the scene before it, and is
+        # on its way still, has to arrive before anybody looks.
+        time.sleep(_DELIVERED_S)
         self._talk.say(words, _EPISODE_WITHIN_S)
         score = self._score_now()
         if not score["is_success"]:
