@@ -33,7 +33,7 @@ from nodes.common import spin_until, temporary_node
 from nodes.conversation import Conversation
 
 VALID_SPLITS = (*SPLITS, "no_language")
-_FOUND_WITHIN_S = 2.0
+_FOUND_WITHIN_S = 6.0
 _READY_WITHIN_S = 180.0
 _ANSWER_WITHIN_S = 10.0
 _EPISODE_WITHIN_S = 120.0

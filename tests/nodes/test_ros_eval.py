@@ -96,7 +96,7 @@ def test_a_policy_of_ones_own_gets_its_options_and_another_graph_is_not_taken_fo
             (("options.checkpoint=here",), "has policy_options"),
         ):
             process = ros.start(*eval_, *extra, "out=other.json", cwd=tmp_path)
-            assert process.wait() != 0
+            assert process.wait() != 0, process.text
             assert words in process.text
 
 
