@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import yaml
 
 from embodied.errors import EmbodiedError, check_name
+from embodied.files import read_yaml
 from embodied.motion.kinematics import Chain, read_urdf
 from embodied.registry import Registry
 from embodied.types import DEPTH, JOINTS, Float, Joints, Motion, Observation
@@ -140,10 +140,7 @@ def load_arm(path: Path | str, **changes: Any) -> ArmModel:
     Raises EmbodiedError or UnknownNameError that says what is wrong in the file.
     """
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise EmbodiedError(f"no description of an arm in {path}: {str(error).splitlines()[0]}") from None
+    content = read_yaml(path, "description of an arm")
     if not isinstance(content, dict):
         raise EmbodiedError(f"{path} must hold `key: value` lines that describe an arm")
     return _build(path, content | changes)

@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all; and YAML that is read, or told in a line."""
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import yaml
+
+from embodied.errors import EmbodiedError
 
 
 @contextmanager
@@ -18,6 +22,14 @@ def replacing(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """What a YAML file holds. Raises EmbodiedError in a line where there is no `what` in it."""
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise EmbodiedError(f"no {what} in {path}: {str(error).splitlines()[0]}") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -81,7 +81,7 @@ class RecordedSamples:
         stamp_s = float(episode.frames["timestamp"][step])
         readings: dict[str, Reading] = {}
         for key, feature in self._dataset.info.features.items():
-            if key.startswith("observation.") and feature.dtype != "string":
+            if key.startswith(layout.OBSERVATION) and feature.dtype != "string":
                 name, reading = reading_of(key, feature, episode.frames[key][step], stamp_s)
                 readings[name] = reading
         return Observation(readings=readings)
@@ -89,7 +89,7 @@ class RecordedSamples:
 
 def reading_of(key: str, feature: Feature, value: NDArray[Any], stamp_s: float) -> tuple[str, Reading]:
     """What a policy would have called a recorded feature, and what it would have read."""
-    name = key.removeprefix("observation.")
+    name = key.removeprefix(layout.OBSERVATION)
     if key.startswith(layout.IMAGES):
         return key.removeprefix(layout.IMAGES), Picture(
             rgb=value, intrinsics_px=_UNKNOWN[:3, :3], world_from_camera=_UNKNOWN, stamp_s=stamp_s
@@ -109,7 +109,7 @@ def _bytes_of(episode: RecordedEpisode) -> int:
     return sum(values.nbytes for values in episode.frames.values())
 
 
-def _ahead(actions: NDArray[Any], step: int, horizon: int, names: tuple[str, ...] | None) -> NDArray[np.float32]:
+def _ahead(actions: NDArray[Any], step: int, horizon: int, names: tuple[str, ...]) -> NDArray[np.float32]:
     """(horizon, A) the actions from `step` on; behind the last, such that nothing moves."""
     rows = np.asarray(actions[step : step + horizon], dtype=np.float32).reshape(-1, *actions.shape[1:])
     if len(rows) == horizon:

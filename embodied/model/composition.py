@@ -6,9 +6,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from embodied.errors import EmbodiedError, check_name
+from embodied.files import read_yaml
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 
 COMPOSITION = Path(__file__).with_name("palme.yaml")
@@ -112,11 +111,7 @@ def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
 def read_composition(path: str | Path) -> Composition:
     """The composition in a YAML file. Raises EmbodiedError or UnknownNameError with what is wrong in it."""
     path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise EmbodiedError(f"no composition of a model in {path}: {str(error).splitlines()[0]}") from None
-    content = dict(_mapping(content, str(path)))
+    content = dict(_mapping(read_yaml(path, "composition of a model"), str(path)))
     backbone = content.pop("backbone", None)
     if isinstance(backbone, str):
         backbone = {"name": backbone}

@@ -87,24 +87,24 @@ class Engine:
             embedded = self._thinned(self.model.embed([sentence], zeroed=self._pictures if no_vision else ()))
         with _timed(timings, "prefill", device):
             hidden = self.model.read(embedded, remember=writes)
+            pointer = self.pointer if self.pointer is not None and self.pointer.sense in senses else None
+            named = None if pointer is None else pointer.named(hidden)
         start, confidence = embedded.places[0][0].answer, 1.0
         others = {name: head.answer(hidden) for name, head in self._others.items()}
-        pointer = self.pointer if self.pointer is not None and self.pointer.sense in senses else None
         if self.planner is not None and plan is None:
             said = self.planner.language.colours_said(instruction)
             tree = self.planner.language.tree_for(said)
             with _timed(timings, "decode", device):
-                presence = {} if pointer is None else self._presence(pointer.named(hidden))
-                affordances = {} if pointer is None else _affordances(tree, presence, said)
+                affordances = {} if named is None else _affordances(tree, self._presence(named), said)
                 plan, confidence, hidden = self.planner.write(hidden, tree, affordances)
         sights: tuple[Sight, ...] = ()
         visible: tuple[Sight, ...] = ()
         with _timed(timings, "point", device):
-            if pointer is not None:
-                visible = pointer.answer(hidden)
+            if pointer is not None and named is not None:
+                visible = pointer.visible(hidden, named)
                 if self.planner is not None and plan is not None and plan.nouns and not plan.refused:
                     positions = [start + i for i in self.planner.language.tokens[plan].nouns]
-                    sights = pointer.point(hidden, plan.nouns, positions)
+                    sights = pointer.point(hidden, named, plan.nouns, positions)
         return Answer(
             plan=plan, confidence=confidence, sights=sights, visible=visible, others=others, timings_ms=timings
         )
@@ -117,10 +117,10 @@ class Engine:
         """
         if self._others or self.pointer is None or self.pointer.sense not in embedded.spans:
             return embedded
-        start, end = embedded.spans[self.pointer.sense]
-        if end - start <= PICTURE_TOKENS:
+        tokens = embedded.of(self.pointer.sense)
+        if tokens.shape[1] <= PICTURE_TOKENS:
             return embedded
-        reading = self.pointer.read_inputs(embedded.embeddings[:, start:end])
+        reading = self.pointer.read_inputs(tokens)
         nothing = reading.kind_logits[0].float().softmax(dim=-1)[:, -1]
         return embedded.thinned(self.pointer.sense, nothing.topk(PICTURE_TOKENS, largest=False).indices.sort().values)
 

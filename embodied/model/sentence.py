@@ -95,6 +95,11 @@ class Embedded:
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     """(K,) which tokens are left of a sense that was thinned."""
 
+    def of(self, sense: str) -> Tensor:
+        """(B, T, D) the tokens of a sense."""
+        start, end = self.spans[sense]
+        return self.embeddings[:, start:end]
+
     def thinned(self, sense: str, tokens: Tensor) -> Self:
         """The sentences with only some of the tokens of one sense, each at its old position.
 

@@ -4,6 +4,7 @@
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from embodied.language.verbs import Plan
 from embodied.model.composition import PalmeConfig
 from embodied.model.encoders import Encoder
 from embodied.model.hidden import Hidden, WordEmbedding
+from embodied.model.plan_tokens import PlanLanguage
 from embodied.registry import Registry
 from embodied.types import Motion
 
@@ -27,6 +29,12 @@ class Host:
     encoders: Mapping[str, Encoder]
     tokenizer: PreTrainedTokenizerBase
     words: WordEmbedding
+
+    @cached_property
+    def plans(self) -> PlanLanguage:
+        """Every plan that the model may write; made once, for all heads that write or read plans."""
+        config = self.config
+        return PlanLanguage(self.tokenizer, config.verbs, config.kinds, (*config.colours, *config.other_colours))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,6 @@ from embodied.errors import EmbodiedError, check_name
 from embodied.language.verbs import Noun
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.heads.grid import Around, Labels, around, labels, naming_losses
-from embodied.model.heads.plan import PlanHead
 from embodied.model.hidden import Hidden
 
 SEEN_PROBABILITY = 0.5
@@ -62,7 +61,7 @@ class Grounding(Head):
         self.colours, self.kinds = config.colours, config.kinds
         self.things = [Noun(colour, kind) for colour in config.colours for kind in config.kinds]
         """Everything that a picture token can name."""
-        self._plans = PlanHead(host).language.tokens
+        self._plans = host.plans.tokens
         dim = host.dim
         self.register_buffer("colour_words", torch.zeros(len(self.colours) + 1, dim))
         self.register_buffer("kind_words", torch.zeros(len(self.kinds) + 1, dim))
@@ -111,7 +110,7 @@ class Grounding(Head):
             return {}
         grounds = [labels(sample.things or (), self.grid, self.colours, self.kinds) for sample in samples]
         token_hidden = hidden.of(self.sense).float()
-        tokens, inputs = self.read_tokens(token_hidden), self.read_inputs(_inputs(hidden, self.sense).float())
+        tokens, inputs = self.read_tokens(token_hidden), self.read_inputs(hidden.sentence.of(self.sense).float())
         parts: dict[str, Tensor] = {}
         batch = Labels(*(torch.stack(each).to(token_hidden.device) for each in zip(*grounds, strict=True)))
         for name, reading in (("token", tokens), ("input", inputs)):
@@ -175,7 +174,11 @@ class Grounding(Head):
 
     def answer(self, hidden: Hidden) -> tuple[Sight, ...]:
         """The surest token of every thing that some token names."""
-        best, index = self.named(hidden).max(dim=0)
+        return self.visible(hidden, self.named(hidden))
+
+    def visible(self, hidden: Hidden, named: Tensor) -> tuple[Sight, ...]:
+        """The surest token of every thing that some token names, of what is `named` in (T, things)."""
+        best, index = named.max(dim=0)
         cells = self._cells(hidden)
         return tuple(
             Sight(noun=thing, point=self._point_of(int(cells[i])), probability=float(probability))
@@ -190,10 +193,12 @@ class Grounding(Head):
         kind = tokens.kind_logits[0].float().softmax(dim=-1)[:, :-1]
         return (colour[:, :, None] * kind[:, None, :]).flatten(1)
 
-    def point(self, hidden: Hidden, nouns: Sequence[Noun], positions: Sequence[int]) -> tuple[Sight, ...]:
-        """Where each of `nouns` is, whose last words stand at `positions` of the sentence."""
+    def point(
+        self, hidden: Hidden, named: Tensor, nouns: Sequence[Noun], positions: Sequence[int]
+    ) -> tuple[Sight, ...]:
+        """Where each of `nouns` is, whose last words stand at `positions` of the sentence; `named` as of `visible`."""
         token_hidden, query_hidden = hidden.of(self.sense), hidden.states[:, list(positions)]
-        named, cells = self.named(hidden), self._cells(hidden)
+        cells = self._cells(hidden)
         queries, tokens = self.read_queries(query_hidden), self.read_tokens(token_hidden)
         column = {thing: named[:, i] for i, thing in enumerate(self.things)}  # (T,) each
         nowhere = torch.zeros_like(named[:, 0])
@@ -226,11 +231,6 @@ class Grounding(Head):
             colour_logits=self.sharpness * colour @ self.colour_words.T,
             kind_logits=self.sharpness * kind @ self.kind_words.T,
         )
-
-
-def _inputs(hidden: Hidden, sense: str) -> Tensor:
-    start, end = hidden.sentence.spans[sense]
-    return hidden.sentence.embeddings[:, start:end]
 
 
 def _mean_embeddings(host: Host, words: Sequence[str]) -> Tensor:

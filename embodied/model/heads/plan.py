@@ -11,7 +11,7 @@ from embodied.errors import EmbodiedError
 from embodied.language.verbs import Plan
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.hidden import Hidden
-from embodied.model.plan_tokens import Node, PlanLanguage
+from embodied.model.plan_tokens import Node
 
 
 class PlanHead(Head):
@@ -21,9 +21,7 @@ class PlanHead(Head):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        words = host.config
-        colours = (*words.colours, *words.other_colours)
-        self.language = PlanLanguage(host.tokenizer, words.verbs, words.kinds, colours)
+        self.language = host.plans
         """Every plan that this model may write."""
         self._number = {token: i for i, token in enumerate(self.language.vocabulary)}
 
