@@ -22,6 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+    from embodied.data.sample import Sample
     from embodied.model.palme import Palme
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -146,7 +147,7 @@ def wait_until() -> Callable[[Callable[[], bool]], None]:
     return wait
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -204,3 +205,26 @@ def make_tiny(tokenizer: PreTrainedTokenizerFast) -> Callable[..., Palme]:
 @pytest.fixture
 def tiny(make_tiny: Callable[..., Palme]) -> Palme:
     return make_tiny()
+
+
+@pytest.fixture
+def learn() -> Callable[..., list[float]]:
+    """Trains a model on all of some samples at once; gives the loss of the first part, step by step."""
+    import torch
+
+    from embodied.train.palme import losses, weights_of
+
+    def train(model: Palme, samples: Sequence[Sample], *parts: str, to: float, steps: int = 800) -> list[float]:
+        """Minimise `parts` until the first has fallen to the share `to` of what it was, in at most `steps`."""
+        optimizer = torch.optim.AdamW([p for p in model.train().parameters() if p.requires_grad], lr=1e-2)
+        weights, falls = weights_of(model), list[float]()
+        while len(falls) < steps and (not falls or falls[-1] > to * falls[0]):
+            found = losses(model, samples, [{} for _ in samples])
+            falls.append(float(found[parts[0]].detach()))
+            optimizer.zero_grad()
+            torch.stack([weights[name] * found[name] for name in parts]).sum().backward()
+            optimizer.step()
+        model.eval()
+        return falls
+
+    return train

@@ -50,10 +50,10 @@ def embodied(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory, tokenizer: Any) -> Path:
     """A folder with episodes, a composition and what came of a few steps of training."""
     folder = tmp_path_factory.mktemp("composed")
-    _save_language_model(folder / "lm")
+    _save_language_model(folder / "lm", tokenizer)
     (folder / "mine.yaml").write_text(COMPOSITION)
     episodes = ("task=pick_up", f"senses={','.join(SENSES)}", "picture_size_px=64", "episodes=3", "seed=5", "workers=1")
     embodied(folder, "collect", *episodes, "out=data")
@@ -63,20 +63,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _save_language_model(folder: Path) -> None:
-    """A tiny causal language model with random weights and a tokenizer of bytes, as the hub would have them."""
+def _save_language_model(folder: Path, tokenizer: Any) -> None:
+    """A tiny causal language model with random weights, as the hub would have it."""
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers import LlamaConfig, LlamaForCausalLM
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(models.BPE({letter: i for i, letter in enumerate(alphabet)}, []))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 4}
-    LlamaForCausalLM(LlamaConfig(vocab_size=len(alphabet), **sizes)).save_pretrained(folder)
+    LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(folder)
 
 
 def test_it_learns_from_recorded_episodes(trained: Path) -> None:

@@ -19,7 +19,6 @@ from embodied.language.verbs import parse_plan
 from embodied.model.composition import PartConfig
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme
-from embodied.train.palme import losses
 from embodied.types import Joints, Observation, Picture
 
 # --8<-- what a fusion is
@@ -165,21 +164,14 @@ def test_words_look_at_the_picture_and_commands_not_at_each_other(fusion: str, m
 
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))
 def test_the_loss_falls_and_what_was_learnt_is_saved(
-    fusion: str, make_tiny: Callable[..., Palme], tmp_path: Path
+    fusion: str, make_tiny: Callable[..., Palme], learn: Callable[..., list[float]], tmp_path: Path
 ) -> None:
     """Two pictures, the same words: which plan is right is in the picture alone."""
-    model = make_tiny(fusion=PartConfig(fusion)).train()
+    model = make_tiny(fusion=PartConfig(fusion))
     samples = [sample(np.full((32, 32, 3), shade, np.uint8), plan) for shade, plan in ((0, PLANS[0]), (255, PLANS[2]))]
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    falls: list[float] = []
-    while len(falls) < 800 and (not falls or falls[-1] > 0.003 * falls[0]):
-        loss = losses(model, samples, [{}, {}])["plan/plan"]
-        falls.append(float(loss.detach()))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    falls = learn(model, samples, "plan/plan", to=0.003)
     assert falls[-1] < 0.01 * falls[0]
-    model.eval().save_pretrained(tmp_path / "model")
+    model.save_pretrained(tmp_path / "model")
     engine = Engine(Palme.from_pretrained(tmp_path / "model"))
     assert engine.model.config.fusion.name == fusion
     for each, plan in zip(samples, (PLANS[0], PLANS[2]), strict=True):

@@ -22,7 +22,6 @@ from embodied.model.composition import config_from
 from embodied.model.palme import Palme
 from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.run import Agent
-from embodied.train.palme import losses, weights_of
 from embodied.types import ObjectState
 from policies.palme import PalmePolicy
 from sim.arm import SimArm
@@ -107,31 +106,21 @@ def samples_of(world: World, arm: SimArm) -> list[Sample]:
     return found
 
 
-def learn(model: Palme, samples: list[Sample], steps: int = 800) -> list[float]:
-    """Train on all of `samples` at once until it is learnt; gives the error of the displacements, step by step."""
-    model.train()
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-2)
-    errors: list[float] = []
-    while len(errors) < steps and (not errors or errors[-1] > 0.1 * errors[0]):
-        parts = losses(model, samples, [{} for _ in samples])
-        errors.append(float(parts["chunk/chunk"].detach()))
-        optimizer.zero_grad()
-        sum(weight * parts[name] for name, weight in weights_of(model).items()).backward()
-        optimizer.step()
-    model.eval()
-    return errors
-
-
 @pytest.mark.parametrize("sense", list(SENSES))
 def test_a_model_learns_from_a_new_sense_and_moves_by_it(
-    sense: str, scenes: tuple[World, SimArm], make_tiny: Callable[..., Palme], tmp_path: Path
+    sense: str,
+    scenes: tuple[World, SimArm],
+    make_tiny: Callable[..., Palme],
+    learn: Callable[..., list[float]],
+    tmp_path: Path,
 ) -> None:
     world, arm = scenes
     samples = samples_of(world, arm)
     with_it, without = make_tiny(**composed(SENSES[sense], STATE)), make_tiny(**composed(STATE))
     for model in (with_it, without):
         model.heads["chunk"].fit(actions_of(samples))
-    errors, blind = learn(with_it, samples), learn(without, samples, steps=100)
+    parts = ("chunk/chunk", "chunk/ends")
+    errors, blind = learn(with_it, samples, *parts, to=0.1), learn(without, samples, *parts, to=0.1, steps=100)
     assert errors[-1] < 0.2 * errors[0], "it learns"
     assert errors[-1] < 0.3 * blind[-1], "from this sense: nothing else tells where the bowl is"
 
