@@ -122,6 +122,7 @@ def test_an_arm_with_fewer_joints_has_a_gate_too() -> None:
         chain=short,
         home_rad=HOME[:6],
         max_acceleration_rad_s2=PANDA.max_acceleration_rad_s2[:6],
+        max_jerk_rad_s3=PANDA.max_jerk_rad_s3[:6],
         workspace_lower_m=np.full(3, -2.0),
         workspace_upper_m=np.full(3, 2.0),
     )
