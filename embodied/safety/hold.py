@@ -7,7 +7,8 @@ from embodied.arm import ArmModel
 from embodied.safety.streamer import Piece
 from embodied.types import Float
 
-_LENGTHS_S: Float = np.asarray(0.1 * 1.08 ** np.arange(40), dtype=np.float64)
+_SHORTEST_S, _LONGEST_S = 0.1, 2.0
+_STEP_S = 0.02
 _SHARE = 0.9
 """Share of the arm's limits that is used: what was measured is old by a little, and the arm is disturbed."""
 
@@ -16,31 +17,38 @@ def hold(model: ArmModel, position_rad: Float, velocity_rad_s: Float, told: tupl
     """From the measured position and velocity (N,) evenly to rest; the fingers stay as they are.
 
     A controller begins a new trajectory where it measures the arm or where it told the arm to be, each to its taste.
-    So it gets the place of rest alone, at a time that the limits allow from there as from `told`, position and
-    velocity (N,) both. Where that cannot be, since the arm is too fast for the room that is left, it brakes harder.
+    So that neither kind jolts, the first point comes when the limits allow it from there and from `told`: position and
+    velocity (N,). A joint that is too fast for the room that is left brakes harder.
     """
     fastest = model.max_velocity_rad_s
-    starts = [(position_rad, np.clip(velocity_rad_s, -fastest, fastest)), told]
-    length = _LENGTHS_S[:, None]
-    # (40, N) where the joints come to rest in each of the lengths
-    rest = np.clip(position_rad + 0.5 * length * starts[0][1], model.lower_rad, model.upper_rad)
-    excess = np.max([_excess(model, rest, length, *start) for start in starts], axis=(0, 2))
-    within = np.flatnonzero(excess <= _SHARE)
-    best = int(within[0] if within.size else excess.argmin())
+    velocity = np.clip(velocity_rad_s, -fastest, fastest)
+    speed = np.maximum(np.abs(velocity), 1e-9)
+    room = np.where(velocity > 0.0, model.upper_rad - position_rad, position_rad - model.lower_rad)
+    # To whole steps, since the curve through the points has no corner between them.
+    steps = np.ceil(speed / (_SHARE * model.max_acceleration_rad_s2) / _STEP_S)
+    # At a limit there is no room, and beyond it less than none.
+    brake_s = np.maximum(np.minimum(steps * _STEP_S, 2.0 * room / speed), 1e-9)
+    time_s = np.arange(1, round(_LONGEST_S / _STEP_S) + 1) * _STEP_S
+    share = np.minimum(time_s[:, None] / brake_s, 1.0)
+    places = position_rad + velocity * brake_s * (share - 0.5 * share**2)
+    places, speeds = np.clip(places, model.lower_rad, model.upper_rad), velocity * (1.0 - share)
+    starts = (told, (position_rad, velocity))
+    excess = np.max([_excess(model, start, places, speeds, time_s[:, None]) for start in starts], axis=0)
+    harder = np.maximum(1.001 * speed / brake_s / model.max_acceleration_rad_s2, _SHARE)
+    within = np.flatnonzero((excess <= harder).all(axis=1))
+    first = int(within[0] if within.size else excess.max(axis=1).argmin())
+    last = max(first, int(np.searchsorted(time_s, max(float(brake_s.max()), _SHORTEST_S) - 1e-9)))
+    points = slice(first, last + 1)
     return Piece(
-        time_s=_LENGTHS_S[best : best + 1],
-        position_rad=rest[best : best + 1],
-        velocity_rad_s=np.zeros((1, model.joints)),
-        gripper_width_m=None,
+        time_s=time_s[points], position_rad=places[points], velocity_rad_s=speeds[points], gripper_width_m=None
     )
 
 
-def _excess(model: ArmModel, rest_rad: Float, length_s: Float, position_rad: Float, velocity_rad_s: Float) -> Float:
-    """(T, N) share of the limits that the cubic to rest takes, in each of the lengths (T, 1)."""
-    way, brake = 6.0 * (rest_rad - position_rad) / length_s**2, velocity_rad_s / length_s
-    acceleration = np.maximum(np.abs(way - 4.0 * brake), np.abs(2.0 * brake - way)) / model.max_acceleration_rad_s2
-    # The cubic is fastest at one of its ends or halfway between them, to within what the share leaves.
-    middle = np.abs(1.5 * (rest_rad - position_rad) / length_s - 0.25 * velocity_rad_s)
-    jerk = np.abs(6.0 * brake - 2.0 * way) / length_s / model.max_jerk_rad_s3
-    excess: Float = np.maximum.reduce([acceleration, middle / model.max_velocity_rad_s, jerk])
+def _excess(model: ArmModel, start: tuple[Float, Float], places: Float, speeds: Float, time_s: Float) -> Float:
+    """(T, N) share of the limits that the cubics from a start to each of the points take, until the times (T, 1)."""
+    way, begin = (places - start[0]) / time_s, start[1]
+    first, last = (6.0 * way - 4.0 * begin - 2.0 * speeds) / time_s, (2.0 * begin + 4.0 * speeds - 6.0 * way) / time_s
+    acceleration = np.maximum(np.abs(first), np.abs(last)) / model.max_acceleration_rad_s2
+    middle = np.abs(1.5 * way - 0.25 * (begin + speeds)) / model.max_velocity_rad_s
+    excess: Float = np.maximum(acceleration, middle)
     return excess

@@ -181,7 +181,7 @@ class Streamer:
             step_s = _STEP_S
             time_s.append(now_s)
             slopes.append(slope_hz)
-        ends = change(rate, slope_hz, 0.0, max(2.0 * rate / max(-slope_hz, 0.5 * rate / _STEP_S), 1e-3))
+        ends = change(rate, slope_hz, 0.0, max(2.0 * rate / max(-slope_hz, 0.5 * rate / _STEP_S, 1e-9), _NEAREST_S))
         begin_s = time_s[-1]
         return np.append(time_s, begin_s + ends[0][1:]), np.append(slopes, ends[1][1:])
 
@@ -265,7 +265,7 @@ def _grid(rate: Rate, knots_s: Float, limit_s: float) -> Float:
     own = np.interp(knots_s[(knots_s > place[0]) & (knots_s < min(place[-1], limit_s))], place, fine)
     varies = (rate.slope_hz[:-1] != 0.0) | (rate.slope_hz[1:] != 0.0)
     cells = zip(rate.time_s[:-1][varies], rate.time_s[1:][varies], strict=True)
-    even = [np.linspace(begin, end, int((end - begin) / _STEP_S - 1e-6) + 2)[1:] for begin, end in cells]
+    even = [np.linspace(begin, end, int((end - begin) / _STEP_S - 1e-6) + 2) for begin, end in cells]
     own = own[(own >= _NEAREST_S) & (own <= end_s - _NEAREST_S)]
     between = np.concatenate([*even, [0.0]])
     gaps = np.abs(between[:, None] - np.concatenate([[0.0, end_s], own])).min(axis=1)
