@@ -12,7 +12,8 @@ import numpy as np
 
 from embodied.errors import EmbodiedError, check_name
 from embodied.files import read_yaml
-from embodied.motion.kinematics import Chain, read_urdf
+from embodied.motion.kinematics import Chain
+from embodied.motion.urdf import read_urdf
 from embodied.registry import Registry
 from embodied.types import DEPTH, JOINTS, Float, Joints, Motion, Observation
 

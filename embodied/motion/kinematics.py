@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from embodied.errors import EmbodiedError, UnreachableError
+from embodied.motion.urdf import attribute, axis_of, limits_of, pose_of, read_urdf
 from embodied.types import Float
 
 POSITION_TOLERANCE_M = 2e-4
@@ -41,7 +42,7 @@ class Chain:
         Raises EmbodiedError where the file is no URDF, has no such link, or a joint between is neither
         revolute nor fixed or holds no sound numbers.
         """
-        joints = {_attribute(joint, "child", "link"): joint for joint in read_urdf(path).findall("joint")}
+        joints = {attribute(joint, "child", "link"): joint for joint in read_urdf(path).findall("joint")}
         if tip not in joints:
             raise EmbodiedError(f"{path} has no link {tip!r} behind a joint; it has {', '.join(sorted(joints))}")
         row: list[ElementTree.Element] = []
@@ -50,10 +51,10 @@ class Chain:
             if joints[link] in row:
                 raise EmbodiedError(f"{path}: the links behind {tip!r} hang on each other in a circle")
             row.append(joints[link])
-            link = _attribute(joints[link], "parent", "link")
+            link = attribute(joints[link], "parent", "link")
         names, fixed, axes, limits, pending = [], [], [], [], np.eye(4)
         for joint in reversed(row):
-            pending = pending @ _origin(joint)
+            pending = pending @ pose_of(joint)
             if joint.get("type") == "fixed":
                 continue
             if joint.get("type") != "revolute":
@@ -61,8 +62,8 @@ class Chain:
                 raise EmbodiedError(f"{path}: {what}")
             names.append(str(joint.get("name")))
             fixed.append(pending)
-            axes.append(_axis(joint))
-            limits.append(_limits(joint))
+            axes.append(axis_of(joint))
+            limits.append(limits_of(joint))
             pending = np.eye(4)
         if not names:
             raise EmbodiedError(f"{path}: no joint turns on the way to {tip!r}")
@@ -182,54 +183,3 @@ def _turns(axes: Float, angles_rad: Float) -> Float:
     turns[:, :3, :3] = np.eye(3) + sine * cross + (1.0 - cosine) * (cross @ cross)
     turns[:, 3, 3] = 1.0
     return turns
-
-
-def read_urdf(path: Path | str) -> ElementTree.Element:
-    """The root of a URDF file. Raises EmbodiedError where there is none."""
-    try:
-        return ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise EmbodiedError(f"no URDF in {path}: {error}") from None
-
-
-def _origin(joint: ElementTree.Element) -> Float:
-    origin = joint.find("origin")
-    pose = np.eye(4)
-    if origin is not None:
-        turns = _turns(np.eye(3), _numbers(joint, origin.get("rpy", "0 0 0")))
-        pose = turns[2] @ turns[1] @ turns[0]
-        pose[:3, 3] = _numbers(joint, origin.get("xyz", "0 0 0"))
-    return pose
-
-
-def _axis(joint: ElementTree.Element) -> Float:
-    axis = _numbers(joint, _attribute(joint, "axis", "xyz"))
-    if abs(float(np.linalg.norm(axis)) - 1.0) > 1e-3:
-        raise EmbodiedError(f"the axis of the URDF joint {joint.get('name')!r} must have length 1, not {axis}")
-    return axis
-
-
-def _limits(joint: ElementTree.Element) -> Float:
-    limits = _numbers(joint, " ".join(_attribute(joint, "limit", key) for key in ("lower", "upper", "velocity")))
-    if not (limits[0] < limits[1] and limits[2] > 0.0):
-        raise EmbodiedError(f"the URDF joint {joint.get('name')!r} has limits that leave it no way: {limits}")
-    return limits
-
-
-def _numbers(joint: ElementTree.Element, text: str) -> Float:
-    """(3,) Raises EmbodiedError for any other text."""
-    try:
-        numbers = np.array([float(word) for word in text.split()])
-    except ValueError:
-        numbers = np.empty(0)
-    if numbers.shape != (3,) or not np.isfinite(numbers).all():
-        raise EmbodiedError(f"the URDF joint {joint.get('name')!r} holds {text!r} in place of three numbers")
-    return numbers
-
-
-def _attribute(joint: ElementTree.Element, tag: str, key: str) -> str:
-    child = joint.find(tag)
-    value = None if child is None else child.get(key)
-    if value is None:
-        raise EmbodiedError(f"the URDF joint {joint.get('name')!r} lacks <{tag} {key}=...>")
-    return value
