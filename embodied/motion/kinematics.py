@@ -84,12 +84,20 @@ class Chain:
 
     def positions(self, q_rad: Float) -> Float:
         """Places (T, 3) of the tool centre point along a motion `q_rad` (T, N)."""
-        assert q_rad.ndim == 2 and q_rad.shape[1] == len(self.joint_names), q_rad.shape
-        poses = np.broadcast_to(np.eye(4), (len(q_rad), 4, 4))
-        for fixed, axis, angles in zip(self.fixed, self.axes, q_rad.T, strict=True):
-            poses = poses @ fixed @ _turns(np.broadcast_to(axis, (len(q_rad), 3)), angles)
-        places: Float = poses @ self.tool[:, 3]
+        places: Float = self.frames(q_rad)[-1] @ self.tool[:, 3]
         return places[:, :3]
+
+    def frames(self, q_rad: Float) -> Float:
+        """Poses (1 + N, T, 4, 4) of the base and of the frame behind each joint along a motion `q_rad` (T, N)."""
+        assert q_rad.ndim == 2 and q_rad.shape[1] == len(self.joint_names), q_rad.shape
+        count, joints = q_rad.shape
+        frames = np.empty((1 + joints, count, 4, 4))
+        frames[0] = np.eye(4)
+        turns = _turns(np.repeat(self.axes, count, axis=0), q_rad.T.ravel()).reshape(joints, count, 4, 4)
+        frames[1:] = self.fixed[:, None] @ turns
+        for i in range(joints):
+            frames[i + 1] = frames[i] @ frames[i + 1]
+        return frames
 
     def jacobian(self, q_rad: Float) -> Float:
         """Geometric Jacobian (6, N) in the base frame: linear rows first, then angular."""
