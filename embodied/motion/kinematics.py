@@ -39,8 +39,8 @@ class Chain:
     def from_urdf(cls, path: Path | str, tip: str) -> Self:
         """Read the chain from the root of the URDF file at `path` to the link `tip`.
 
-        Raises EmbodiedError where the file is no URDF, has no such link, or a joint between is neither
-        revolute nor fixed or holds no sound numbers.
+        Raises EmbodiedError where the file is no sound URDF, has no such link, or a joint between is neither
+        revolute nor fixed or has no way to turn.
         """
         joints = {attribute(joint, "child", "link"): joint for joint in read_urdf(path).findall("joint")}
         if tip not in joints:
@@ -48,8 +48,6 @@ class Chain:
         row: list[ElementTree.Element] = []
         link = tip
         while link in joints:
-            if joints[link] in row:
-                raise EmbodiedError(f"{path}: the links behind {tip!r} hang on each other in a circle")
             row.append(joints[link])
             link = attribute(joints[link], "parent", "link")
         names, fixed, axes, limits, pending = [], [], [], [], np.eye(4)
@@ -64,6 +62,8 @@ class Chain:
             fixed.append(pending)
             axes.append(axis_of(joint))
             limits.append(limits_of(joint))
+            if not limits[-1][0] < limits[-1][1]:
+                raise EmbodiedError(f"{path}: joint {joint.get('name')!r} has limits that leave it no way")
             pending = np.eye(4)
         if not names:
             raise EmbodiedError(f"{path}: no joint turns on the way to {tip!r}")
