@@ -30,7 +30,7 @@ _FINEST_M = 2e-4
 _LOOK_S = 0.1
 _MOST_LOOKS = 6000
 """A motion that needs more of them passes too near to something for too long."""
-_POSTURES, _ALWAYS = 400, 0.95
+_POSTURES, _ALWAYS = 60, 0.95
 """Shapes that touch at home, or in nearly all of so many random postures, are larger than the links are."""
 
 
