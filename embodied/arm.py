@@ -265,11 +265,15 @@ def _around(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     if "keep_out" in values:
         boxes = values["keep_out"]
         if not isinstance(boxes, dict):
-            raise EmbodiedError(f"{path}: keep_out must hold lines `name: [x0, y0, z0, x1, y1, z1]`, not {shown(boxes)}")
+            raise EmbodiedError(
+                f"{path}: keep_out must hold lines `name: [x0, y0, z0, x1, y1, z1]`, not {shown(boxes)}"
+            )
         corners = {str(name): _numbers(path, f"keep_out {shown(name)}", box, 6) for name, box in boxes.items()}
         for name, numbers in corners.items():
             if not (numbers[:3] < numbers[3:]).all():
-                raise EmbodiedError(f"{path}: keep_out {shown(name)} must have its lower corner first, not {boxes[name]}")
+                raise EmbodiedError(
+                    f"{path}: keep_out {shown(name)} must have its lower corner first, not {boxes[name]}"
+                )
         values["keep_out"] = {name: Box(numbers[:3], numbers[3:]) for name, numbers in corners.items()}
     return values
 

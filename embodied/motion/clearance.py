@@ -21,13 +21,14 @@ from embodied.motion.separation import Indices, Stack
 from embodied.motion.shapes import Solid
 from embodied.types import Float
 
-PLAN_SPARE_M = 3e-4
+PLAN_SPARE_M = 2e-4
 """How much clearer a planner stays than must be: whoever checks its motion may round otherwise."""
 _LEAVE_M = 5e-4
 """What is nearer than this at the start may stay so, and come nearer by this: an arm that touches must get away."""
-_FINEST_M = 2e-4
+_FINEST_M = 1e-4
 """Stretches in which nothing moves farther than this are not halved again."""
-_LOOK_S = 0.1
+_FIRST_LOOKS = 80
+_NOT_KNOWN_RAD = 1e9
 _MOST_LOOKS = 6000
 """A motion that needs more of them passes too near to something for too long."""
 _POSTURES, _ALWAYS = 60, 0.95
@@ -77,18 +78,20 @@ class Clearance:
         Where the motion begins nearer than it may be, it may not come nearer still.
         """
         looks = _Looks(self, path, workspace)
-        looks.add(np.linspace(0.0, path.duration_s, 1 + max(1, int(np.ceil(path.duration_s / _LOOK_S)))))
+        looks.add(np.append(path.time_s[: -1 : 1 + len(path.time_s) // _FIRST_LOOKS], path.duration_s))
         allowed_m = spare_m + np.minimum(0.0, looks.start_m() - _LEAVE_M)
         left = np.arange(len(looks.time_s) - 1)
         right, open_ = left + 1, np.ones((len(left), len(allowed_m)), dtype=bool)
-        while left.size:
-            moved_m = (looks.turned_rad[right] - looks.turned_rad[left]) @ self._lever_m.T
-            open_ &= looks.nearest_m(left, right, moved_m) < allowed_m
-            looks.settle(left, right, open_)
-            open_ &= looks.nearest_m(left, right, moved_m) < allowed_m
+        while True:
+            moved_m, bent_m = (rad @ self._lever_m.T for rad in looks.between_rad(left, right))
+            open_ &= looks.nearest_m(left, right, moved_m, bent_m) < allowed_m
+            if looks.settle(left, right, open_):
+                open_ &= looks.nearest_m(left, right, moved_m, bent_m) < allowed_m
             ends_m = np.minimum(looks.apart_m[left], looks.apart_m[right]) - allowed_m
             refused = open_ & ((ends_m < 0.0) | (moved_m < _FINEST_M))
             again = np.flatnonzero(open_.any(axis=1))
+            if not again.size:
+                return ""
             if not refused.any() and len(looks.time_s) + len(again) > _MOST_LOOKS:
                 refused = open_
             if refused.any():
@@ -97,9 +100,8 @@ class Clearance:
                 side = left if looks.apart_m[left[row], column] < looks.apart_m[right[row], column] else right
                 return self._words(int(column), float(looks.time_s[side[row]]), looks.hand_m[side[row]], workspace)
             left, right, open_ = left[again], right[again], open_[again]
-            middle = looks.add(0.5 * (looks.time_s[left] + looks.time_s[right]))
+            middle = looks.add_between(left, right)
             left, right, open_ = np.append(left, middle), np.append(middle, right), np.concatenate([open_, open_])
-        return ""
 
     def heights_m(self, place: Float) -> Float:
         """(T, len(above)) how high the solids that are kept above the table are over it."""
@@ -172,7 +174,11 @@ class _Looks:
         self._clearance, self._path, self._workspace = clearance, path, workspace
         self._first, self._second = clearance.pairs.T
         self.time_s: Float = np.empty(0)
-        self.turned_rad: Float = np.empty((0, len(clearance.chain.fixed)))
+        x, v = path.position_rad, path.velocity_rad_s
+        turned_rad = np.cumsum(_lines(np.diff(path.time_s)[:, None], x[:-1], v[:-1], x[1:], v[1:]), axis=0)
+        self._turned_at_points_rad = np.vstack([np.zeros(x.shape[1]), turned_rad])
+        none = np.empty((0, x.shape[1]))
+        self._position_rad, self._velocity_rad_s, self._turned_rad = none, none, none
         self.hand_m: Float = np.empty((0, 3))
         self.apart_m: Float = np.empty((0, len(clearance.pairs) + len(clearance.above) + 6))
         self._place: Float = np.empty((len(clearance.stack), 0, 4, 4))
@@ -181,7 +187,8 @@ class _Looks:
     def add(self, time_s: Float) -> Indices:
         """Look at these instants (T,) too; their rows."""
         clearance, workspace, before = self._clearance, self._workspace, len(self.time_s)
-        position_rad, turned_rad = _turned(self._path, time_s)
+        position_rad, velocity_rad_s = self._path.sample(time_s)
+        turned_rad = self._turned_until(time_s, position_rad, velocity_rad_s)
         frames = clearance.chain.frames(position_rad)
         place = clearance.stack.place(frames)
         hand_m = frames[-1] @ clearance.chain.tool[:, 3]
@@ -190,16 +197,56 @@ class _Looks:
         inside_m = [hand_m - workspace.lower_m, workspace.upper_m - hand_m]
         apart_m = np.hstack([balls_m, clearance.heights_m(place), *inside_m])
         self.time_s = np.append(self.time_s, time_s)
-        self.turned_rad = np.vstack([self.turned_rad, turned_rad])
+        self._position_rad = np.vstack([self._position_rad, position_rad])
+        self._velocity_rad_s = np.vstack([self._velocity_rad_s, velocity_rad_s])
+        self._turned_rad = np.vstack([self._turned_rad, turned_rad])
         self.hand_m = np.vstack([self.hand_m, hand_m])
         self.apart_m = np.vstack([self.apart_m, apart_m])
         self._place = np.concatenate([self._place, place], axis=1)
         self._rough = np.vstack([self._rough, np.ones(balls_m.shape, dtype=bool)])
         return np.arange(before, len(self.time_s))
 
-    def nearest_m(self, left: Indices, right: Indices, moved_m: Float) -> Float:
-        """(I, C) the least that a distance can be between two rows, where it changes by `moved_m` at most."""
-        nearest: Float = 0.5 * (self.apart_m[left] + self.apart_m[right] - moved_m)
+    def _turned_until(self, time_s: Float, position_rad: Float, velocity_rad_s: Float) -> Float:
+        """(T, N) how far each joint has turned until then, to and fro; never too little."""
+        path = self._path
+        at = np.clip(np.searchsorted(path.time_s, time_s, side="right") - 1, 0, len(path.time_s) - 2)
+        h, x, v = (time_s - path.time_s[at])[:, None], path.position_rad[at], path.velocity_rad_s[at]
+        turned_rad: Float = self._turned_at_points_rad[at] + _lines(h, x, v, position_rad, velocity_rad_s)
+        return turned_rad
+
+    def add_between(self, left: Indices, right: Indices) -> Indices:
+        """Look in the middle between two rows too, or at the point of the path that is nearest to it."""
+        knots_s, first_s, last_s = self._path.time_s, self.time_s[left], self.time_s[right]
+        middle_s = 0.5 * (first_s + last_s)
+        at = np.clip(np.searchsorted(knots_s, middle_s), 1, len(knots_s) - 1)
+        nearest_s = np.where(knots_s[at] - middle_s < middle_s - knots_s[at - 1], knots_s[at], knots_s[at - 1])
+        return self.add(np.where((first_s < nearest_s) & (nearest_s < last_s), nearest_s, middle_s))
+
+    def between_rad(self, left: Indices, right: Indices) -> tuple[Float, Float]:
+        """(I, N) each: how far the joints turn between two rows, and how far off an even turn of all together, with
+        what an even turn itself bends the way of a point; no bound where the path has a point in between."""
+        moved_rad = self._turned_rad[right] - self._turned_rad[left]
+        even_rad = self._position_rad[right] - self._position_rad[left]
+        first_s, last_s, knots_s = self.time_s[left], self.time_s[right], self._path.time_s
+        ends_rad = (last_s - first_s)[:, None] * self._velocity_rad_s[np.stack([left, right])]
+        off_rad = 0.25 * np.abs(ends_rad - even_rad).max(axis=0)
+        turn_rad = np.abs(even_rad)
+        # Second derivatives by two joints are no longer than the lever of the later one.
+        bend_rad = off_rad + turn_rad * (2.0 * np.cumsum(turn_rad, axis=1) - turn_rad) / 8.0
+        whole = np.searchsorted(knots_s, first_s, side="right") == np.searchsorted(knots_s, last_s)
+        return moved_rad, np.where(whole[:, None], bend_rad, _NOT_KNOWN_RAD)
+
+    def nearest_m(self, left: Indices, right: Indices, moved_m: Float, bent_m: Float) -> Float:
+        """(I, C) the least that a distance can be between two rows.
+
+        It changes by `moved_m` at most. Of a plane, what moves evenly is nearest at one of the ends, and what does
+        not is `bent_m` nearer at most.
+        """
+        first_m, last_m = self.apart_m[left], self.apart_m[right]
+        nearest: Float = 0.5 * (first_m + last_m - moved_m)
+        planes = slice(self._rough.shape[1], None)
+        ends_m = np.minimum(first_m, last_m)[:, planes]
+        nearest[:, planes] = np.maximum(nearest[:, planes], ends_m - bent_m[:, planes])
         return nearest
 
     def start_m(self) -> Float:
@@ -208,38 +255,28 @@ class _Looks:
         self.settle(zero, zero, self.apart_m[:1] < _LEAVE_M)
         return self.apart_m[0].copy()
 
-    def settle(self, left: Indices, right: Indices, which: NDArray[np.bool_]) -> None:
-        """Measure the solids themselves, at both ends of the stretches and for the columns `which` (I, C)."""
+    def settle(self, left: Indices, right: Indices, which: NDArray[np.bool_]) -> bool:
+        """Measure the solids themselves, at both ends of the stretches and for the columns `which` (I, C); whether
+        any of that was not known."""
         wanted = np.zeros_like(self._rough)
         for end in (left, right):
             wanted[end] |= which[:, : wanted.shape[1]]  # stretches are disjoint: no row is in one end twice
         at, column = np.nonzero(wanted & self._rough)
         if not at.size:
-            return
+            return False
         a, b = self._first[column], self._second[column]
         self.apart_m[at, column] = np.maximum(
             self.apart_m[at, column], self._clearance.stack.apart_m(self._place, at, a, b)
         )
         self._rough[at, column] = False
+        return True
 
 
-def _turned(path: TimedPath, time_s: Float) -> tuple[Float, Float]:
-    """Positions (T, N) at times (T,), and how far each joint has turned until then, to and fro: never too little.
-
-    No part of a cubic is longer than the three straight lines between its control points.
-    """
-
-    def lines(h: Float, x0: Float, v0: Float, x1: Float, v1: Float) -> Float:
-        first, last = v0 * h / 3.0, v1 * h / 3.0
-        length: Float = np.abs(first) + np.abs(x1 - x0 - first - last) + np.abs(last)
-        return length
-
-    x, v, knots_s = path.position_rad, path.velocity_rad_s, path.time_s
-    whole = np.cumsum(lines(np.diff(knots_s)[:, None], x[:-1], v[:-1], x[1:], v[1:]), axis=0)
-    at = np.clip(np.searchsorted(knots_s, time_s, side="right") - 1, 0, len(knots_s) - 2)
-    position, velocity = path.sample(time_s)
-    part = lines((time_s - knots_s[at])[:, None], x[at], v[at], position, velocity)
-    return position, part + np.vstack([np.zeros(x.shape[1]), whole])[at]
+def _lines(h: Float, x0: Float, v0: Float, x1: Float, v1: Float) -> Float:
+    """Length of the three straight lines between the control points of a cubic: it is no longer itself."""
+    first, last = v0 * h / 3.0, v1 * h / 3.0
+    length: Float = np.abs(first) + np.abs(x1 - x0 - first - last) + np.abs(last)
+    return length
 
 
 def _standing(name: str, box: Box) -> Solid:

@@ -155,9 +155,7 @@ def _turn(model: ArmModel, q_start: Float, q_end: Float, width: float) -> "_Piec
     return _driven(model, length, np.stack([q_start, q_end]), speed, lambda place: np.full(len(place), width))
 
 
-def _driven(
-    model: ArmModel, length: Float, knots: Float, speed: Float, width_at: Callable[[Float], Float]
-) -> "_Piece":
+def _driven(model: ArmModel, length: Float, knots: Float, speed: Float, width_at: Callable[[Float], Float]) -> "_Piece":
     """From rest to rest through `knots` (M, N) at the lengths (M,) of the way, as fast as the arm may."""
     spline = _Spline(length, knots)
     profile = _fastest(spline, model, length, speed)
