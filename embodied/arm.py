@@ -3,16 +3,19 @@
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from embodied.errors import EmbodiedError, check_name
+from embodied.errors import EmbodiedError, check_name, shown
 from embodied.files import read_yaml
-from embodied.motion.kinematics import Chain, read_urdf
+from embodied.motion.clearance import Box, Clearance
+from embodied.motion.kinematics import Chain
+from embodied.motion.shapes import read_solids
+from embodied.motion.urdf import read_urdf
 from embodied.registry import Registry
 from embodied.types import DEPTH, JOINTS, Float, Joints, Motion, Observation
 
@@ -45,6 +48,8 @@ class ArmModel:
     workspace_upper_m: Float
     cameras: tuple[str, ...]
     senses: tuple[str, ...] = ()  # other than joints, cameras and their depths, such as touch
+    keep_out: Mapping[str, Box] = field(default_factory=dict)  # boxes by name that no link may enter
+    table_m: float | None = 0.0  # height of the table, which nothing that moves may touch; None: there is none
 
     @property
     def readings(self) -> tuple[str, ...]:
@@ -84,6 +89,17 @@ class ArmModel:
         return Joints(
             position_rad=self.home_rad, velocity_rad_s=still, gripper_width_m=self.gripper_width_m, stamp_s=0.0
         )
+
+    @property
+    def workspace(self) -> Box:
+        """Where the gate lets the tool centre point pass."""
+        return Box(self.workspace_lower_m, self.workspace_upper_m)
+
+    @cached_property
+    def clearance(self) -> Clearance:
+        """Keeps the links clear of each other and of what stands about. Raises EmbodiedError, see `Clearance`."""
+        solids = read_solids(self.urdf, self.joint_names)
+        return Clearance(self.chain, solids, self.home_rad, keep_out=self.keep_out, table_m=self.table_m)
 
     @cached_property
     def home_pose(self) -> Float:
@@ -147,11 +163,14 @@ def load_arm(path: Path | str, **changes: Any) -> ArmModel:
     return _build(path, content | changes)
 
 
-def arm_model(name: str) -> ArmModel:
+def arm_model(name: str, cell: str = "") -> ArmModel:
     """The arm called `name`, or of the YAML file at the path `name`, or that "module:name" leads to.
 
-    Raises UnknownNameError that lists the arms there are, EmbodiedError for a faulty description.
+    `cell` is the path of a YAML file with what belongs to the place and not to the arm, in the keys of an arm's own
+    file: `workspace_*`, `reach_*`, `keep_out` and `table_m`. They go before those of the arm. Raises UnknownNameError that lists the arms there are, EmbodiedError for a faulty description.
     """
+    if cell:
+        return _in_cell(arm_model(name), Path(cell))
     if name.endswith((".yaml", ".yml")):
         if name not in _FILES:
             _FILES[name] = load_arm(name)
@@ -188,19 +207,20 @@ ARMS: Registry[ArmModel] = _Arms("arm", group="embodied.arms", build=_as_model)
 
 _FILES: dict[str, ArmModel] = {}
 
+_CORNERS = ("reach_lower_m", "reach_upper_m", "workspace_lower_m", "workspace_upper_m")
 _NUMBERS: Mapping[str, int | None] = {  # key: how many; None: one for each joint
-    "home_rad": None, "max_acceleration_rad_s2": None, "held_width_m": 2, "reach_lower_m": 3,
-    "reach_upper_m": 3, "workspace_lower_m": 3, "workspace_upper_m": 3,
+    "home_rad": None, "max_acceleration_rad_s2": None, "held_width_m": 2, **dict.fromkeys(_CORNERS, 3),
 }  # fmt: skip
 _NAMES: Mapping[str, int | None] = {"gripper_joints": 2, "cameras": None}
 _USUAL_JERK_HZ = 500.0
 """Limit of jerk to limit of acceleration, where a description gives no `max_jerk_rad_s3`: the Panda's."""
+_AROUND = ("keep_out", "table_m")
 _KEYS = ("urdf", "tip", "hand", *_NUMBERS, *_NAMES, "gripper_width_m")
 
 
 def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     for key in content:
-        check_name(f"key of {path}", str(key), (*_KEYS, "name", "senses", "max_jerk_rad_s3"))
+        check_name(f"key of {path}", str(key), (*_KEYS, "name", "senses", "max_jerk_rad_s3", *_AROUND))
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
@@ -224,9 +244,43 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
         check_name(f"gripper_joints in {path}", name, sliders)
     [width_m] = _numbers(path, "gripper_width_m", [content["gripper_width_m"]], 1)
     values["held_width_m"] = tuple(values["held_width_m"].tolist())
+    values |= _around(path, content)
     model = ArmModel(urdf=urdf, chain=chain, gripper_width_m=float(width_m), **values)
     _check(path, model)
     return model
+
+
+def _in_cell(model: ArmModel, path: Path) -> ArmModel:
+    content = read_yaml(path, "description of a cell")
+    if not isinstance(content, dict):
+        raise EmbodiedError(f"{path} must hold `key: value` lines that describe a cell")
+    for key in content:
+        check_name(f"key of {path}", str(key), (*_CORNERS, *_AROUND))
+    corners = {key: _numbers(path, key, content[key], 3) for key in _CORNERS if key in content}
+    model = replace(model, **corners, **_around(path, content))
+    _check(path, model)
+    return model
+
+
+def _around(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of `_AROUND` that are there."""
+    values = {key: content[key] for key in _AROUND if key in content}
+    if values.get("table_m") is not None:
+        [values["table_m"]] = _numbers(path, "table_m", [values["table_m"]], 1).tolist()
+    if "keep_out" in values:
+        boxes = values["keep_out"]
+        if not isinstance(boxes, dict):
+            raise EmbodiedError(
+                f"{path}: keep_out must hold lines `name: [x0, y0, z0, x1, y1, z1]`, not {shown(boxes)}"
+            )
+        corners = {str(name): _numbers(path, f"keep_out {shown(name)}", box, 6) for name, box in boxes.items()}
+        for name, numbers in corners.items():
+            if not (numbers[:3] < numbers[3:]).all():
+                raise EmbodiedError(
+                    f"{path}: keep_out {shown(name)} must have its lower corner first, not {boxes[name]}"
+                )
+        values["keep_out"] = {name: Box(numbers[:3], numbers[3:]) for name, numbers in corners.items()}
+    return values
 
 
 def _check(path: Path, model: ArmModel) -> None:
@@ -243,6 +297,13 @@ def _check(path: Path, model: ArmModel) -> None:
     within = (model.workspace_lower_m <= lower) & (upper <= model.workspace_upper_m)
     if not ((lower < upper) & within).all():
         raise EmbodiedError(f"{path}: reach_lower_m to reach_upper_m must be a box within the workspace")
+    hand_m = model.home_pose[:3, 3]
+    if ((hand_m < model.workspace_lower_m) | (hand_m > model.workspace_upper_m)).any():
+        raise EmbodiedError(f"{path}: the workspace must hold the hand at home, at {hand_m.round(3).tolist()} m")
+    try:
+        _ = model.clearance
+    except EmbodiedError as error:
+        raise EmbodiedError(f"{path}: {error}") from None
 
 
 def _urdf_path(path: Path, text: str) -> Path:

@@ -3,6 +3,10 @@
 
 import difflib
 from collections.abc import Collection, Iterable
+from typing import Any
+
+_MOST_SHOWN = 120
+"""Characters of what came, in a line that refuses it."""
 
 
 class EmbodiedError(Exception):
@@ -22,6 +26,12 @@ class UnknownNameError(EmbodiedError, KeyError):
     def __str__(self) -> str:
         # KeyError prints the repr of its argument, which would quote the sentence.
         return self.message
+
+
+def shown(value: Any) -> str:
+    """What came, in a line that refuses it: without control characters, and cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 3]}..."
 
 
 def check_name(what: str, name: str, valid: Collection[str]) -> None:

@@ -72,11 +72,12 @@ def declare(
 
 
 def declare_arm(node: Node) -> ArmModel:
-    """Declare the parameter `arm`, and return the model that it names. Raises EmbodiedError."""
+    """Declare the parameters `arm` and `cell`, and return the model that they name. Raises EmbodiedError."""
     from embodied.arm import ARMS, DEFAULT_ARM, arm_model
 
     description = f"the arm: {', '.join(ARMS.names())}, or the path of its YAML file"
-    return arm_model(str(declare(node, "arm", DEFAULT_ARM, description)))
+    place = "YAML file of the arm's place: workspace_*, reach_*, keep_out, table_m; empty: as the arm's own file says"
+    return arm_model(str(declare(node, "arm", DEFAULT_ARM, description)), str(declare(node, "cell", "", place)))
 
 
 def now_s(node: Node) -> float:

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from embodied.errors import EmbodiedError, UnreachableError
+from embodied.motion.urdf import attribute, axis_of, limits_of, pose_of, read_urdf
 from embodied.types import Float
 
 POSITION_TOLERANCE_M = 2e-4
@@ -38,22 +39,20 @@ class Chain:
     def from_urdf(cls, path: Path | str, tip: str) -> Self:
         """Read the chain from the root of the URDF file at `path` to the link `tip`.
 
-        Raises EmbodiedError where the file is no URDF, has no such link, or a joint between is neither
-        revolute nor fixed or holds no sound numbers.
+        Raises EmbodiedError where the file is no sound URDF, has no such link, or a joint between is neither
+        revolute nor fixed or has no way to turn.
         """
-        joints = {_attribute(joint, "child", "link"): joint for joint in read_urdf(path).findall("joint")}
+        joints = {attribute(joint, "child", "link"): joint for joint in read_urdf(path).findall("joint")}
         if tip not in joints:
             raise EmbodiedError(f"{path} has no link {tip!r} behind a joint; it has {', '.join(sorted(joints))}")
         row: list[ElementTree.Element] = []
         link = tip
         while link in joints:
-            if joints[link] in row:
-                raise EmbodiedError(f"{path}: the links behind {tip!r} hang on each other in a circle")
             row.append(joints[link])
-            link = _attribute(joints[link], "parent", "link")
+            link = attribute(joints[link], "parent", "link")
         names, fixed, axes, limits, pending = [], [], [], [], np.eye(4)
         for joint in reversed(row):
-            pending = pending @ _origin(joint)
+            pending = pending @ pose_of(joint)
             if joint.get("type") == "fixed":
                 continue
             if joint.get("type") != "revolute":
@@ -61,8 +60,10 @@ class Chain:
                 raise EmbodiedError(f"{path}: {what}")
             names.append(str(joint.get("name")))
             fixed.append(pending)
-            axes.append(_axis(joint))
-            limits.append(_limits(joint))
+            axes.append(axis_of(joint))
+            limits.append(limits_of(joint))
+            if not limits[-1][0] < limits[-1][1]:
+                raise EmbodiedError(f"{path}: joint {joint.get('name')!r} has limits that leave it no way")
             pending = np.eye(4)
         if not names:
             raise EmbodiedError(f"{path}: no joint turns on the way to {tip!r}")
@@ -83,12 +84,20 @@ class Chain:
 
     def positions(self, q_rad: Float) -> Float:
         """Places (T, 3) of the tool centre point along a motion `q_rad` (T, N)."""
-        assert q_rad.ndim == 2 and q_rad.shape[1] == len(self.joint_names), q_rad.shape
-        poses = np.broadcast_to(np.eye(4), (len(q_rad), 4, 4))
-        for fixed, axis, angles in zip(self.fixed, self.axes, q_rad.T, strict=True):
-            poses = poses @ fixed @ _turns(np.broadcast_to(axis, (len(q_rad), 3)), angles)
-        places: Float = poses @ self.tool[:, 3]
+        places: Float = self.frames(q_rad)[-1] @ self.tool[:, 3]
         return places[:, :3]
+
+    def frames(self, q_rad: Float) -> Float:
+        """Poses (1 + N, T, 4, 4) of the base and of the frame behind each joint along a motion `q_rad` (T, N)."""
+        assert q_rad.ndim == 2 and q_rad.shape[1] == len(self.joint_names), q_rad.shape
+        count, joints = q_rad.shape
+        frames = np.empty((1 + joints, count, 4, 4))
+        frames[0] = np.eye(4)
+        turns = _turns(np.repeat(self.axes, count, axis=0), q_rad.T.ravel()).reshape(joints, count, 4, 4)
+        frames[1:] = self.fixed[:, None] @ turns
+        for i in range(joints):
+            frames[i + 1] = frames[i] @ frames[i + 1]
+        return frames
 
     def jacobian(self, q_rad: Float) -> Float:
         """Geometric Jacobian (6, N) in the base frame: linear rows first, then angular."""
@@ -182,54 +191,3 @@ def _turns(axes: Float, angles_rad: Float) -> Float:
     turns[:, :3, :3] = np.eye(3) + sine * cross + (1.0 - cosine) * (cross @ cross)
     turns[:, 3, 3] = 1.0
     return turns
-
-
-def read_urdf(path: Path | str) -> ElementTree.Element:
-    """The root of a URDF file. Raises EmbodiedError where there is none."""
-    try:
-        return ElementTree.parse(path).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise EmbodiedError(f"no URDF in {path}: {error}") from None
-
-
-def _origin(joint: ElementTree.Element) -> Float:
-    origin = joint.find("origin")
-    pose = np.eye(4)
-    if origin is not None:
-        turns = _turns(np.eye(3), _numbers(joint, origin.get("rpy", "0 0 0")))
-        pose = turns[2] @ turns[1] @ turns[0]
-        pose[:3, 3] = _numbers(joint, origin.get("xyz", "0 0 0"))
-    return pose
-
-
-def _axis(joint: ElementTree.Element) -> Float:
-    axis = _numbers(joint, _attribute(joint, "axis", "xyz"))
-    if abs(float(np.linalg.norm(axis)) - 1.0) > 1e-3:
-        raise EmbodiedError(f"the axis of the URDF joint {joint.get('name')!r} must have length 1, not {axis}")
-    return axis
-
-
-def _limits(joint: ElementTree.Element) -> Float:
-    limits = _numbers(joint, " ".join(_attribute(joint, "limit", key) for key in ("lower", "upper", "velocity")))
-    if not (limits[0] < limits[1] and limits[2] > 0.0):
-        raise EmbodiedError(f"the URDF joint {joint.get('name')!r} has limits that leave it no way: {limits}")
-    return limits
-
-
-def _numbers(joint: ElementTree.Element, text: str) -> Float:
-    """(3,) Raises EmbodiedError for any other text."""
-    try:
-        numbers = np.array([float(word) for word in text.split()])
-    except ValueError:
-        numbers = np.empty(0)
-    if numbers.shape != (3,) or not np.isfinite(numbers).all():
-        raise EmbodiedError(f"the URDF joint {joint.get('name')!r} holds {text!r} in place of three numbers")
-    return numbers
-
-
-def _attribute(joint: ElementTree.Element, tag: str, key: str) -> str:
-    child = joint.find(tag)
-    value = None if child is None else child.get(key)
-    if value is None:
-        raise EmbodiedError(f"the URDF joint {joint.get('name')!r} lacks <{tag} {key}=...>")
-    return value

@@ -3,11 +3,13 @@
 
 Straight lines with rounded corners are sampled, solved by inverse kinematics, joined by a cubic spline over the length
 of the way, and then driven as fast as velocity and acceleration limits allow. Each motion is checked as the gate checks
-it, by the exact extremes of its curve, and takes longer where it would be refused.
+it: by the exact extremes of its curve, and takes longer where it would be refused; by the clearance of the whole arm,
+and takes another way.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 
 from embodied.arm import ArmModel
 from embodied.errors import UnreachableError
-from embodied.motion.hand import HandPose, Waypoint, slerp, turn_between
+from embodied.motion.clearance import PLAN_SPARE_M
+from embodied.motion.hand import TRAVEL_SPEED_M_S, HandPose, Waypoint, slerp, turn_between
 from embodied.motion.path import TimedPath
 from embodied.types import Float, JointTrajectory
 
@@ -35,6 +38,12 @@ _BEYOND_RAD = 0.01
 """Between knots at a joint's limit the curve may swing this far beyond it, and is cut off there."""
 _SWING_RAD = 5e-4
 """What the cut curve may still swing beyond a limit; the gate allows twice as much."""
+_METRES_PER_TURN = 0.5
+"""Where the joints turn evenly, a turn by one radian counts as so much way."""
+MAX_DURATION_S = 60.0
+_AT_HOME_RAD = 1e-3
+_RISE_M = 0.1
+"""How far the hand rises, where it can, before the arm turns home."""
 _SLOWER = 1.05
 _TRIALS = 20
 
@@ -45,12 +54,40 @@ def plan_motion(
     """Plan the motion from rest at `q_start_rad` (N,) through `waypoints` to rest.
 
     Where the last waypoint is the hand pose of `model.home_rad`, the arm ends in exactly these joint
-    angles. Raises UnreachableError.
+    angles. Where the way cannot be taken from the start, it is taken from home, and the arm turns home first.
+    Raises UnreachableError.
     """
     if not (np.isfinite(q_start_rad).all() and np.isfinite(gripper_width_m)):
         raise UnreachableError("the joint angles that the motion starts from are not finite")
+    q, width = np.asarray(q_start_rad, dtype=np.float64), float(np.clip(gripper_width_m, 0.0, model.gripper_width_m))
+    try:
+        return _checked(model, _through(model, q, width, waypoints))
+    except UnreachableError:
+        if np.abs(q - model.home_rad).max() < _AT_HOME_RAD:
+            raise
+        start = HandPose.from_matrix(model.chain.forward(q))
+        rise = Waypoint(pose=start.at(start.position_m + np.array([0.0, 0.0, _RISE_M])), gripper_width_m=width)
+        for before in ([rise], []):
+            with suppress(UnreachableError):
+                way = _through(model, q, width, before)
+                way.append(_turn(model, way[-1].position_rad[-1] if way else q, model.home_rad, width))
+                return _checked(model, way + _through(model, model.home_rad, width, waypoints))
+        raise
+
+
+def _checked(model: ArmModel, pieces: Sequence["_Piece"]) -> JointTrajectory:
+    """The motion, as the gate would pass it. Raises UnreachableError."""
+    trajectory = _joined(model, pieces)
+    if trajectory.time_s[-1] > MAX_DURATION_S:
+        raise UnreachableError(f"this way would take {trajectory.time_s[-1]:.0f} s, {MAX_DURATION_S:.0f} s at most")
+    if why := model.clearance.refusal(TimedPath(trajectory), model.workspace, PLAN_SPARE_M):
+        raise UnreachableError(f"on this way {why}")
+    return trajectory
+
+
+def _through(model: ArmModel, q: Float, width: float, waypoints: Sequence[Waypoint]) -> list["_Piece"]:
+    """From rest at `q` (N,) past or through each of the waypoints."""
     pieces: list[_Piece] = []
-    q, width = np.asarray(q_start_rad, dtype=np.float64), float(gripper_width_m)
     pose, first = HandPose.from_matrix(model.chain.forward(q)), 0
     for last, stop in enumerate(waypoints):
         if stop.dwell_s <= 0.0 and last + 1 < len(waypoints):
@@ -64,7 +101,7 @@ def plan_motion(
         # At least one point, so that the last width is said even where nothing dwells.
         count = max(1, round(stop.dwell_s / STEP_S))
         pieces.append(_Piece(np.tile(q, (count, 1)), np.zeros((count, len(q))), np.full(count, width)))
-    return _joined(model, pieces)
+    return pieces
 
 
 class _Piece(NamedTuple):
@@ -106,17 +143,29 @@ def _move(
         share[free] = np.linspace(0.0, 1.0, int(free.sum()) + 1)[1:]
         share = share * share * (3.0 - 2.0 * share)
         knots += share[:, None] * (end_rad - knots[-1])
-    spline = _Spline(length, knots)
-    profile = _fastest(spline, model, length, speed)
     # Fingers take the width of a waypoint once the hand has passed it.
     widths = np.array([width, *(stop.gripper_width_m for stop in run[:-1])])
+    return _driven(model, length, knots, speed, lambda place: widths[np.searchsorted(passed[:-1], place, side="left")])
+
+
+def _turn(model: ArmModel, q_start: Float, q_end: Float, width: float) -> "_Piece":
+    """Every joint evenly from one posture to another, wherever that brings the hand."""
+    length = np.array([0.0, max(_METRES_PER_TURN * float(np.linalg.norm(q_end - q_start)), _KNOT_M)])
+    speed = np.full(2, TRAVEL_SPEED_M_S)
+    return _driven(model, length, np.stack([q_start, q_end]), speed, lambda place: np.full(len(place), width))
+
+
+def _driven(model: ArmModel, length: Float, knots: Float, speed: Float, width_at: Callable[[Float], Float]) -> "_Piece":
+    """From rest to rest through `knots` (M, N) at the lengths (M,) of the way, as fast as the arm may."""
+    spline = _Spline(length, knots)
+    profile = _fastest(spline, model, length, speed)
     slower = 1.0
     for _ in range(_TRIALS):
         place, rate = profile.sampled(slower)
         position, velocity = _cut(model, *spline.at(place))
         velocity *= rate[:, None]
-        piece = _Piece(position, velocity, widths[np.searchsorted(passed[:-1], place, side="left")])
-        excess = _excess(model, q_start, piece)
+        piece = _Piece(position, velocity, width_at(place))
+        excess = _excess(model, knots[0], piece)
         if excess <= 1.0:
             return piece
         slower *= _SLOWER * excess
@@ -142,10 +191,13 @@ def _excess(model: ArmModel, q_start: Float, piece: _Piece) -> float:
     velocity = np.max([path.peak_velocity_rad_s() for path in paths], axis=0) / model.max_velocity_rad_s
     acceleration = np.max([path.peak_acceleration_rad_s2() for path in paths], axis=0)
     acceleration /= model.max_acceleration_rad_s2
+    # A jump of the acceleration shrinks as the acceleration does.
+    jerk = np.max([path.peak_jerk_rad_s3() for path in paths], axis=0) / model.max_jerk_rad_s3
     low, high = paths[1].peak_position_rad()
     # Slower points lie nearer to each other, and the curve swings less between them.
     swings = np.maximum(model.lower_rad - low, high - model.upper_rad).max() > _SWING_RAD
-    return max(float(velocity.max()) / _WITHIN, float(np.sqrt(acceleration.max() / _WITHIN)), 1.2 if swings else 0.0)
+    hardest = max(acceleration.max(), jerk.max()) / _WITHIN
+    return max(float(velocity.max()) / _WITHIN, float(np.sqrt(hardest)), 1.2 if swings else 0.0)
 
 
 def _way(start: HandPose, run: Sequence[Waypoint]) -> tuple[Float, Float, Float, Float] | None:

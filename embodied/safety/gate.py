@@ -9,7 +9,9 @@ import numpy as np
 
 from embodied.arm import ArmModel
 from embodied.errors import UnsafeCommandError
+from embodied.motion.clearance import Box
 from embodied.motion.path import TimedPath
+from embodied.motion.trajectory import MAX_DURATION_S
 from embodied.safety.splice import BLENDS_S, Curve, splice
 from embodied.types import Float, JointTrajectory
 
@@ -18,7 +20,6 @@ _NEAREST_S = 0.001
 _BLEND_SHARE, _PAUSE_S = 0.2, 0.01
 _SAME_RAD = 1e-5
 """A start this near to where the arm is measured costs less than a fiftieth of its acceleration."""
-_FORWARD_STEP_S = 0.02
 _ROUNDING = 1e-6
 
 
@@ -36,7 +37,7 @@ class GateLimits:
     overshoot_rad: float = 1e-3
     """Joint positions this little beyond a limit are set to the limit, not refused."""
     overshoot_width_m: float = 2e-3
-    max_duration_s: float = 60.0
+    max_duration_s: float = MAX_DURATION_S
     max_proposal_age_s: float = 2.0
     """Age of the observation that a motion was decided on, in steady time."""
     max_state_age_s: float = 0.3
@@ -63,8 +64,9 @@ class ActionGate:
         self.model = model
         self.limits = limits or GateLimits()
         lower, upper = self.limits.workspace_lower_m, self.limits.workspace_upper_m
-        self._lower_m: Float = model.workspace_lower_m if lower is None else lower
-        self._upper_m: Float = model.workspace_upper_m if upper is None else upper
+        self._workspace = Box(
+            model.workspace_lower_m if lower is None else lower, model.workspace_upper_m if upper is None else upper
+        )
         self._stopped = False
 
     @property
@@ -128,7 +130,7 @@ class ActionGate:
 
     def _check_path(self, path: TimedPath) -> None:
         self._check_limits(path)
-        self._check_workspace(path)
+        self._check_clearance(path)
 
     def _check_form(self, trajectory: JointTrajectory) -> None:
         names = self.model.joint_names
@@ -213,18 +215,9 @@ class ActionGate:
         self._refuse_above("acceleration", path.peak_acceleration_rad_s2(), model.max_acceleration_rad_s2, "rad/s^2")
         self._refuse_above("jerk", path.peak_jerk_rad_s3(), model.max_jerk_rad_s3, "rad/s^3")
 
-    def _check_workspace(self, path: TimedPath) -> None:
-        lower, upper = self._lower_m, self._upper_m
-        count = int(np.ceil(path.duration_s / _FORWARD_STEP_S)) + 1
-        times = np.union1d(path.time_s, np.linspace(0.0, path.duration_s, count))
-        hand = self.model.chain.positions(path.sample(times)[0])
-        outside = np.maximum(lower - hand, hand - upper)
-        if not outside.max() <= _ROUNDING:
-            at, axis = np.unravel_index(int(outside.argmax()), outside.shape)
-            raise UnsafeCommandError(
-                f"the hand leaves the workspace at {times[at]:.2f} s: {'xyz'[axis]} = {hand[at, axis]:.3f} m,"
-                f" allowed {lower[axis]:.3f} to {upper[axis]:.3f} m"
-            )
+    def _check_clearance(self, path: TimedPath) -> None:
+        if why := self.model.clearance.refusal(path, self._workspace):
+            raise UnsafeCommandError(why)
 
     def _refuse_above(self, what: str, values: Float, allowed: Float, unit: str) -> None:
         within = values <= allowed * (1 + _ROUNDING)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from embodied.errors import EmbodiedError
+from embodied.motion.urdf import read_urdf
 from embodied.registry import Registry, instance_of
 
 Triple = tuple[float, float, float]
@@ -52,6 +53,10 @@ class Urdf:
     """A file with links and joints: a drawer, a lid. It keeps its own colours, masses and collisions."""
 
     file: Path
+
+    def __post_init__(self) -> None:
+        """Raises EmbodiedError for a file with a fault, before a simulator reads it in a way of its own."""
+        read_urdf(self.file)
 
 
 Shape = Box | Cylinder | Sphere | Mesh

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Laws of every arm's geometry on random postures, and of URDF files that are none."""
+"""Laws of every arm's geometry on random postures."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,66 +91,3 @@ def test_a_link_that_is_not_there_is_named_with_those_that_are() -> None:
 def test_a_finger_is_no_end_of_a_chain_of_turns() -> None:
     with pytest.raises(EmbodiedError, match="prismatic"):
         Chain.from_urdf(PANDA.urdf, tip="panda_leftfinger")
-
-
-JOINT = """<joint name="{name}" type="{type}"><parent link="{parent}"/><child link="{child}"/>
-<origin xyz="{xyz}" rpy="0 0 0"/><axis xyz="{axis}"/>
-<limit lower="{lower}" upper="{upper}" velocity="{velocity}" effort="1"/></joint>"""
-SOUND = {
-    "name": "turn", "type": "revolute", "parent": "base", "child": "tip", "xyz": "0 0 1", "axis": "0 1 0",
-    "lower": "-2", "upper": "2", "velocity": "1",
-}  # fmt: skip
-
-
-def urdf(folder: Path, *joints: dict[str, str]) -> Path:
-    path = folder / "arm.urdf"
-    lines = [JOINT.format(**SOUND | joint) for joint in joints]
-    path.write_text("<robot name='arm'>" + "".join(lines) + "</robot>")
-    return path
-
-
-def test_a_sound_file_is_read(tmp_path: Path) -> None:
-    chain = Chain.from_urdf(
-        urdf(tmp_path, {}, {"name": "tool", "type": "fixed", "parent": "tip", "child": "tool"}), "tool"
-    )
-    assert chain.joint_names == ("turn",)
-    assert np.allclose(chain.forward(np.array([np.pi / 2]))[:3, 3], [1.0, 0.0, 1.0])
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"axis": "0 0 2"}, r"axis of the URDF joint 'turn' must have length 1"),
-        ({"axis": "0 0 0"}, "must have length 1"),
-        ({"axis": "0 1"}, "holds '0 1' in place of three numbers"),
-        ({"axis": "nan 0 1"}, "in place of three numbers"),
-        ({"xyz": "0 0 one"}, "'turn' holds '0 0 one' in place of three numbers"),
-        ({"xyz": "0 inf 0"}, "in place of three numbers"),
-        ({"lower": "nan"}, "in place of three numbers"),
-        ({"lower": "2", "upper": "-2"}, "limits that leave it no way"),
-        ({"velocity": "-1"}, "limits that leave it no way"),
-        ({"velocity": "0"}, "limits that leave it no way"),
-        ({"type": "continuous"}, "continuous, neither revolute nor fixed"),
-        ({"type": "fixed"}, "no joint turns on the way to 'tip'"),
-        ({"parent": "tip"}, "hang on each other in a circle"),
-    ],
-)
-def test_a_file_with_a_fault_is_refused_with_the_reason(change: dict[str, str], words: str, tmp_path: Path) -> None:
-    with pytest.raises(EmbodiedError, match=words) as caught:
-        Chain.from_urdf(urdf(tmp_path, change), "tip")
-    assert "\n" not in str(caught.value)
-
-
-def test_links_in_a_wider_circle_are_found(tmp_path: Path) -> None:
-    path = urdf(tmp_path, {}, {"name": "back", "parent": "tip", "child": "base"})
-    with pytest.raises(EmbodiedError, match="in a circle"):
-        Chain.from_urdf(path, "tip")
-
-
-@pytest.mark.parametrize("text", ["", "<robot>", "<robot></arm>", "no XML at all", "<a/><b/>"])
-def test_what_is_no_urdf_is_told(text: str, tmp_path: Path) -> None:
-    (tmp_path / "arm.urdf").write_text(text)
-    with pytest.raises(EmbodiedError, match=r"arm\.urdf"):
-        Chain.from_urdf(tmp_path / "arm.urdf", "tip")
-    with pytest.raises(EmbodiedError, match=r"no URDF in .*none\.urdf"):
-        Chain.from_urdf(tmp_path / "none.urdf", "tip")
