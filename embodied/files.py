@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Gives a path to write to, beside `path`, that takes its place when all went well. Raises EmbodiedError."""
     part = path.with_name(path.name + ".part")
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         try:
             yield part
             part.replace(path)
@@ -45,12 +45,24 @@ def check_writable(path: Path) -> None:
 
     To be asked before the work whose fruit goes there.
     """
-    with writing(path):
-        if path.is_dir():
-            raise IsADirectoryError(None, "a folder has that name")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent) as file:
+    if path.is_dir():
+        raise EmbodiedError(f"cannot write {path}: a folder has that name")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder. Raises EmbodiedError in a line where that cannot be, or nothing can be written in it."""
+    with writing(folder):
+        _make(folder)
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(4096))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(None, f"{folder} is a file and no folder") from None
 
 
 def read_text(path: Path, what: str, *, most_bytes: int) -> str:
