@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embodied.data.layout import DatasetError, Feature
+from embodied.errors import shown
 from embodied.files import writing
 
 
@@ -21,7 +22,7 @@ def read_table(path: Path, filters: Any = None) -> pa.Table:
         # A single file: without `partitioning=None` folder names would be read as columns.
         return pq.read_table(path, filters=filters, partitioning=None, page_checksum_verification=True)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DatasetError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+        raise DatasetError(f"cannot read {path}: {shown(str(error))}") from None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -18,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from embodied.errors import CheckpointError, EmbodiedError, shown
-from embodied.files import parse_json, read_text, replacing, writing
-from embodied.model.sums import PENDING, SUMS, TOKENIZER, digest_of, sums_of, tokenizer_files, verify
+from embodied.files import parse_json, read_text, replacing, write_text, writing
+from embodied.model.sums import TOKENIZER, tokenizer_files, verify
+from embodied.sums import PENDING, SUMS, digest_of, text_of
 
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
@@ -50,7 +51,8 @@ def save(
             tokenizer(part / TOKENIZER)
             new = {name: part / name for name in (INDEX, CONFIG)} | tokenizer_files(part)
             with replacing(directory / SUMS) as pending:
-                pending.write_text(sums_of(new | {shard: directory / shard for shard in shards}), encoding="ascii")
+                files = new | {shard: directory / shard for shard in shards}
+                pending.write_text(_sums_of(files), encoding="ascii")
                 (directory / TOKENIZER).mkdir(exist_ok=True)
                 for old in tokenizer_files(directory).keys() - new.keys():
                     (directory / old).unlink()
@@ -97,8 +99,11 @@ def write_sums(directory: Path) -> None:
     files = {name: directory / name for name in (CONFIG, INDEX, *shards)} | tokenizer_files(directory)
     if missing := [name for name, path in files.items() if not path.is_file()]:
         raise CheckpointError(f"the checkpoint's file {missing[0]!r} is missing from {directory}")
-    with replacing(directory / SUMS) as part:
-        part.write_text(sums_of(files), encoding="ascii")
+    write_text(directory / SUMS, _sums_of(files))
+
+
+def _sums_of(files: Mapping[str, Path]) -> str:
+    return text_of({name: digest_of(path) for name, path in files.items()})
 
 
 def check_whole(directory: Path) -> None:

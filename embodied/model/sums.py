@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SHA256SUMS of a checkpoint: the digest of every file that a model is made of, as `sha256sum -c SHA256SUMS` reads it.
+"""SHA256SUMS of a checkpoint: the digest of every file that a model is made of.
 
 It is put in place last. Files that tell nothing of the model, such as its card, are not in it.
 """
 
-import hashlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from embodied.errors import CheckpointError, EmbodiedError, shown
-from embodied.files import read_text
+from embodied.sums import PENDING, SUMS, digest_of, read_sums
 
-SUMS = "SHA256SUMS"
-PENDING = f"{SUMS}.part"
-"""The sums of files that are being put in place; a process that is killed meanwhile leaves it."""
 TOKENIZER = "tokenizer"
 CONVERT = "embodied train recipe=convert checkpoint={}"
-_LINE = re.compile(rf"([0-9a-f]{{64}})  ((?:{TOKENIZER}/)?\w[\w.+-]*)", re.ASCII)
 
 
 def verify(directory: Path, needed: Iterable[str]) -> None:
@@ -31,17 +25,6 @@ def verify(directory: Path, needed: Iterable[str]) -> None:
         raise CheckpointError(f"{faults[0]}; {remedy}")
 
 
-def sums_of(files: Mapping[str, Path]) -> str:
-    """The text of SHA256SUMS: a line for each file, by its name in the checkpoint."""
-    return "".join(f"{digest_of(files[name])}  {name}\n" for name in sorted(files))
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def tokenizer_files(directory: Path) -> dict[str, Path]:
     """What is in a checkpoint's tokenizer, by its name in the checkpoint: all of it is read."""
     return {f"{TOKENIZER}/{path.name}": path for path in (directory / TOKENIZER).glob("*")}
@@ -50,13 +33,9 @@ def tokenizer_files(directory: Path) -> dict[str, Path]:
 def _fault(directory: Path, sums: str, needed: Iterable[str]) -> str:
     """How the files differ from what `sums` says; empty where they do not."""
     try:
-        *lines, rest = read_text(directory / sums, "digests", most_bytes=2**20).split("\n")
+        told = read_sums(directory / sums)
     except EmbodiedError as error:
         return str(error)
-    found = [_LINE.fullmatch(line) for line in lines]
-    told = {match[2]: match[1] for match in found if match}
-    if rest or len(told) != len(found):
-        return f"{directory / sums} is damaged: it must hold a line `<SHA-256>  <name>` for each file"
     for name in (*needed, *tokenizer_files(directory)):
         if name not in told:
             return f"{directory / sums} does not tell the digest of {shown(name)}"

@@ -19,7 +19,7 @@ from embodied.language.vocabulary import OTHER_COLOURS
 from embodied.model import checkpoint
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.model.palme import FORMAT
-from embodied.model.sums import SUMS, digest_of
+from embodied.sums import SUMS, digest_of
 from embodied.types import JOINTS
 
 
