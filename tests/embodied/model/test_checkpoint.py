@@ -96,7 +96,7 @@ def spoil(folder: Path, rng: random.Random) -> str:
     if what == "away":
         path.unlink()
     elif what == "more":
-        name = rng.choice(["tokenizer/added_tokens.json", "tokenizer/chat_template.jinja", "modeling_x.py", "notes"])
+        name = rng.choice(["tokenizer/added_tokens.json"] * 5 + ["tokenizer/chat_template.jinja", "modeling_x.py"])
         (folder / name).write_bytes(b'{"<x>": 3}')
     else:
         path.write_bytes(bytes(data))
