@@ -211,6 +211,8 @@ _CORNERS = ("reach_lower_m", "reach_upper_m", "workspace_lower_m", "workspace_up
 _NUMBERS: Mapping[str, int | None] = {  # key: how many; None: one for each joint
     "home_rad": None, "max_acceleration_rad_s2": None, "held_width_m": 2, **dict.fromkeys(_CORNERS, 3),
 }  # fmt: skip
+_LARGEST = 1e6
+"""Of the numbers that describe an arm; none comes near."""
 _NAMES: Mapping[str, int | None] = {"gripper_joints": 2, "cameras": None}
 _USUAL_JERK_HZ = 500.0
 """Limit of jerk to limit of acceleration, where a description gives no `max_jerk_rad_s3`: the Panda's."""
@@ -224,9 +226,13 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
-    urdf = _urdf_path(path, str(content["urdf"]))
+    words = {key: content.get(key, path.stem) for key in ("urdf", "tip", "hand", "name")}
+    for key, word in words.items():
+        if not _are_words([word]):
+            raise EmbodiedError(f"{path}: {key} must be a word, not {shown(word)}")
+    urdf = _urdf_path(path, words.pop("urdf"))
     try:
-        chain, root = Chain.from_urdf(urdf, str(content["tip"])), read_urdf(urdf)
+        chain, root = Chain.from_urdf(urdf, words["tip"]), read_urdf(urdf)
     except EmbodiedError as error:
         raise EmbodiedError(f"{path}: urdf and tip lead to no arm: {error}") from None
     links = [str(link.get("name")) for link in root.findall("link")]
@@ -238,7 +244,7 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     values["max_jerk_rad_s3"] = _numbers(path, "max_jerk_rad_s3", content.get("max_jerk_rad_s3", usual), len(usual))
     values |= {key: _names(path, key, content[key], size) for key, size in _NAMES.items()}
     values["senses"] = _names(path, "senses", content.get("senses", []), None)
-    values |= {key: str(content.get(key, path.stem)) for key in ("tip", "hand", "name")}
+    values |= words
     check_name(f"hand in {path}", values["hand"], links)
     for name in values["gripper_joints"]:
         check_name(f"gripper_joints in {path}", name, sliders)
@@ -317,16 +323,19 @@ def _urdf_path(path: Path, text: str) -> Path:
 
 
 def _numbers(path: Path, key: str, values: Any, size: int) -> Float:
-    try:
+    numbers = np.empty(0)
+    if isinstance(values, list) and all(type(value) in (int, float) and abs(value) < _LARGEST for value in values):
         numbers = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = np.empty(0)
-    if numbers.shape != (size,) or not np.isfinite(numbers).all():
-        raise EmbodiedError(f"{path}: {key} must be {size} numbers, not {values}")
+    if numbers.shape != (size,):
+        raise EmbodiedError(f"{path}: {key} must be {size} numbers, not {shown(values)}")
     return numbers
 
 
 def _names(path: Path, key: str, values: Any, size: int | None) -> tuple[str, ...]:
-    if not isinstance(values, list) or (size is not None and len(values) != size):
-        raise EmbodiedError(f"{path}: {key} must be a list of {size or 'any number of'} names, not {values}")
-    return tuple(str(value) for value in values)
+    if not _are_words(values) or (size is not None and len(values) != size):
+        raise EmbodiedError(f"{path}: {key} must be a list of {size or 'any number of'} names, not {shown(values)}")
+    return tuple(values)
+
+
+def _are_words(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) and value.strip() for value in values)
