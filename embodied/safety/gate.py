@@ -12,7 +12,8 @@ from embodied.errors import UnsafeCommandError
 from embodied.motion.path import TimedPath
 from embodied.types import Float, JointTrajectory
 
-_MAX_POINTS = 5000
+MAX_POINTS = 5000
+"""Points of a motion; whoever converts one looks at no more."""
 _FORWARD_STEP_S = 0.02
 _ROUNDING = 1e-6
 
@@ -101,8 +102,8 @@ class ActionGate:
                 f"the joints are [{', '.join(trajectory.joint_names)}], this arm has [{', '.join(names)}]"
             )
         points = trajectory.time_s.size
-        if not 1 <= points <= _MAX_POINTS:
-            raise UnsafeCommandError(f"{points} points; a motion has 1 to {_MAX_POINTS}")
+        if not 1 <= points <= MAX_POINTS:
+            raise UnsafeCommandError(f"{points} points; a motion has 1 to {MAX_POINTS}")
         for what, values, shape in (
             ("time_s", trajectory.time_s, (points,)),
             ("position_rad", trajectory.position_rad, (points, len(names))),
