@@ -23,6 +23,7 @@ from embodied.text import shown
 from embodied.types import Float, JointTrajectory, Vector
 
 WORLD_FRAME = "world"
+_FAR_M = 100.0
 
 
 def to_time(seconds: float) -> Time:
@@ -100,12 +101,14 @@ def to_pose(matrix: Float, *, stamp_s: float, frame_id: str = WORLD_FRAME) -> Po
 
 
 def from_pose(message: PoseStamped) -> Float:
-    """The pose as a matrix (4, 4). Raises ObservationError if it is not finite or not a rotation."""
+    """The pose as a matrix (4, 4). Raises ObservationError if it is not finite, far away or not a rotation."""
     position, turn = message.pose.position, message.pose.orientation
     q = np.array([turn.x, turn.y, turn.z, turn.w])
     place = np.array([position.x, position.y, position.z])
-    if not (np.isfinite(q).all() and np.isfinite(place).all() and abs(q @ q - 1.0) < 1e-2):
-        raise ObservationError("the camera's pose is not finite or its orientation is not a unit quaternion")
+    if not (np.abs(q).max() < 2.0 and abs(q @ q - 1.0) < 1e-2):
+        raise ObservationError("the camera's orientation is not a unit quaternion")
+    if not np.abs(place).max() <= _FAR_M:
+        raise ObservationError(f"the camera's position is not finite, or further than {_FAR_M:g} m from the arm")
     matrix = np.eye(4)
     matrix[:3, :3] = rotation_matrix(q / np.sqrt(q @ q))
     matrix[:3, 3] = place

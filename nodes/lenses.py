@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a camera's `camera_info` says of its lens, and a picture without the distortion that it says."""
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,6 +15,9 @@ from embodied.types import Float
 
 _NUMBERS = {"plumb_bob": (4, 5), "rational_polynomial": (8,), "equidistant": (4,)}
 """Of each model of distortion that can be undone: how many numbers it has."""
+_FOCAL_PX = (1.0, 1e6)
+_MOST = 1e4
+"""A larger number in a distortion bends nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ def from_camera_info(message: CameraInfo, *, rectified: bool = False) -> Lens:
         if not np.allclose(turn @ turn.T, np.eye(3), atol=1e-3):
             raise ObservationError("camera_info is broken: r is no rotation")
     fx, fy = matrix[0, 0], matrix[1, 1]
-    if not (np.isfinite(matrix).all() and fx > 0 and fy > 0):
-        raise ObservationError(f"the camera is not calibrated: camera_info holds no focal length in {letter}")
+    if not (np.isfinite(matrix).all() and _FOCAL_PX[0] <= min(fx, fy) and max(fx, fy) <= _FOCAL_PX[1]):
+        raise ObservationError(f"the camera is not calibrated: camera_info holds no focal length in pixels in {letter}")
     if not np.allclose(matrix, [[fx, 0, matrix[0, 2]], [0, fy, matrix[1, 2]], [0, 0, 1]]):
         raise ObservationError(f"camera_info is broken: {letter} is no pinhole matrix")
     lens = Lens(matrix, turn, message.width, message.height)
@@ -63,7 +65,7 @@ def from_camera_info(message: CameraInfo, *, rectified: bool = False) -> Lens:
     if rectified or not any(distortion):
         return lens
     model = message.distortion_model
-    if len(message.d) not in _NUMBERS.get(model, ()) or not all(math.isfinite(number) for number in distortion):
+    if len(message.d) not in _NUMBERS.get(model, ()) or not all(abs(number) < _MOST for number in distortion):
         valid = ", ".join(f"{name} ({' or '.join(map(str, sizes))} numbers)" for name, sizes in _NUMBERS.items())
         raise ObservationError(
             f"camera_info has the distortion '{shown(model, 40)}' with {len(message.d)} numbers; I undo {valid}:"

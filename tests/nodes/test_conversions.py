@@ -47,6 +47,11 @@ def test_a_pose_that_is_none_is_refused() -> None:
     message.pose.orientation.w = math.nan
     with pytest.raises(ObservationError, match="unit quaternion"):
         conversions.from_pose(message)
+    message.pose.orientation.w = 1.0
+    for x in (math.nan, math.inf, 1e300):
+        message.pose.position.x = x
+        with pytest.raises(ObservationError, match="not finite, or further than 100 m"):
+            conversions.from_pose(message)
 
 
 def test_joint_states_come_in_any_order() -> None:

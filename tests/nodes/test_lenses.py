@@ -86,7 +86,7 @@ def test_a_rectified_picture_is_described_by_p() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"k": [0.0] * 9}, "not calibrated: camera_info holds no focal length in k"),
+        ({"k": [0.0] * 9}, "not calibrated: camera_info holds no focal length in pixels in k"),
         ({"k": [math.nan] * 9}, "not calibrated"),
         ({"k": [100.0, 0, 80, 0, 100, 60, 5, 0, 1]}, "k is no pinhole"),
         ({"d": [0.1] * 3}, "'plumb_bob' with 3 numbers; I undo plumb_bob"),
