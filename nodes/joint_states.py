@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 
 import numpy as np
 from rclpy.node import Node
@@ -26,7 +27,7 @@ SILENT_S = 2.0
 """Whoever reads joints that have not come for longer is told so."""
 _ARMS = 8
 """More prefixes than arms stand together belong to no arm."""
-_MOST_JOINTS = 500
+_MOST_JOINTS, _MOST_LISTS = 500, 32
 _NEAR_S, _FAR_S = 0.02, 1.0
 """Between positions that are nearer than this noise would be a speed; those that are further say nothing of now."""
 _BEYOND = 0.5
@@ -97,6 +98,7 @@ class JointStates:
         } | {self._finger: [0.0, 0.5 * model.gripper_width_m, math.inf]}
         self._given, self._on_news = prefix, on_news
         self._seen: dict[str, set[str]] = {}  # the arm's joints that came with each prefix
+        self._places: dict[tuple[str, ...], dict[str, int]] = {}  # where our joints are in lists of names that came
         self._strangers = ""  # the names that came instead
         self._joints: dict[str, _Joint] = {}
         self._lock = threading.Lock()
@@ -191,25 +193,17 @@ class JointStates:
         return f"joint_states name several arms: set the parameter joint_prefix to one of {', '.join(complete)}"
 
     def _hear(self, message: JointState) -> None:
-        names = list(message.name)
-        if len(names) > _MOST_JOINTS:
-            raise ObservationError(f"it names {len(names)} joints; I take at most {_MOST_JOINTS}")
+        names = tuple(message.name)
         lists = {"positions": message.position, "velocities": message.velocity, "efforts": message.effort}
         for what, values in lists.items():
             if len(values) not in (0, len(names)):
                 raise ObservationError(f"it has lists of unequal length: {len(names)} names, {len(values)} {what}")
-        place = {name: i for i, name in enumerate(names)}
-        if len(place) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ObservationError(f"it names a joint twice: {shown(twice, 60)}")
         with self._lock:
+            if names not in self._places:
+                self._note_names(names)
+            found = self._places[names]
             self._came = True
-            self._note_names(names)
-            prefix = self.prefix
-            found = {name: place[prefix + name] for name in self._joints if prefix + name in place}
             news = list(self._news(message, found))
-            if not found:
-                self._strangers = f" and name {shown(', '.join(names[:5]), 120)}" if names else ""
             for joint, stamp_s, position, velocity in news:
                 joint.hear(stamp_s, position, velocity)
         if news:
@@ -239,13 +233,22 @@ class JointStates:
             if not math.isnan(position) and stamp_s > joint.stamp_s:
                 yield joint, stamp_s, position, None if math.isnan(velocity) else velocity
 
-    def _note_names(self, names: Sequence[str]) -> None:
-        """Keep which joints of the arm have come with which prefix."""
-        if self._given:
-            return
-        for own in self._arm_names:
-            for name in names:
-                if name.endswith(own) and len(name) < 100:
-                    prefix = name.removesuffix(own)
-                    if prefix in self._seen or len(self._seen) < _ARMS:
-                        self._seen.setdefault(prefix, set()).add(own)
+    def _note_names(self, names: tuple[str, ...]) -> None:
+        """Find our joints among names that are new. Raises ObservationError for those that cannot be read."""
+        if len(names) > _MOST_JOINTS:
+            raise ObservationError(f"it names {len(names)} joints; I take at most {_MOST_JOINTS}")
+        place = {name: i for i, name in enumerate(names)}
+        if len(place) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ObservationError(f"it names a joint twice: {shown(twice, 60)}")
+        before = self.prefix
+        for own, name in product(self._arm_names, () if self._given else names):
+            prefix = name.removesuffix(own)
+            if name.endswith(own) and len(prefix) < 100 and (prefix in self._seen or len(self._seen) < _ARMS):
+                self._seen.setdefault(prefix, set()).add(own)
+        prefix = self.prefix
+        if prefix != before or len(self._places) >= _MOST_LISTS:
+            self._places.clear()  # they were found by another prefix, or somebody makes names up
+        self._places[names] = {name: place[prefix + name] for name in self._joints if prefix + name in place}
+        if not self._places[names]:
+            self._strangers = f" and name {shown(', '.join(names[:5]), 120)}" if names else ""
