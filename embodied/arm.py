@@ -35,6 +35,7 @@ class ArmModel:
     hand: str  # link that a wrist camera is mounted on
     home_rad: Float  # (N,) where skills end, out of the cameras' way
     max_acceleration_rad_s2: Float  # (N,)
+    max_jerk_rad_s3: Float  # (N,)
     gripper_joints: tuple[str, str]  # prismatic; each moves by half of the width
     gripper_width_m: float  # widest distance between the fingers
     held_width_m: tuple[float, float]  # fingers that far apart hold something
@@ -192,12 +193,14 @@ _NUMBERS: Mapping[str, int | None] = {  # key: how many; None: one for each join
     "reach_upper_m": 3, "workspace_lower_m": 3, "workspace_upper_m": 3,
 }  # fmt: skip
 _NAMES: Mapping[str, int | None] = {"gripper_joints": 2, "cameras": None}
+_USUAL_JERK_HZ = 500.0
+"""Limit of jerk to limit of acceleration, where a description gives no `max_jerk_rad_s3`: the Panda's."""
 _KEYS = ("urdf", "tip", "hand", *_NUMBERS, *_NAMES, "gripper_width_m")
 
 
 def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     for key in content:
-        check_name(f"key of {path}", str(key), (*_KEYS, "name", "senses"))
+        check_name(f"key of {path}", str(key), (*_KEYS, "name", "senses", "max_jerk_rad_s3"))
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
@@ -211,6 +214,8 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     values: dict[str, Any] = {
         key: _numbers(path, key, content[key], size or len(chain.joint_names)) for key, size in _NUMBERS.items()
     }
+    usual = _USUAL_JERK_HZ * values["max_acceleration_rad_s2"]
+    values["max_jerk_rad_s3"] = _numbers(path, "max_jerk_rad_s3", content.get("max_jerk_rad_s3", usual), len(usual))
     values |= {key: _names(path, key, content[key], size) for key, size in _NAMES.items()}
     values["senses"] = _names(path, "senses", content.get("senses", []), None)
     values |= {key: str(content.get(key, path.stem)) for key in ("tip", "hand", "name")}
@@ -226,8 +231,9 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
 
 def _check(path: Path, model: ArmModel) -> None:
     """Raises EmbodiedError where the numbers of a description contradict each other."""
-    if not (model.gripper_width_m > 0 and (model.max_acceleration_rad_s2 > 0).all()):
-        raise EmbodiedError(f"{path}: gripper_width_m and max_acceleration_rad_s2 must be above 0")
+    limits = np.concatenate([model.max_acceleration_rad_s2, model.max_jerk_rad_s3])
+    if not (model.gripper_width_m > 0 and (limits > 0).all()):
+        raise EmbodiedError(f"{path}: gripper_width_m, max_acceleration_rad_s2 and max_jerk_rad_s3 must be above 0")
     low, high = model.held_width_m
     if not 0.0 <= low < high <= model.gripper_width_m:
         raise EmbodiedError(f"{path}: held_width_m must be two widths from 0 to gripper_width_m, not {low}, {high}")

@@ -189,11 +189,17 @@ def from_trajectory(message: JointTrajectoryMessage, joint_names: Sequence[str],
 
 
 def to_arm_trajectory(
-    joint_names: Sequence[str], time_s: Float, position_rad: Float, velocity_rad_s: Float, *, stamp_s: float
+    joint_names: Sequence[str],
+    time_s: Float,
+    position_rad: Float,
+    velocity_rad_s: Float,
+    *,
+    stamp_s: float,
+    frame_id: str = "",
 ) -> JointTrajectoryMessage:
     """What a joint trajectory controller takes; the times count from `stamp_s`."""
     points = _points(time_s, position_rad, velocity_rad_s)
-    return JointTrajectoryMessage(header=_header(stamp_s), joint_names=list(joint_names), points=points)
+    return JointTrajectoryMessage(header=_header(stamp_s, frame_id), joint_names=list(joint_names), points=points)
 
 
 def from_points(message: JointTrajectoryMessage, joint_names: Sequence[str]) -> tuple[Float, Float, Float]:
