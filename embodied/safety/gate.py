@@ -16,6 +16,7 @@ from embodied.safety.splice import BLENDS_S, Curve, splice
 from embodied.types import Float, JointTrajectory
 
 MAX_POINTS = 5000
+"""Points of a motion; whoever converts one looks at no more."""
 _NEAREST_S = 0.001
 _BLEND_SHARE, _PAUSE_S = 0.2, 0.01
 _SAME_RAD = 1e-5
