@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from embodied.motion.kinematics import Chain
 from embodied.motion.shapes import read_solids
 from embodied.motion.urdf import read_urdf
 from embodied.registry import Registry
-from embodied.types import DEPTH, JOINTS, Float, Joints, Motion, Observation
+from embodied.types import DEPTH, JOINTS, Float, Joints, Motion, Observation, StreamedMotion
 
 ROBOTS = Path(__file__).parent / "robots"
 DEFAULT_ARM = "panda"
@@ -126,6 +126,10 @@ class Outcome:
         return self.state == "done"
 
 
+Following = Callable[[Observation], "StreamedMotion | None"]
+"""What comes after a motion that is still under way, by what is seen meanwhile; None: nothing does."""
+
+
 class Arm(Protocol):
     """One arm with its cameras: simulated in this process, behind ROS topics, or in any environment."""
 
@@ -148,6 +152,20 @@ class Arm(Protocol):
 
     def stop(self) -> None:
         """Stop whatever moves. Does not wait."""
+
+
+@runtime_checkable
+class StreamingArm(Arm, Protocol):
+    """An arm that may be told what comes next before it has ended what it does."""
+
+    def stream(
+        self,
+        motion: Motion,
+        observation: Observation,
+        following: Following | None,
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        """As `execute`, and ask `following` again and again, until it gives None; the newest replaces what is left."""
 
 
 def load_arm(path: Path | str, **changes: Any) -> ArmModel:

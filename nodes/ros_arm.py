@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An arm behind topics: what the agent sees and feels of it, and the gate that moves it."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +10,12 @@ from typing import TypeVar
 import numpy as np
 from rclpy.node import Node
 
-from embodied.arm import ArmModel, Outcome
+from embodied.arm import ArmModel, Following, Outcome
 from embodied.errors import ObservationError
-from embodied.types import Motion, Observation
+from embodied.motion.path import TimedPath
+from embodied.types import Joints, JointTrajectory, Motion, Observation
 from nodes.common import clock_scale, now_s, steady_s
-from nodes.gate_client import GateClient
+from nodes.gate_client import GateClient, Part
 from nodes.senses import Senses
 from nodes.stamps import SKEW_S
 
@@ -24,6 +26,41 @@ _WAIT_S = 10.0
 _POLL_S = 0.02
 _REST_RAD_S = 0.05
 _STOPPED = Outcome(state="stopped", reason="the emergency stop is latched; call gate_node/resume to go on")
+
+
+class Told:
+    """Where a streamed motion leads the arm, as far as the agent knows: the gate blends one part into the next."""
+
+    def __init__(self, trajectory: JointTrajectory, stamp_s: float) -> None:
+        # It begins when the gate takes it, a little after it is proposed.
+        self._path, self._begin_s = TimedPath(trajectory), math.nan
+        self._stamp_s = stamp_s
+
+    @property
+    def width_m(self) -> float:
+        """The width that the fingers are told last."""
+        return float(self._path.gripper_width_m[-1])
+
+    def at(self, seen: Joints) -> Joints:
+        """Where the arm was told to be when it was seen, and how fast."""
+        if math.isnan(self._begin_s):
+            # Where on the path the arm is seen: it lags behind by what it always lags behind.
+            moments = np.linspace(0.0, self._path.duration_s, 400)
+            away = np.abs(self._path.sample(moments)[0] - seen.position_rad).max(axis=1)
+            self._begin_s = seen.stamp_s - float(moments[away.argmin()])
+        place_s = np.array([max(seen.stamp_s - self._begin_s, 0.0)])
+        [position], [velocity] = self._path.sample(place_s)
+        return replace(
+            seen,
+            position_rad=position,
+            velocity_rad_s=velocity,
+            gripper_width_m=self._path.gripper_width_at(float(place_s[0])),
+        )
+
+    def follow(self, trajectory: JointTrajectory, stamp_s: float) -> None:
+        """A later part was proposed, whose times count from `stamp_s`."""
+        first = trajectory.position_rad[0] - trajectory.time_s[0] * trajectory.velocity_rad_s[0]
+        self._path, self._begin_s = TimedPath(trajectory, (first, trajectory.velocity_rad_s[0])), stamp_s
 
 
 class RosArm:
@@ -75,6 +112,16 @@ class RosArm:
 
     def execute(self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         """Plan from where the arm was seen, and let the gate move it. Raises UnreachableError."""
+        return self.stream(motion, observation, None, on_tick)
+
+    def stream(
+        self,
+        motion: Motion,
+        observation: Observation,
+        following: Following | None,
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        """The same, and ask `following` for what comes next while the arm moves. Raises UnreachableError."""
         if self.gate.stopped:
             return _STOPPED
         trajectory = motion.plan(self.model, observation.joints.position_rad, observation.joints.gripper_width_m)
@@ -85,10 +132,24 @@ class RosArm:
             on_tick()
             narrowest_m = min(narrowest_m, self.senses.feel().gripper_width_m)
 
-        outcome = self.gate.execute(trajectory, stamp_s=observation.stamp_s, on_tick=watch)
+        told = Told(trajectory, observation.stamp_s)
+
+        def part() -> Part | None:
+            if following is None:
+                return None
+            seen = self._look(self.now_s() - self.max_age_s)
+            later = following(seen)
+            if later is None:
+                return None
+            at = told.at(seen.joints)
+            trajectory = later.plan_moving(self.model, seen.joints, at)
+            told.follow(trajectory, seen.stamp_s)
+            return Part(trajectory=trajectory, stamp_s=seen.stamp_s)
+
+        outcome = self.gate.execute(trajectory, stamp_s=observation.stamp_s, on_tick=watch, following=part)
         if outcome.state == "stopped":
             outcome = _STOPPED
-        return replace(outcome, narrowest_m=narrowest_m, width_m=float(trajectory.gripper_width_m[-1]))
+        return replace(outcome, narrowest_m=narrowest_m, width_m=told.width_m)
 
     def stop(self) -> None:
         """Stop whatever moves, whoever asked for it. Does not wait."""

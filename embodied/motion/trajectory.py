@@ -57,8 +57,8 @@ def plan_motion(
 ) -> JointTrajectory:
     """Plan the motion from `q_start_rad` (N,) through `waypoints` to rest: from rest, or with a velocity (N,) there.
 
-    Of that velocity, what leads along the way is kept. Where the last waypoint is the hand pose of `model.home_rad`, the arm ends in exactly these joint
-    angles. Where the way cannot be taken from rest, it is taken from home, and the arm turns home first.
+    Of that velocity, what leads along the way is kept. Where the last waypoint is the hand pose of `model.home_rad`,
+    the arm ends in exactly these joint angles. Where the way cannot be taken from rest, it is taken from home, and the arm turns home first.
     Raises UnreachableError.
     """
     if not (np.isfinite(q_start_rad).all() and np.isfinite(gripper_width_m)):
@@ -191,12 +191,12 @@ def _driven(
     It begins at rest, or with as much of a velocity (N,) as leads along the way.
     """
     spline = _Spline(length, knots)
-    rate, start = 0.0, None
+    begin_rate, start = 0.0, None
     if velocity_rad_s is not None:
         [slope] = spline.at(np.zeros(1))[1]
-        rate = max(float(velocity_rad_s @ slope) / float(slope @ slope), 0.0)
-        start = knots[0], rate * slope
-    profile = _fastest(spline, model, length, speed, rate)
+        begin_rate = max(float(velocity_rad_s @ slope) / float(slope @ slope), 0.0)
+        start = knots[0], begin_rate * slope
+    profile = _fastest(spline, model, length, speed, begin_rate)
     slower = 1.0
     for _ in range(_TRIALS):
         place, rate = profile.sampled(slower)
