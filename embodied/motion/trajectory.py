@@ -191,19 +191,20 @@ def _driven(
     It begins at rest, or with as much of a velocity (N,) as leads along the way.
     """
     spline = _Spline(length, knots)
-    begin_rate, start = 0.0, None
-    if velocity_rad_s is not None:
-        [slope] = spline.at(np.zeros(1))[1]
-        begin_rate = max(float(velocity_rad_s @ slope) / float(slope @ slope), 0.0)
-        start = knots[0], begin_rate * slope
-    profile = _fastest(spline, model, length, speed, begin_rate)
+    [slope] = spline.at(np.zeros(1))[1]
+    along = 0.0 if velocity_rad_s is None else max(float(velocity_rad_s @ slope) / float(slope @ slope + 1e-9), 0.0)
+    profile = _fastest(spline, model, length, speed, along)
     slower = 1.0
     for _ in range(_TRIALS):
+        if slower * profile.duration_s > MAX_DURATION_S:
+            break
         place, rate = profile.sampled(slower)
         position, velocity = _cut(model, *spline.at(place))
         velocity *= rate[:, None]
         piece = _Piece(position, velocity, width_at(place))
-        excess = _excess(model, start or knots[0], piece)
+        # An arm that moves faster than this along the way is slowed down by whoever lets one motion follow another.
+        start = knots[0] if velocity_rad_s is None else (knots[0], profile.begin_rate / slower * slope)
+        excess = _excess(model, start, piece)
         if excess <= 1.0:
             return piece
         slower *= _SLOWER * excess
@@ -353,6 +354,16 @@ class _Profile:
         self._place, self._rate = place, rate
         steps = 2.0 * place[1] / (rate[:-1] + rate[1:])
         self._time_s = np.concatenate([[0.0], np.cumsum(steps)])
+
+    @property
+    def duration_s(self) -> float:
+        """How long all takes."""
+        return float(self._time_s[-1])
+
+    @property
+    def begin_rate(self) -> float:
+        """The rate at the beginning."""
+        return float(self._rate[0])
 
     def sampled(self, slower: float) -> tuple[Float, Float]:
         """Places (N,) every STEP_S when all takes `slower` times as long, and the rates (N,) there."""
