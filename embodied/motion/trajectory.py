@@ -59,7 +59,7 @@ def plan_motion(
     """
     if not (np.isfinite(q_start_rad).all() and np.isfinite(gripper_width_m)):
         raise UnreachableError("the joint angles that the motion starts from are not finite")
-    q, width = np.asarray(q_start_rad, dtype=np.float64), float(np.clip(gripper_width_m, 0.0, model.gripper_width_m))
+    q, width = np.asarray(q_start_rad, dtype=np.float64), float(gripper_width_m)
     try:
         return _checked(model, _through(model, q, width, waypoints))
     except UnreachableError:
@@ -119,7 +119,8 @@ def _joined(model: ArmModel, pieces: Sequence[_Piece]) -> JointTrajectory:
         time_s=STEP_S * np.arange(1, len(position) + 1, dtype=np.float64),
         position_rad=position,
         velocity_rad_s=velocity,
-        gripper_width_m=width,
+        # Fingers are measured a little beyond what they can do.
+        gripper_width_m=np.clip(width, 0.0, model.gripper_width_m),
     )
 
 
