@@ -73,7 +73,7 @@ setup(
     license=MANIFEST.findtext("license"),
     python_requires=">=3.11",
     packages=find_packages(include=[*ROOMS, *(f"{room}.*" for room in ROOMS)]),
-    package_data={"": ["py.typed", *(f"**/*.{suffix}" for suffix in DATA_SUFFIXES)]},
+    package_data={"": ["py.typed", "**/SHA256SUMS", *(f"**/*.{suffix}" for suffix in DATA_SUFFIXES)]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (f"share/{NAME}", ["package.xml"]),

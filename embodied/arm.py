@@ -38,6 +38,7 @@ class ArmModel:
     hand: str  # link that a wrist camera is mounted on
     home_rad: Float  # (N,) where skills end, out of the cameras' way
     max_acceleration_rad_s2: Float  # (N,)
+    max_jerk_rad_s3: Float  # (N,)
     gripper_joints: tuple[str, str]  # prismatic; each moves by half of the width
     gripper_width_m: float  # widest distance between the fingers
     held_width_m: tuple[float, float]  # fingers that far apart hold something
@@ -211,20 +212,28 @@ _CORNERS = ("reach_lower_m", "reach_upper_m", "workspace_lower_m", "workspace_up
 _NUMBERS: Mapping[str, int | None] = {  # key: how many; None: one for each joint
     "home_rad": None, "max_acceleration_rad_s2": None, "held_width_m": 2, **dict.fromkeys(_CORNERS, 3),
 }  # fmt: skip
+_LARGEST = 1e6
+"""Of the numbers that describe an arm; none comes near."""
 _NAMES: Mapping[str, int | None] = {"gripper_joints": 2, "cameras": None}
+_USUAL_JERK_HZ = 500.0
+"""Limit of jerk to limit of acceleration, where a description gives no `max_jerk_rad_s3`: the Panda's."""
 _AROUND = ("keep_out", "table_m")
 _KEYS = ("urdf", "tip", "hand", *_NUMBERS, *_NAMES, "gripper_width_m")
 
 
 def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     for key in content:
-        check_name(f"key of {path}", str(key), (*_KEYS, "name", "senses", *_AROUND))
+        check_name(f"key of {path}", str(key), (*_KEYS, "name", "senses", "max_jerk_rad_s3", *_AROUND))
     missing = [key for key in _KEYS if key not in content]
     if missing:
         raise EmbodiedError(f"{path} lacks {', '.join(missing)}")
-    urdf = _urdf_path(path, str(content["urdf"]))
+    words = {key: content.get(key, path.stem) for key in ("urdf", "tip", "hand", "name")}
+    for key, word in words.items():
+        if not _are_words([word]):
+            raise EmbodiedError(f"{path}: {key} must be a word, not {shown(word)}")
+    urdf = _urdf_path(path, words.pop("urdf"))
     try:
-        chain, root = Chain.from_urdf(urdf, str(content["tip"])), read_urdf(urdf)
+        chain, root = Chain.from_urdf(urdf, words["tip"]), read_urdf(urdf)
     except EmbodiedError as error:
         raise EmbodiedError(f"{path}: urdf and tip lead to no arm: {error}") from None
     links = [str(link.get("name")) for link in root.findall("link")]
@@ -232,9 +241,11 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
     values: dict[str, Any] = {
         key: _numbers(path, key, content[key], size or len(chain.joint_names)) for key, size in _NUMBERS.items()
     }
+    usual = _USUAL_JERK_HZ * values["max_acceleration_rad_s2"]
+    values["max_jerk_rad_s3"] = _numbers(path, "max_jerk_rad_s3", content.get("max_jerk_rad_s3", usual), len(usual))
     values |= {key: _names(path, key, content[key], size) for key, size in _NAMES.items()}
     values["senses"] = _names(path, "senses", content.get("senses", []), None)
-    values |= {key: str(content.get(key, path.stem)) for key in ("tip", "hand", "name")}
+    values |= words
     check_name(f"hand in {path}", values["hand"], links)
     for name in values["gripper_joints"]:
         check_name(f"gripper_joints in {path}", name, sliders)
@@ -279,8 +290,9 @@ def _around(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check(path: Path, model: ArmModel) -> None:
     """Raises EmbodiedError where the numbers of a description contradict each other."""
-    if not (model.gripper_width_m > 0 and (model.max_acceleration_rad_s2 > 0).all()):
-        raise EmbodiedError(f"{path}: gripper_width_m and max_acceleration_rad_s2 must be above 0")
+    limits = np.concatenate([model.max_acceleration_rad_s2, model.max_jerk_rad_s3])
+    if not (model.gripper_width_m > 0 and (limits > 0).all()):
+        raise EmbodiedError(f"{path}: gripper_width_m, max_acceleration_rad_s2 and max_jerk_rad_s3 must be above 0")
     low, high = model.held_width_m
     if not 0.0 <= low < high <= model.gripper_width_m:
         raise EmbodiedError(f"{path}: held_width_m must be two widths from 0 to gripper_width_m, not {low}, {high}")
@@ -310,16 +322,19 @@ def _urdf_path(path: Path, text: str) -> Path:
 
 
 def _numbers(path: Path, key: str, values: Any, size: int) -> Float:
-    try:
+    numbers = np.empty(0)
+    if isinstance(values, list) and all(type(value) in (int, float) and abs(value) < _LARGEST for value in values):
         numbers = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = np.empty(0)
-    if numbers.shape != (size,) or not np.isfinite(numbers).all():
-        raise EmbodiedError(f"{path}: {key} must be {size} numbers, not {values}")
+    if numbers.shape != (size,):
+        raise EmbodiedError(f"{path}: {key} must be {size} numbers, not {shown(values)}")
     return numbers
 
 
 def _names(path: Path, key: str, values: Any, size: int | None) -> tuple[str, ...]:
-    if not isinstance(values, list) or (size is not None and len(values) != size):
-        raise EmbodiedError(f"{path}: {key} must be a list of {size or 'any number of'} names, not {values}")
-    return tuple(str(value) for value in values)
+    if not _are_words(values) or (size is not None and len(values) != size):
+        raise EmbodiedError(f"{path}: {key} must be a list of {size or 'any number of'} names, not {shown(values)}")
+    return tuple(values)
+
+
+def _are_words(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) and value.strip() for value in values)

@@ -59,6 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone; Python must not complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:  # a disk that is full, a folder that is not ours: a later catch than BrokenPipeError's
+        print(f"embodied: {' '.join(str(error).split())}", file=sys.stderr)
+        return FAILED
 
 
 def _summary(module: str) -> str:

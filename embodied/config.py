@@ -5,19 +5,23 @@ OmegaConf does the typed merging and is imported only when there is something to
 """
 
 import dataclasses
+import math
 import re
 import typing
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from embodied.errors import EmbodiedError, check_name
+from embodied.errors import EmbodiedError, check_name, shown
+from embodied.files import parse_yaml, read_yaml
 
 REQUIRED: Any = "???"
 """Default of an option that the user must give; OmegaConf's own mark for a missing value."""
 
 C = TypeVar("C")
 
+_CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w./-]*")
+"""module:name. Importing it runs the module, and files come from anywhere."""
 _TYPE_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -81,17 +85,18 @@ def _assignments(arguments: Sequence[str]) -> Iterator[tuple[str, str, Any]]:
 
 
 def _read_yaml(path: str) -> dict[str, Any]:
-    import yaml
-    from omegaconf import OmegaConf
-
     if not path or not Path(path).is_file():
         raise ConfigError(f"no such config file: {path!r}")
     try:
-        content = OmegaConf.to_container(OmegaConf.load(path))
-    except (yaml.YAMLError, OSError) as error:
-        raise ConfigError(f"{path} is not a YAML file: {str(error).splitlines()[0]}") from None
+        content = read_yaml(Path(path), "options")
+    except EmbodiedError as error:
+        raise ConfigError(f"{error}; it is not a YAML file of options") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold `key: value` lines")
+    for key, value in content.items():
+        for text in filter(_CODE.fullmatch, _texts(value)):
+            what = f"{key} in {path} names code, {text!r}; a file names none"
+            raise ConfigError(f"{what}: write it on the command line, as {key}={text}, where you trust it")
     return {str(key): value for key, value in content.items()}
 
 
@@ -99,32 +104,44 @@ def _assign(config: Any, schema: type, source: str, key: str, value: Any) -> Any
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    name, _, rest = key.partition(".")
+    name, *rest = key.split(".")
     hints = typing.get_type_hints(schema)
     check_name("key", name, hints)
     wanted = hints[name]
+    where = f"{key}={_as_typed(value)}" + (f" in {source}" if source else "")
     try:
-        if rest:
-            parsed = OmegaConf.from_dotlist([f"{key}={value}"])
-        elif isinstance(value, str):
-            parsed = OmegaConf.create({name: _read_value(wanted, name, value)})
-        else:
-            parsed = OmegaConf.create({name: value})
-        return OmegaConf.merge(config, parsed)
-    except (OmegaConfBaseException, ValueError, AttributeError):
-        where = f" in {source}" if source else ""
-        raise ConfigError(f"{key}={value}{where}: {name} takes {_type_words(wanted)}") from None
+        if isinstance(value, str) and (rest or wanted is not str):
+            value = _read_value(wanted, value)
+        if any("${" in text for text in _texts(value)):
+            raise ConfigError(f"{where}: ${{...}} is not filled in here; write what it stands for")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(value)
+        for part in reversed(rest):
+            value = {part: value}
+        return OmegaConf.merge(config, OmegaConf.create({name: value}))
+    except (OmegaConfBaseException, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        raise ConfigError(f"{where}: {name} takes {_type_words(wanted)}") from None
 
 
-def _read_value(wanted: Any, name: str, value: str) -> Any:
-    """Text stays as it was typed, lists are split at commas, the rest is read as YAML."""
+def _read_value(wanted: Any, value: str) -> Any:
+    """Text that is no option of text: lists are split at commas, the rest is read as YAML."""
     if typing.get_origin(wanted) is list:
         return [part.strip() for part in value.split(",") if part.strip()]
-    if wanted is str:
-        return value
-    from omegaconf import OmegaConf
+    return parse_yaml(value)
 
-    return OmegaConf.from_dotlist([f"{name}={value}"])[name]
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for pair in value.items() for each in pair for text in _texts(each))
+    elif isinstance(value, list):
+        yield from (text for each in value for text in _texts(each))
+
+
+def _as_typed(value: Any) -> str:
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= 120 else shown(value)
 
 
 def _type_words(wanted: Any) -> str:

@@ -18,6 +18,7 @@ class UnknownNameError(EmbodiedError, KeyError):
 
     def __init__(self, what: str, name: str, valid: Iterable[str]) -> None:
         names = sorted(valid)
+        name = name if len(name) <= _MOST_SHOWN else f"{name[: _MOST_SHOWN - 3]}..."
         near = difflib.get_close_matches(name, names, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         self.message = f"unknown {what} {name!r}.{hint} Valid: {', '.join(names)}."

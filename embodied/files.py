@@ -5,7 +5,7 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Gives a path to write to, beside `path`, that takes its place when all went well. Raises EmbodiedError."""
     part = path.with_name(path.name + ".part")
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         try:
             yield part
             part.replace(path)
@@ -45,12 +45,24 @@ def check_writable(path: Path) -> None:
 
     To be asked before the work whose fruit goes there.
     """
-    with writing(path):
-        if path.is_dir():
-            raise IsADirectoryError(None, "a folder has that name")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path.parent) as file:
+    if path.is_dir():
+        raise EmbodiedError(f"cannot write {path}: a folder has that name")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder. Raises EmbodiedError in a line where that cannot be, or nothing can be written in it."""
+    with writing(folder):
+        _make(folder)
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(4096))
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(None, f"{folder} is a file and no folder") from None
 
 
 def read_text(path: Path, what: str, *, most_bytes: int) -> str:
@@ -76,6 +88,30 @@ def read_yaml(path: Path, what: str) -> Any:
         raise EmbodiedError(f"no {what} in {path}: {error}") from None
 
 
+def parse_json(text: str) -> Any:
+    """Plain data from JSON. Raises ValueError in a line for what is none, for keys named twice and numbers like NaN."""
+    try:
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("too many lists within lists") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError(f"the key {_twice(key for key, _ in pairs)} is there twice")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _twice(keys: Iterable[str]) -> str:
+    """The first of the keys that is there twice, in quotes; empty where none is."""
+    return next((shown(key) for key, count in Counter(keys).items() if count > 1), "")
+
+
 def parse_yaml(text: str) -> Any:
     """Plain data from YAML. Raises ValueError in a line for what is none, and for aliases and keys named twice."""
     try:
@@ -95,9 +131,8 @@ class SafeLoader(yaml.SafeLoader):  # type: ignore[misc]
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        if twice := [key for key, count in keys.items() if count > 1]:
-            raise yaml.YAMLError(f"the key {shown(twice[0])} is there twice")
+        if twice := _twice(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            raise yaml.YAMLError(f"the key {twice} is there twice")
         return super().construct_mapping(node, deep)
 
 

@@ -22,11 +22,11 @@ from textwrap import shorten
 from typing import Any
 
 import numpy as np
-import yaml
 
 from embodied.config import ConfigError
 from embodied.environments import SPLITS
-from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
+from embodied.errors import EmbodiedError, UnsafeCommandError, check_name, shown
+from embodied.files import read_yaml
 from embodied.motion.raw import ACTION_LOWER, ACTION_UPPER
 from embodied.registry import load_module
 from embodied.types import Float, Observation, Picture, Reading, Vector
@@ -63,9 +63,9 @@ def read_words(path: Path) -> Words:
     if not path.is_file():
         raise ConfigError(f"no such file with words: {str(path)!r}; a file with `words: [push the cube]` will do")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} is not a YAML file: {str(error).splitlines()[0]}") from None
+        content = read_yaml(path, "words")
+    except EmbodiedError as error:
+        raise ConfigError(f"{error}; it is not a YAML file of words") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, of which `words:` lists sentences")
     for key in content:
@@ -75,11 +75,14 @@ def read_words(path: Path) -> Words:
     for split, sentences in by_split.items():
         check_name(f"split in {path}", str(split), SPLITS)
         if not _are_texts(sentences) or not sentences:
-            raise ConfigError(f"{path}: words of {split} must be a list of sentences, not {sentences!r}")
-    texts = {key: str(content[key]) for key in ("camera", "success") if key in content}
+            raise ConfigError(f"{path}: words of {split} must be a list of sentences, not {shown(sentences)}")
+    texts = {key: content[key] for key in ("camera", "success") if key in content}
+    for key, text in texts.items():
+        if not _are_texts([text]):
+            raise ConfigError(f"{path}: {key} must be a word, not {shown(text)}")
     state = content.get(STATE, [])
     if not _are_texts(state):
-        raise ConfigError(f"{path}: state must be a list of observation keys, not {state!r}")
+        raise ConfigError(f"{path}: state must be a list of observation keys, not {shown(state)}")
     return Words(words=by_split, state=state, **texts)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embodied.episode import EpisodeResult
+from embodied.files import replacing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -122,4 +123,5 @@ def draw_figure(rows: Sequence[Row], path: Path, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(ncols=len(splits), fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.1))
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    with replacing(path) as part:
+        figure.savefig(part, format="png", dpi=150)

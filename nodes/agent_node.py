@@ -29,11 +29,15 @@ from embodied.errors import EmbodiedError
 from embodied.language import door
 from embodied.policy import PRIVILEGED, Policy, make_policy, senses_of
 from embodied.run import Agent, Hooks, Interrupted
+from embodied.text import shown
 from embodied.types import Decision
 from nodes import common
-from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, Diagnostics, declare, declare_arm, to_json
+from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, WARN, Diagnostics, declare, declare_arm, to_json
+from nodes.inlet import Inlet, refusals
 from nodes.ros_arm import RosArm
 
+_MOST_SAID = 2000
+"""Characters of a status."""
 _TERMINAL = ("done", "refused", "failed", "stopped")
 
 
@@ -60,6 +64,8 @@ class AgentNode(Node):
         self._options = str(declare(self, "policy_options", "{}", options))
         age = "age at which an observation is refused, seconds"
         max_age_s = declare(self, "max_observation_age_s", 0.5, age, low=0.05, high=60.0)
+        prefix = "what stands before the joints' names, as left_; empty: it is found where one arm alone is there"
+        joint_prefix = str(declare(self, "joint_prefix", "", prefix))
 
         self.failure: BaseException | None = None
         self._agent: Agent | None = None
@@ -70,10 +76,10 @@ class AgentNode(Node):
         self._prefix, self._count = uuid.uuid4().hex[:6], 0
         self._decision_ms = 0.0
 
-        self.arm = RosArm(self, model, max_age_s=max_age_s)
+        self.arm = RosArm(self, model, max_age_s=max_age_s, joint_prefix=joint_prefix)
         self._status_out = self.create_publisher(String, "status", LATCHED)
         self._plan_out = self.create_publisher(String, "plan", LATCHED)
-        self.create_subscription(String, "instruction", self._on_instruction, RELIABLE)
+        self._words = Inlet(self, String, "instruction", self._on_instruction, RELIABLE, too_big=self._on_too_much)
         self.create_service(Trigger, "~/cancel", self._on_cancel)
         self._clock_timer = self.create_timer(0.05, self._watch_clock, clock=STEADY)
         self._diagnostics = Diagnostics(self, model.name, self._report)
@@ -90,18 +96,33 @@ class AgentNode(Node):
         self._worker.join(timeout=5.0)
 
     def _on_instruction(self, message: String) -> None:
-        stops = door.stops(message.data)
+        if door.stops(message.data):
+            self._answer(message.data, "stopped", "stopped")
+            return
         with self._lock:
-            self._interrupt("stopped" if stops else "another instruction came")
-            self._count += 1
-            self._current = command = _Command(message.data, f"{self._prefix}-{self._count}")
-            if not stops:
-                self._lock.notify_all()
-                return
-            self.get_logger().info(f"instruction: {command.text}")
-            self._end(command, "stopped", "stopped")
+            self._interrupt("another instruction came")
+            self._current = self._new_command(message.data)
+            self._lock.notify_all()
+
+    def _on_too_much(self, size: int) -> None:
+        """Words that are too many to be even read. Like any others they stop what is under way."""
+        answer = f"That is {size} bytes; I read at most {door.MAX_CHARACTERS} characters. Say it shorter."
+        self._words.refuse(answer)
+        self._answer(f"(a message of {size} bytes)", "refused", answer)
+
+    def _answer(self, text: str, state: str, answer: str) -> None:
+        """Stop what is under way, and end a new instruction at once, without the worker."""
+        with self._lock:
+            self._interrupt("stopped" if state == "stopped" else "another instruction came")
+            self._current = command = self._new_command(text)
+            self.get_logger().info(f"instruction: {shown(text)}")
+            self._end(command, state, answer)
             if self._agent is None:
                 self._say_loading()
+
+    def _new_command(self, text: str) -> _Command:
+        self._count += 1
+        return _Command(text, f"{self._prefix}-{self._count}")
 
     def _on_cancel(self, *_: object) -> Trigger.Response:
         with self._lock:
@@ -168,7 +189,7 @@ class AgentNode(Node):
             return self._current
 
     def _perform(self, agent: Agent, command: _Command) -> None:
-        self.get_logger().info(f"instruction: {command.text}")
+        self.get_logger().info(f"instruction: {shown(command.text)}")
 
         def check() -> None:
             if self._current is not command:
@@ -204,9 +225,10 @@ class AgentNode(Node):
         self._say("loading", f"loading policy {self._policy_name}")
 
     def _say(self, state: str, text: str, command: _Command | None = None, attempt: int | None = None) -> None:
+        text = shown(text, _MOST_SAID)
         with self._lock:
             if command is not None and command.id != self._status["id"]:
-                self._status |= {"instruction": command.text, "id": command.id, "attempt": 1}
+                self._status |= {"instruction": shown(command.text), "id": command.id, "attempt": 1}
             if attempt is not None:
                 self._status["attempt"] = attempt
             self._status |= {"state": state, "text": text}
@@ -215,14 +237,21 @@ class AgentNode(Node):
             self.get_logger().info(f"{state}: {text}")
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
+        senses = self.arm.senses
+        unchanged = senses.unchanged()
         details: dict[str, object] = {
             "policy": self._policy_name,
             "decision_ms": f"{self._decision_ms:.1f}",
-            "missing": ", ".join(self.arm.senses.missing()),
+            "senses": senses.trouble() or "ok",
+            "identical_pictures": ", ".join(f"{topic}: {same_s:.1f} s" for topic, same_s in unchanged.items()),
+            "no_stamps": ", ".join(senses.without_stamps()),
+            **refusals([self._words, self.arm.gate.inlet, *senses.inlets]),
             "gate": self.arm.gate.blocked or "ready",
         }
         text = f"{self._status['state']}: {self._status['text']}"
-        return OK if self.failure is None else ERROR, text, details
+        if self.failure is not None:
+            return ERROR, text, details
+        return WARN if unchanged or details["senses"] != "ok" else OK, text, details
 
 
 def serve(node: AgentNode, stopping: threading.Event) -> None:

@@ -43,6 +43,9 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 EVERY_FACT = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """For listening to facts of which each counts, however quickly the next one follows."""
 
+_MOST_JSON = 1 << 16
+"""Characters of a record; more is none of ours."""
+
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 OK: bytes = DiagnosticStatus.OK
 WARN: bytes = DiagnosticStatus.WARN
@@ -100,8 +103,8 @@ def to_json(values: Mapping[str, object]) -> String:
 def from_json(message: String) -> dict[str, Any]:
     """The record of `to_json`; empty for text that is none: anyone may publish anything."""
     try:
-        values = json.loads(message.data)
-    except ValueError:
+        values = json.loads(message.data) if len(message.data) <= _MOST_JSON else {}
+    except (ValueError, RecursionError):  # the latter where it is nested too deep
         return {}
     return values if isinstance(values, dict) else {}
 

@@ -11,18 +11,22 @@ from rclpy.node import Node
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from embodied.language.door import stops
+from embodied.language.door import plain, stops
+from embodied.text import check_text, shown
 from nodes.common import EVERY_FACT, RELIABLE, from_json, spin_until, steady_s
 
 SUCCEEDED, FAILED, NOBODY = 0, 1, 2
 """Exit codes: done; refused, failed or stopped; no agent to talk to."""
+STATES = ("loading", "ready", "thinking", "moving", "done", "refused", "failed", "stopped")
+"""What an agent can be about."""
+_MOST_TOLD = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """What the agent says about itself and about one instruction."""
 
-    state: str  # loading, ready, thinking, moving, done, refused, failed or stopped
+    state: str  # one of STATES
     text: str = ""
     instruction: str = ""
     id: str = ""
@@ -38,7 +42,7 @@ class Status:
         return self.state in ("done", "refused", "failed", "stopped")
 
     def __str__(self) -> str:
-        return f"{self.state}: {self.text}" if self.text else self.state
+        return f"{self.state}: {shown(self.text, _MOST_TOLD)}" if self.text else self.state
 
 
 class Conversation:
@@ -66,7 +70,13 @@ class Conversation:
         return self._wait(lambda: self._listens() and self.status is not None and self.status.ready, timeout_s)
 
     def say(self, text: str, timeout_s: float | None = None) -> int:
-        """Send `text` and follow it; returns the exit code. The agent must be there."""
+        """Send `text` and follow it; returns the exit code. The agent must be there.
+
+        Raises ConfigError for text that no message can carry.
+        """
+        # A stop is a stop however it was typed.
+        text = plain(text) if stops(text) else text
+        check_text(text)
         previous_id = self.status.id if self.status is not None else ""
         self._heard.clear()
         self._following = True
@@ -83,10 +93,10 @@ class Conversation:
             if status.state == "loading" or (own is not None and status.state == "ready"):
                 self._show("the agent was started anew; say it again")
                 return FAILED
-            if own is None and (status.id == previous_id or status.instruction.strip() != text.strip()):
+            if own is None and (status.id == previous_id or status.instruction.strip() != shown(text).strip()):
                 continue
             if own is not None and status.id != own.id:
-                self._show(f"another instruction came in between: {status.instruction!r}")
+                self._show(f"another instruction came in between: '{shown(status.instruction)}'")
                 return FAILED
             own = status
             self._show(str(status))
@@ -121,14 +131,15 @@ class Conversation:
 
     def _on_status(self, message: String) -> None:
         values = from_json(message)
-        if not values.get("state"):
+        told = {field.name: values.get(field.name, "") for field in fields(Status)}
+        if told["state"] not in STATES or not all(isinstance(value, str) for value in told.values()):
             return  # not the agent's: anyone may publish here
-        self.status = Status(**{field.name: str(values.get(field.name, "")) for field in fields(Status)})
+        self.status = Status(**told)
         self._heard.append(self.status)
 
     def _on_plan(self, message: String) -> None:
         if self._following and message.data != self._plan:
-            self._show(f"plan: {message.data}")
+            self._show(f"plan: {shown(message.data)}")
         self._plan = message.data
 
     def _wait(self, condition: Callable[[], bool], timeout_s: float | None) -> bool:

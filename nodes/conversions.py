@@ -6,7 +6,6 @@ One finger's joint, `gripper_joint`, stands for the gripper in messages; its pos
 
 from array import array
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -19,16 +18,12 @@ from trajectory_msgs.msg import JointTrajectoryPoint
 
 from embodied.errors import ObservationError, UnsafeCommandError
 from embodied.geometry import quaternion, rotation_matrix
+from embodied.safety.gate import MAX_POINTS
+from embodied.text import shown
 from embodied.types import Float, JointTrajectory, Vector
 
 WORLD_FRAME = "world"
-_CHANNELS = {"rgb8": (0, 1, 2), "bgr8": (2, 1, 0), "rgba8": (0, 1, 2), "bgra8": (2, 1, 0), "mono8": (0, 0, 0)}
-_PIXEL_BYTES = {"rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1}
-_DEPTHS: dict[str, tuple[np.dtype[Any], float]] = {
-    "32FC1": (np.dtype(np.float32), 1.0),
-    "16UC1": (np.dtype(np.uint16), 0.001),
-}
-"""Of each encoding: the type of a pixel, and what one of it is in metres (REP-118)."""
+_FAR_M = 100.0
 
 
 def to_time(seconds: float) -> Time:
@@ -62,21 +57,6 @@ def to_image(rgb: NDArray[np.uint8], *, stamp_s: float, frame_id: str) -> Image:
     return Image(header=header, height=height, width=width, encoding="rgb8", step=3 * width, data=data)
 
 
-def from_image(message: Image) -> NDArray[np.uint8]:
-    """The picture (H, W, 3) in rgb. Raises ObservationError for what is not a whole 8-bit picture."""
-    pixel = _PIXEL_BYTES.get(message.encoding)
-    if pixel is None:
-        raise ObservationError(f"the picture's encoding is {message.encoding!r}; I read {', '.join(sorted(_CHANNELS))}")
-    height, width, step = message.height, message.width, message.step
-    if not (height and width and step >= width * pixel and len(message.data) == height * step):
-        raise ObservationError(
-            f"the picture is not whole: {width} x {height} {message.encoding}, step {step}, {len(message.data)} bytes"
-        )
-    rows = np.frombuffer(message.data, dtype=np.uint8).reshape(height, step)
-    pixels = rows[:, : width * pixel].reshape(height, width, pixel)
-    return np.ascontiguousarray(pixels[:, :, list(_CHANNELS[message.encoding])])
-
-
 def to_depth(depth_m: NDArray[np.float32], *, stamp_s: float, frame_id: str) -> Image:
     """Depth (H, W) in metres as an image of floats (REP-118)."""
     height, width = depth_m.shape
@@ -84,25 +64,6 @@ def to_depth(depth_m: NDArray[np.float32], *, stamp_s: float, frame_id: str) -> 
     message.is_bigendian = 0
     message.data = array("B", np.ascontiguousarray(depth_m, dtype="<f4").tobytes())
     return message
-
-
-def from_depth(message: Image) -> NDArray[np.float32]:
-    """Depth (H, W) in metres of a `32FC1` image (m) or a `16UC1` image (mm); infinite where nothing came back.
-
-    Raises ObservationError for another encoding and for data that is cut short.
-    """
-    if message.encoding not in _DEPTHS:
-        valid = ", ".join(_DEPTHS)
-        raise ObservationError(f"a depth image has the encoding {message.encoding!r}; valid: {valid}")
-    kind, unit_m = _DEPTHS[message.encoding]
-    height, width, step = message.height, message.width, message.step
-    if not (height and width and step >= width * kind.itemsize and len(message.data) >= height * step):
-        raise ObservationError(f"the depth image is not whole: {width} x {height}, {len(message.data)} bytes")
-    rows = np.frombuffer(message.data, dtype=np.uint8, count=height * step).reshape(height, step)
-    order = kind.newbyteorder(">" if message.is_bigendian else "<")
-    raw = np.ascontiguousarray(rows[:, : width * kind.itemsize]).view(order)
-    depth_m = raw.astype(np.float32) * np.float32(unit_m)
-    return np.where(np.isfinite(depth_m) & (depth_m > 0.0), depth_m, np.float32(np.inf))
 
 
 def to_vector(reading: Vector) -> JointState:
@@ -115,7 +76,8 @@ def from_vector(message: JointState) -> Vector:
     """The inverse of `to_vector`. Raises ObservationError where names and numbers do not fit together."""
     values = np.array(message.effort, dtype=np.float64)
     if not values.size or len(message.name) != values.size or not np.isfinite(values).all():
-        raise ObservationError(f"a sense has the names {list(message.name)} and the numbers {values.tolist()}")
+        names, numbers = (shown(str(list(each[:10])), 200) for each in (message.name, message.effort))
+        raise ObservationError(f"a sense has the names {names} and the numbers {numbers}")
     return Vector(values=values, names=tuple(message.name), stamp_s=from_time(message.header.stamp))
 
 
@@ -129,16 +91,6 @@ def to_camera_info(intrinsics_px: Float, *, width: int, height: int, stamp_s: fl
     return message
 
 
-def from_camera_info(message: CameraInfo) -> Float:
-    """The pinhole matrix (3, 3). Raises ObservationError for an uncalibrated or distorted camera."""
-    matrix = np.array(message.k, dtype=np.float64).reshape(3, 3)
-    if not (np.isfinite(matrix).all() and matrix[0, 0] > 0 and matrix[1, 1] > 0):
-        raise ObservationError("the camera is not calibrated: camera_info holds no focal length")
-    if np.any(np.array(message.d) != 0):
-        raise ObservationError("the picture is distorted: rectify it (image_proc) and send that camera_info")
-    return matrix
-
-
 def to_pose(matrix: Float, *, stamp_s: float, frame_id: str = WORLD_FRAME) -> PoseStamped:
     """A pose (4, 4) in `frame_id`."""
     message = PoseStamped(header=_header(stamp_s, frame_id))
@@ -149,12 +101,14 @@ def to_pose(matrix: Float, *, stamp_s: float, frame_id: str = WORLD_FRAME) -> Po
 
 
 def from_pose(message: PoseStamped) -> Float:
-    """The pose as a matrix (4, 4). Raises ObservationError if it is not finite or not a rotation."""
+    """The pose as a matrix (4, 4). Raises ObservationError if it is not finite, far away or not a rotation."""
     position, turn = message.pose.position, message.pose.orientation
     q = np.array([turn.x, turn.y, turn.z, turn.w])
     place = np.array([position.x, position.y, position.z])
-    if not (np.isfinite(q).all() and np.isfinite(place).all() and abs(q @ q - 1.0) < 1e-2):
-        raise ObservationError("the camera's pose is not finite or its orientation is not a unit quaternion")
+    if not (np.abs(q).max() < 2.0 and abs(q @ q - 1.0) < 1e-2):
+        raise ObservationError("the camera's orientation is not a unit quaternion")
+    if not np.abs(place).max() <= _FAR_M:
+        raise ObservationError(f"the camera's position is not finite, or further than {_FAR_M:g} m from the arm")
     matrix = np.eye(4)
     matrix[:3, :3] = rotation_matrix(q / np.sqrt(q @ q))
     matrix[:3, 3] = place
@@ -235,11 +189,17 @@ def from_trajectory(message: JointTrajectoryMessage, joint_names: Sequence[str],
 
 
 def to_arm_trajectory(
-    joint_names: Sequence[str], time_s: Float, position_rad: Float, velocity_rad_s: Float, *, stamp_s: float
+    joint_names: Sequence[str],
+    time_s: Float,
+    position_rad: Float,
+    velocity_rad_s: Float,
+    *,
+    stamp_s: float,
+    frame_id: str = "",
 ) -> JointTrajectoryMessage:
     """What a joint trajectory controller takes; the times count from `stamp_s`."""
     points = _points(time_s, position_rad, velocity_rad_s)
-    return JointTrajectoryMessage(header=_header(stamp_s), joint_names=list(joint_names), points=points)
+    return JointTrajectoryMessage(header=_header(stamp_s, frame_id), joint_names=list(joint_names), points=points)
 
 
 def from_points(message: JointTrajectoryMessage, joint_names: Sequence[str]) -> tuple[Float, Float, Float]:
@@ -247,9 +207,12 @@ def from_points(message: JointTrajectoryMessage, joint_names: Sequence[str]) -> 
 
     Raises UnsafeCommandError for other joints and for points with missing values.
     """
+    if len(message.points) > MAX_POINTS:
+        raise UnsafeCommandError(f"{len(message.points)} points; a motion has 1 to {MAX_POINTS}")
     names = list(message.joint_names)
     if sorted(names) != sorted(joint_names):
-        raise UnsafeCommandError(f"the joints are [{', '.join(names)}], expected [{', '.join(joint_names)}]")
+        given = shown(", ".join(names[: 2 * len(joint_names)]), 300)
+        raise UnsafeCommandError(f"the joints are [{given}], expected [{', '.join(joint_names)}]")
     for i, point in enumerate(message.points):
         if len(point.positions) != len(names) or len(point.velocities) != len(names):
             raise UnsafeCommandError(

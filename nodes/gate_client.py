@@ -12,13 +12,18 @@ from std_msgs.msg import Header, String
 from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
 
 from embodied.arm import Outcome
+from embodied.errors import ObservationError
+from embodied.text import shown
 from embodied.types import JointTrajectory
 from nodes import conversions
 from nodes.common import LATCHED, RELIABLE, STEADY, from_json, steady_s
+from nodes.inlet import Inlet
 
 HEARTBEAT_S = 0.05
 SILENCE_S = 2.0
 """The gate speaks ten times a second; after this it is taken for dead."""
+_STATES = ("idle", "executing", "done", "refused", "aborted", "stopped")
+_TEXTS = ("id", "reason", "blocked")
 _POLL_S = 0.02
 _ANSWER_S = 5.0
 
@@ -39,7 +44,7 @@ class GateClient:
         self._prefix, self._count = uuid.uuid4().hex[:8], 0
         self._proposed_out = node.create_publisher(JointTrajectoryMessage, "proposed_trajectory", RELIABLE)
         self._heartbeat_out = node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
-        node.create_subscription(String, "gate_status", self._on_status, LATCHED)
+        self.inlet = Inlet(node, String, "gate_status", self._on_status, LATCHED)
         self._timer = node.create_timer(HEARTBEAT_S, self._beat, clock=STEADY)
 
     @property
@@ -122,8 +127,10 @@ class GateClient:
 
     def _on_status(self, message: String) -> None:
         status = from_json(message)
-        if not isinstance(status.get("state"), str):
-            return  # not the gate's: anyone may publish here
+        # Anyone may publish here, and what is no status of the gate's must not hide the one before.
+        texts = all(isinstance(status.get(key, ""), str) for key in _TEXTS)
+        if not (texts and status.get("state") in _STATES and isinstance(status.get("stopped", False), bool)):
+            raise ObservationError(f"it is no status of a gate: {shown(message.data, 80)}")
         with self._lock:
             self._status = status
             self._heard_s = steady_s()

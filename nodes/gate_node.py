@@ -6,18 +6,22 @@ with half of the wanted width; header.stamp = the observation that it was decide
 id for the motion; no points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least
 10 Hz, frame_id = id of the motion that the agent wants executed).
 
-Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces that each end at rest, of
-at most 0.2 s of steady time (longer by a simulated clock that runs fast), and `gate_status` (std_msgs/String,
-JSON, latched, 10 Hz):
-{"state": idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1,
-"stopped": whether the emergency stop is latched, "blocked": why no motion can be accepted now, or ""}.
+A streamed motion has later parts: `id+1`, `id+2`, ..., whose times count from their stamp. While the motion `id` is
+under way, each replaces what is left of the one before.
+
+Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces that go on for 0.06 s of steady time
+and then come to rest as soon as the limits allow, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
+{"state": idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1, "part": number of
+the part under way, "stopped": whether the emergency stop is latched, "blocked": why no motion can be accepted now,
+or "", "gate": which process says so}.
 
 Motion runs on ROS time; the watchdogs over the other processes run on steady time. Services `~/stop`
 (latches) and `~/resume`. Where the path can be trusted no longer, because the arm is not on it, the arm is
-brought to rest where it is measured.
+brought to rest where it is measured; so is one that moves although nobody ordered it to.
 """
 
 import sys
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +34,12 @@ from trajectory_msgs.msg import JointTrajectory
 
 from embodied.errors import ObservationError, UnsafeCommandError
 from embodied.motion.path import TimedPath
-from embodied.safety import ActionGate, ArmState, Piece, Streamer, Watchdog, hold
+from embodied.safety import ActionGate, ArmState, Piece, RestWatch, Streamer, Watchdog, hold
+from embodied.safety.latch import LATCHED
 from embodied.types import Float
 from nodes import common, conversions
-from nodes.common import COMMAND, ERROR, LATCHED, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
+from nodes.arm_writers import ArmWriters
+from nodes.common import COMMAND, ERROR, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
 from nodes.gate_parameters import read_parameters
 
 _TICK_S = 0.02
@@ -70,18 +76,23 @@ class GateNode(Node):
         self._settling_since_s: float | None = None
         self._sent_width_m: float | None = None
         self._hold_is_due = False
+        self._rest = RestWatch(given.model, given.limits.start_speed_rad_s)
+        self._unordered = ""
+        self._part = 0
         self._ticks = 0
         self._ticked_s = -np.inf
-        self._refused = 0
+        self._counts = dict.fromkeys(("refused", "dropped_parts", "unordered_motions"), 0)
         self._complaint = ""
         self._state, self._id, self._reason, self._progress = "idle", "", "", 0.0
 
         self._arm_out = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", COMMAND)
         self._gripper_out = self.create_publisher(Float64MultiArray, "gripper_controller/commands", COMMAND)
-        self._status_out = self.create_publisher(String, "gate_status", LATCHED)
+        self._status_out = self.create_publisher(String, "gate_status", common.LATCHED)
         self.create_subscription(JointState, "joint_states", self._on_joint_states, NEWEST)
         self.create_subscription(Header, "heartbeat", self._on_heartbeat, NEWEST)
         self.create_subscription(JointTrajectory, "proposed_trajectory", self._on_proposal, RELIABLE)
+        self._mark = f"gate-{uuid.uuid4().hex[:8]}"
+        self._writers = ArmWriters(self, self._mark, (self._arm_out, self._gripper_out), self._on_stranger)
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/resume", self._on_resume)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=STEADY)
@@ -108,7 +119,24 @@ class GateNode(Node):
         self._measured = _Measured(position_rad=position, velocity_rad_s=velocity, stamp_s=stamp_s)
         self._hearing.feed(steady_s())
         if self._hold_is_due:
-            self._hold(position)
+            self._hold((position, np.zeros_like(position)))
+        self._watch_rest(self._measured)
+
+    def _watch_rest(self, measured: _Measured) -> None:
+        """An arm that moves although nothing was ordered is brought to rest, for as long as it does."""
+        was = self._unordered
+        if self._streamer is None:
+            self._unordered = self._rest.unordered(measured.position_rad, measured.velocity_rad_s, measured.stamp_s)
+        if not self._unordered:
+            return
+        self._hold((measured.position_rad, measured.velocity_rad_s))
+        if not was:
+            self._counts["unordered_motions"] += 1
+            self.get_logger().error(f"stopped the arm: {self._unordered}, and I did not order it")
+
+    def _on_stranger(self) -> None:
+        if self._streamer is not None:
+            self._abort(self._writers.trouble(), on_path=False)
 
     def _on_heartbeat(self, message: Header) -> None:
         # While a motion runs only its own sender counts: an agent that was started anew does not want it.
@@ -116,42 +144,71 @@ class GateNode(Node):
             self._heartbeat.feed(steady_s())
 
     def _on_proposal(self, message: JointTrajectory) -> None:
-        motion_id = message.header.frame_id
+        motion_id, _, part = message.header.frame_id.partition("+")
         if not message.points:
             self._abort("the agent stopped it")
-            return
-        if self._streamer is not None:
-            self._abort(f"the motion {motion_id} came in between")
-            self._refuse(motion_id, "the arm was still moving: stop it first, and propose when it is at rest")
-            return
-        try:
-            self._accept(message)
-        except UnsafeCommandError as error:
-            self._refuse(motion_id, str(error))
+        elif part:
+            self._accept_part(message, motion_id, part)
+        elif self._streamer is not None:
+            self._refuse(motion_id, f"the motion {self._id} is under way: stop it first, and propose at rest")
+        else:
+            try:
+                self._accept(message)
+            except UnsafeCommandError as error:
+                self._refuse(motion_id, str(error))
 
     def _accept(self, message: JointTrajectory) -> None:
         steady, now_s = steady_s(), self._now_s()
         blocked = self._blocked(steady, now_s)
         if blocked:
             raise UnsafeCommandError(blocked)
-        assert self._measured is not None
-        arm = ArmState(
-            position_rad=self._measured.position_rad,
-            velocity_rad_s=self._measured.velocity_rad_s,
-            age_s=self._hearing.silence_s(steady),
-        )
         trajectory = self._gate.check(
             conversions.from_trajectory(message, self._model.joint_names, self._model.gripper_joints[0]),
-            arm=arm,
-            proposal_age_s=now_s - conversions.from_time(message.header.stamp),
-            clock_scale=self._scale.scale,
+            arm=self._arm_state(steady),
+            proposal_age_s=self._age_s(message, now_s, steady),
         )
-        self._streamer = Streamer(TimedPath(trajectory))
+        self._streamer = Streamer(TimedPath(trajectory), self._model)
+        self._part = 0
         self._settling_since_s = None
         self._sent_width_m = None
         self._heartbeat.feed(steady_s())
         self._progress = 0.0
         self._say("executing", message.header.frame_id, "")
+
+    def _accept_part(self, message: JointTrajectory, motion_id: str, part: str) -> None:
+        """The next part of the streamed motion under way; what cannot take over is dropped, and the arm goes on."""
+        steady, now_s = steady_s(), self._now_s()
+        stamp_s = conversions.from_time(message.header.stamp)
+        try:
+            if self._streamer is None or motion_id != self._id:
+                raise UnsafeCommandError(f"the motion {motion_id} is not under way")
+            if not part.isdecimal() or int(part) <= self._part:
+                raise UnsafeCommandError(f"part {part} of {motion_id} is not newer than part {self._part}")
+            path = self._gate.check_later(
+                conversions.from_trajectory(message, self._model.joint_names, self._model.gripper_joints[0]),
+                earlier=self._streamer.ahead(now_s),
+                later_s=now_s - stamp_s,
+                arm=self._arm_state(steady),
+                proposal_age_s=self._age_s(message, now_s, steady),
+            )
+        except UnsafeCommandError as error:
+            self._counts["dropped_parts"] += 1
+            self.get_logger().warning(f"dropped part {part} of {motion_id}: {error}", throttle_duration_sec=1.0)
+            return
+        self._streamer = self._streamer.follow(path, now_s)
+        self._part, self._settling_since_s = int(part), None
+        self._send(self._streamer.piece(now_s, scale=self._scale.scale), now_s)
+
+    def _arm_state(self, steady: float) -> ArmState:
+        measured = self._measured
+        if measured is None:
+            raise UnsafeCommandError("no joint_states have come: I do not know where the arm is")
+        age_s = self._hearing.silence_s(steady)
+        return ArmState(position_rad=measured.position_rad, velocity_rad_s=measured.velocity_rad_s, age_s=age_s)
+
+    def _age_s(self, message: JointTrajectory, now_s: float, steady: float) -> float:
+        """How long ago, in steady time, that was seen on which the motion was decided."""
+        return self._scale.age_s(conversions.from_time(message.header.stamp), now_s, steady)
 
     def _blocked(self, steady: float, now_s: float) -> str:
         """Why no motion at all can be accepted now; empty where one can."""
@@ -164,13 +221,16 @@ class GateNode(Node):
         if self._heartbeat.expired(steady):
             silence_s = self._heartbeat.silence_s(steady)
             return f"no heartbeat for {silence_s:.2f} s: a motion needs a living agent"
-        return ""
+        if self._unordered:
+            return f"the arm moves, and I did not order it: {self._unordered}"
+        return self._writers.trouble()
 
     def _tick(self) -> None:
         steady, now_s = steady_s(), self._now_s()
         if not self._scale.update(now_s, steady):
             # What was measured before is of another time, and perhaps of another arm.
             self._measured = None
+            self._rest.forget()
             self._abort("the clock went backwards", on_path=False)
         self._ticks += 1
         # After a stall of this process, what was said meanwhile waits to be heard: judge nobody by it yet.
@@ -184,7 +244,13 @@ class GateNode(Node):
             else:
                 self._advance(self._streamer, steady, now_s)
         if self._ticks % _STATUS_TICKS == 0:
+            self._read_latch()
             self._publish_status()
+
+    def _read_latch(self) -> None:
+        """A stop may also be written to the file, by whoever got no answer from here."""
+        if not (self._gate.stopped or self._complaint) and self._latch.read() == LATCHED:
+            self._stop("emergency stop, written to the latch file")
 
     def _trouble(self, steady: float, now_s: float) -> tuple[str, bool] | None:
         """What forbids to go on, and whether the arm can still be trusted to brake along its path."""
@@ -240,7 +306,9 @@ class GateNode(Node):
             self._gripper_out.publish(Float64MultiArray(data=[piece.gripper_width_m]))
             self._sent_width_m = piece.gripper_width_m
         names = self._model.joint_names
-        self._arm_out.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s))
+        self._arm_out.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s, frame_id=self._mark))
+        begin_s = stamp_s or self._now_s()
+        self._rest.ordered(begin_s + float(piece.time_s[-1]))
 
     def _abort(self, reason: str, *, on_path: bool = True) -> None:
         """Stop the arm and drop the motion under way, if there is one."""
@@ -251,7 +319,7 @@ class GateNode(Node):
         if on_path and not self._is_pushed(streamer, now_s):
             self._send(streamer.brake(now_s), now_s)
         else:
-            self._hold(streamer.told_rad(now_s))
+            self._hold(streamer.told(now_s))
         self.get_logger().warning(f"stopped {self._id}: {reason}")
         self._say("aborted", self._id, reason)
 
@@ -262,38 +330,45 @@ class GateNode(Node):
         away = self._away(streamer, self._measured, now_s)
         return bool(away.max() > _ARRIVED_RAD * self._scale.scale)
 
-    def _hold(self, told_rad: Float) -> None:
-        """Bring the arm, which was told to be at `told_rad` (N,), to rest where it is.
+    def _hold(self, told: tuple[Float, Float]) -> None:
+        """Bring the arm, which was told to be at a place with a velocity (N,), to rest where it is.
 
         Where that is not known it is done as soon as it is.
         """
         self._hold_is_due = self._measured is None
         if self._measured is not None:
             measured = self._measured
-            piece = hold(self._model, measured.position_rad, measured.velocity_rad_s, told_rad)
+            piece = hold(self._model, measured.position_rad, measured.velocity_rad_s, told)
             # Stamped zero: it begins when it arrives, whatever the two clocks show.
             self._send(piece, 0.0)
 
     def _refuse(self, motion_id: str, reason: str) -> None:
-        self._refused += 1
+        self._counts["refused"] += 1
         self.get_logger().warning(f"refused {motion_id}: {reason}")
-        self._say("refused", motion_id, reason)
+        if self._streamer is None:
+            self._say("refused", motion_id, reason)
+        else:
+            # The motion under way keeps the status; the refusal is said once.
+            self._publish_status(state="refused", id=motion_id, reason=reason)
 
     def _on_stop(self, *_: object) -> Trigger.Response:
-        self._gate.stop()
-        measured, heard = self._measured, not self._hearing.expired(steady_s())
         try:
-            if self._streamer is not None:
-                self._abort("emergency stop")
-            elif measured is not None and heard and self._moves(measured):
-                self._hold(measured.position_rad)  # whoever moves it
-            self._say("stopped", self._id, "emergency stop")
+            self._stop("emergency stop")
         finally:
             # The file comes last, for the arm does not wait for a disk; but it comes.
             self._note(self._latch.stop())
         if self._complaint:
             self._say("stopped", self._id, f"emergency stop; {self._complaint}")
         return self._answer("stopped; nothing moves until ~/resume")
+
+    def _stop(self, why: str) -> None:
+        self._gate.stop()
+        measured, heard = self._measured, not self._hearing.expired(steady_s())
+        if self._streamer is not None:
+            self._abort(why)
+        elif measured is not None and heard and self._moves(measured):
+            self._hold((measured.position_rad, measured.velocity_rad_s))  # whoever moves it
+        self._say("stopped", self._id, why)
 
     def _on_resume(self, *_: object) -> Trigger.Response:
         was_stopped = self._gate.stopped
@@ -317,23 +392,26 @@ class GateNode(Node):
         self._state, self._id, self._reason = state, motion_id, reason
         self._publish_status()
 
-    def _publish_status(self) -> None:
+    def _publish_status(self, **once: str) -> None:
         status = {
             "state": self._state,
             "id": self._id,
             "reason": self._reason,
             "progress": round(self._progress, 3),
+            "part": self._part,
             "stopped": self._gate.stopped,
             "blocked": self._blocked(steady_s(), self._now_s()),
+            "gate": self._mark,
         }
-        self._status_out.publish(common.to_json(status))
+        self._status_out.publish(common.to_json(status | once))
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         silence_s = self._hearing.silence_s(steady_s())
         level = WARN if self._gate.stopped or self._hearing.expired(steady_s()) else OK
         text = f"{self._state}: {self._reason}" if self._reason else self._state
         details: dict[str, object] = {
-            "refused": self._refused,
+            **self._counts,
+            "strange_messages": self._writers.strange_messages,
             "joint_states_silence_s": f"{silence_s:.3f}",
             "latch_file": self._complaint or "ok",
         }

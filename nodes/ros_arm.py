@@ -15,6 +15,7 @@ from embodied.types import Motion, Observation
 from nodes.common import clock_scale, now_s, steady_s
 from nodes.gate_client import GateClient
 from nodes.senses import Senses
+from nodes.stamps import SKEW_S
 
 T = TypeVar("T")
 
@@ -31,13 +32,15 @@ class RosArm:
     `max_age_s` is how old an observation may be, on a clock that runs at its usual speed.
     """
 
-    def __init__(self, node: Node, model: ArmModel, *, max_age_s: float) -> None:
+    def __init__(self, node: Node, model: ArmModel, *, max_age_s: float, joint_prefix: str = "") -> None:
         self.model = model
-        self.senses = Senses(node, model)
+        self._node, self._max_age_s, self._scale = node, max_age_s, clock_scale(node)
+        self.senses = Senses(
+            node, model, joint_prefix=joint_prefix, allowed_s=lambda: max(SKEW_S * self._scale.scale, self.max_age_s)
+        )
         self.gate = GateClient(node, model.gripper_joints[0])
         self.check: Callable[[], None] = lambda: None
         """Called while it waits; raises where the instruction is no longer wanted."""
-        self._node, self._max_age_s, self._scale = node, max_age_s, clock_scale(node)
 
     def now_s(self) -> float:
         """Seconds on the clock that stamps observations."""
@@ -103,11 +106,16 @@ class RosArm:
 
     def _look(self, since_s: float) -> Observation:
         """What is there. Raises ObservationError unless every part of it is younger than `since_s`."""
-        latest_s = self.now_s() + self.max_age_s
+        now_s = self.now_s()
         observation = self.senses.observe()
-        stamps = [reading.stamp_s for reading in observation.readings.values()]
-        if not (since_s <= min(stamps) and max(stamps) <= latest_s):
-            raise ObservationError("no new picture or joint state comes")
+        for name, reading in observation.readings.items():
+            if reading.stamp_s < since_s:
+                raise ObservationError(
+                    f"nothing new comes of {name}: the newest is {now_s - reading.stamp_s:.2f} s old"
+                )
+            if reading.stamp_s > now_s + self.max_age_s:
+                ahead_s = reading.stamp_s - now_s
+                raise ObservationError(f"the stamp of {name} is {ahead_s:.2f} s ahead of this node's clock")
         return observation
 
     def _until(self, attempt: Callable[[], T], end_s: float) -> T:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 
 from embodied.config import ConfigError, option, parse
 from embodied.language.door import stops
+from embodied.text import check_text
 
 FOUND_WITHIN_S = 5.0
 LOADED_WITHIN_S = 120.0
@@ -38,8 +39,10 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
     """Publish `text` as an instruction and print plan, progress and outcome.
 
     Returns 0 when the agent did it, 1 when it refused, failed or was stopped, 2 when no agent is running.
-    Ctrl-C stops the arm.
+    Ctrl-C stops the arm. Raises ConfigError for text that no message can carry.
     """
+    if not stops(text):
+        check_text(text)
     # Not before the options were read: rclpy starts the interpreter anew.
     from nodes.common import temporary_node
     from nodes.conversation import FAILED, NOBODY, Conversation

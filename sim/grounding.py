@@ -11,6 +11,8 @@ no name here: what kind it is can still be told, so that kinds are not learned c
 
 import colorsys
 import json
+import math
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -23,6 +25,7 @@ from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.config import option, parse
 from embodied.environments import EVALUATION_SEED
 from embodied.errors import EmbodiedError
+from embodied.files import check_folder, replacing, write_text
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.verbs import CANNOT, Noun, Plan
@@ -115,20 +118,22 @@ def write(config: GroundingConfig) -> Path:
         )
     families, model = [make_task(name) for name in config.tasks], arm_model(config.arm)
     out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
     shape = (config.scenes, config.size_px, config.size_px, 3)
-    pictures = np.lib.format.open_memmap(out / "pictures.npy", mode="w+", dtype=np.uint8, shape=shape)
+    _check_room(out, math.prod(shape))
     seeds = range(config.seed, config.seed + config.scenes)
     render = partial(_render_one, arm=config.arm, size_px=config.size_px, tasks=tuple(config.tasks))
     with (
         progress_bar("rendering", config.scenes) as advance,
-        (out / "scenes.jsonl").open("w", encoding="utf-8") as file,
+        replacing(out / "scenes.jsonl") as told,
+        replacing(out / "pictures.npy") as seen,
+        told.open("w", encoding="utf-8") as file,
+        seen.open("wb") as pictures,  # not mapped: a map of a disk that fills up kills the process
     ):
-        for i, made in enumerate(run_in_order(seeds, render, config.workers, chunk=64)):
-            pictures[i] = made.picture
+        np.lib.format.write_array_header_1_0(pictures, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for made in run_in_order(seeds, render, config.workers, chunk=64):
+            pictures.write(made.picture.tobytes())
             file.write(json.dumps({"objects": made.objects, "commands": made.commands}) + "\n")
             advance(1)
-    pictures.flush()
     verbs = {task.verb for task in families}
     meta = {
         "seed": config.seed,
@@ -139,8 +144,16 @@ def write(config: GroundingConfig) -> Path:
         "other_colours": OTHER_COLOURS,
         "verbs": sorted(verbs, key=(*TABLETOP_VERBS, *sorted(verbs)).index),
     }
-    (out / "meta.json").write_text(json.dumps(meta) + "\n", encoding="utf-8")
+    write_text(out / "meta.json", json.dumps(meta) + "\n")
     return out
+
+
+def _check_room(out: Path, picture_bytes: int) -> None:
+    """Raises EmbodiedError where the pictures cannot be written, before hours of work."""
+    check_folder(out)
+    if (free := shutil.disk_usage(out).free) < picture_bytes:
+        needs = f"the pictures take {picture_bytes / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free in {out}"
+        raise EmbodiedError(f"{needs}: render fewer scenes, smaller ones, or choose another out=")
 
 
 @cache

@@ -482,7 +482,7 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     said = [
         f"pieces of at most {streamer.HORIZON_S:g} s",
         f"brakes on its path within {streamer.STOP_S:g} s",
-        f"1 to {gate._MAX_POINTS}, all finite",
+        f"1 to {gate.MAX_POINTS}, all finite",
         f"| duration | {limits.max_duration_s:g} s |",
         f"within {limits.start_tolerance_rad:g} rad of where it is measured",
         f"slower than {limits.start_speed_rad_s:g} rad/s",

@@ -19,7 +19,7 @@ from embodied.config import ConfigError, option, parse
 from embodied.environments import check_task, make_environment
 from embodied.episode import EnvironmentArm
 from embodied.errors import check_name
-from embodied.files import write_json
+from embodied.files import check_writable, write_json
 from embodied.motion.actions import every_skill
 from embodied.report import console, percentile
 from embodied.run import Agent
@@ -78,12 +78,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def check(options: BenchOptions) -> None:
-    """Raises ConfigError or UnknownNameError before anything is loaded."""
+    """Raises EmbodiedError before anything is loaded."""
     for part in options.part:
         check_name("part", part, PARTS)
     check_task(options.task)
     if min(options.decisions, options.steps, options.picture_size_px) < 1 or options.threads < 0:
         raise ConfigError("decisions, steps and picture_size_px must be at least 1, threads at least 0")
+    check_writable(Path(options.out))
 
 
 def measure_decisions(options: BenchOptions) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from embodied.environments import (
 )
 from embodied.episode import run_episode
 from embodied.errors import check_name
+from embodied.files import check_folder
 from embodied.motion.actions import ACTION_MODES, every_skill
 from embodied.processes import progress_bar, run_in_order
 from embodied.registry import Registry
@@ -84,6 +85,7 @@ def collect(options: CollectOptions) -> int:
     from embodied.data.writer import DatasetWriter
 
     jobs = plan_jobs(options)
+    check_folder(Path(options.out))
     with closing(_environment(jobs[0])) as env:
         env.reset(seed=options.seed, options={"split": options.split})
         features = features_of(env)

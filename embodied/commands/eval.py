@@ -22,7 +22,7 @@ from embodied.controls import CONTROLS, Policies, check_splits
 from embodied.environments import DEFAULT_SUITE, SPLITS, TASK_SPLITS, suite_tasks
 from embodied.episode import UNTIL, EpisodeResult, run_episode
 from embodied.errors import EmbodiedError, check_name
-from embodied.files import write_json, write_text
+from embodied.files import check_writable, write_json, write_text, writing
 from embodied.foreign import RAW, SpokenEnv, check_id, read_words
 from embodied.motion.actions import ACTION_MODES, every_skill
 from embodied.policy import POLICIES, senses_of
@@ -76,6 +76,8 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
         raise ConfigError("split= needs at least one split")
     if Path(options.out).suffix != ".json":
         raise ConfigError(f"out={options.out}: the name must end in .json")
+    for suffix in (".json", ".jsonl", ".png"):
+        check_writable(Path(options.out).with_suffix(suffix))
     # Last, for the module of a policy may take seconds to load.
     check_splits(options.policy, options.split)
     POLICIES.get(options.policy)
@@ -149,8 +151,9 @@ class Run:
         ):
             try:
                 for result in run_jobs(self.options, missing):
-                    journal.write(json.dumps(asdict(result)) + "\n")
-                    journal.flush()
+                    with writing(self.journal):
+                        journal.write(json.dumps(asdict(result)) + "\n")
+                        journal.flush()
                     self.results.append(result)
                     advance(1)
             except KeyboardInterrupt:

@@ -17,7 +17,7 @@ from embodied.config import ConfigError, option, parse
 from embodied.controls import Policies
 from embodied.environments import DEFAULT_SUITE, check_split, make_environment, suite_tasks
 from embodied.episode import run_episode
-from embodied.files import replacing
+from embodied.files import check_writable, replacing
 from embodied.policy import senses_of
 
 EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
@@ -51,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     out = Path(options.out)
     if not MIN_SIZE_PX <= options.size_px <= 1024 or options.max_mb <= 0 or out.suffix != ".gif":
         raise ConfigError(f"size_px must be {MIN_SIZE_PX} to 1024, max_mb above 0, and out= must end in .gif")
+    check_writable(out)
     scenes, failed = [], []
     for task, words, pictures, success in _act(options):
         print(f"{task}: {words!r}: {'done' if success else 'failed'}")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads datasets in LeRobot v3.0 layout, ours and others'."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.data import layout
+from embodied.data.digests import Digests
 from embodied.data.layout import DatasetError, Feature
 from embodied.data.table import from_arrow, read_rows, read_table
 from embodied.data.video import read_frames
+from embodied.errors import EmbodiedError, shown
+from embodied.files import parse_json, read_text
 
+_MOST_JSON_BYTES = 2**26
 CONVERT = "python -m lerobot.datasets.v30.convert_dataset_v21_to_v30 --repo-id=..."
 """How LeRobot itself brings an older dataset to the layout that is read here."""
 
@@ -56,6 +59,8 @@ class Dataset:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._digests = Digests(root)
+        self._digests.check_meta()
         self.info = read_info(root)
         rows = read_episode_rows(root)
         self._rows = {row["episode_index"]: row for row in rows}
@@ -108,6 +113,7 @@ class Dataset:
 
     def _columns(self, row: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         path = self.root / self.info.data_path.format(**place_of(row, "data"))
+        self._digests.check(path)
         table = read_table(path, filters=[("episode_index", "==", row["episode_index"])])
         if len(table) != row["length"]:
             found = f"meta/episodes says {row['length']} frames, and the table has {len(table)}"
@@ -121,9 +127,11 @@ class Dataset:
         return read_frames(path, first=first, count=row["length"], fps=self.info.fps)
 
     def video(self, row: Mapping[str, Any], key: str) -> Path:
-        """The file that an episode's pictures of the feature `key` are in."""
+        """The file that an episode's pictures of the feature `key` are in, whole. Raises DatasetError."""
         assert self.info.video_path is not None, "read_info asks for it where there are videos"
-        return self.root / self.info.video_path.format(video_key=key, **place_of(row, f"videos/{key}"))
+        path = self.root / self.info.video_path.format(video_key=key, **place_of(row, f"videos/{key}"))
+        self._digests.check(path)
+        return path
 
 
 def place_of(row: Mapping[str, Any], what: str) -> dict[str, int]:
@@ -201,7 +209,7 @@ def read_tasks(root: Path) -> dict[int, str]:
         # The words are the index of a pandas table, which has a name or none.
         words = [value for name, value in row.items() if name != "task_index"]
         if "task_index" not in row or len(words) != 1:
-            raise DatasetError(f"{root / layout.TASKS} has no words and task_index, but {', '.join(row)}")
+            raise DatasetError(f"{root / layout.TASKS} has no words and task_index, but {shown(list(row))}")
         tasks[row["task_index"]] = str(words[0])
     return tasks
 
@@ -244,8 +252,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DatasetError(f"{path} does not exist: no dataset is there, or it is not finished")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = parse_json(read_text(path, "JSON", most_bytes=_MOST_JSON_BYTES))
+    except (EmbodiedError, ValueError) as error:
         raise DatasetError(f"{path} is damaged: {error}") from None
     if not isinstance(content, dict):
         raise DatasetError(f"{path} is damaged: it holds a {type(content).__name__} and no object")

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embodied.data.layout import DatasetError, Feature
+from embodied.errors import shown
+from embodied.files import writing
 
 
 def read_table(path: Path, filters: Any = None) -> pa.Table:
@@ -20,7 +22,7 @@ def read_table(path: Path, filters: Any = None) -> pa.Table:
         # A single file: without `partitioning=None` folder names would be read as columns.
         return pq.read_table(path, filters=filters, partitioning=None, page_checksum_verification=True)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise DatasetError(f"cannot read {path}: {str(error).splitlines()[0]}") from None
+        raise DatasetError(f"cannot read {path}: {shown(str(error))}") from None
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -41,18 +43,20 @@ class TableWriter:
         self._writer: Any = None
 
     def write(self, table: pa.Table) -> None:
-        """Append rows as a group of their own, with checksums."""
-        if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(self._part, table.schema, write_page_checksum=True)
-        self._writer.write_table(table)
+        """Append rows as a group of their own, with checksums. Raises EmbodiedError where the disk refuses them."""
+        with writing(self._path):
+            if self._writer is None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._writer = pq.ParquetWriter(self._part, table.schema, write_page_checksum=True)
+            self._writer.write_table(table)
 
     def close(self) -> None:
         """Finish the file; there is none where there were no rows."""
         if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-            self._part.replace(self._path)
+            writer, self._writer = self._writer, None
+            with writing(self._path):
+                writer.close()
+                self._part.replace(self._path)
 
 
 def to_arrow(feature: Feature, values: NDArray[Any]) -> pa.Array:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.data.layout import DatasetError
+from embodied.files import writing
 
 ENCODERS = {
     "libsvtav1": {"g": "2", "crf": "30", "preset": "8"},
@@ -44,14 +45,15 @@ class VideoWriter:
         self._stream: Any = None
 
     def write(self, pictures: NDArray[np.uint8]) -> None:
-        """Append (T, H, W, 3) pictures."""
-        if self._container is None:
-            self._open(*pictures.shape[1:3])
-        for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame.pts, frame.time_base = self.frames, Fraction(1, self._fps)
-            self._container.mux(self._stream.encode(frame))
-            self.frames += 1
+        """Append (T, H, W, 3) pictures. Raises EmbodiedError where the disk does not take them."""
+        with writing(self._path):
+            if self._container is None:
+                self._open(*pictures.shape[1:3])
+            for picture in pictures:
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                frame.pts, frame.time_base = self.frames, Fraction(1, self._fps)
+                self._container.mux(self._stream.encode(frame))
+                self.frames += 1
 
     def _open(self, height: int, width: int) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,10 +64,11 @@ class VideoWriter:
     def close(self) -> None:
         """Finish the file; there is none where there were no pictures."""
         if self._container is not None:
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
-            self._container = None
-            self._part.replace(self._path)
+            container, self._container = self._container, None
+            with writing(self._path):
+                container.mux(self._stream.encode(None))
+                container.close()
+                self._part.replace(self._path)
 
 
 def read_frames(path: Path, *, first: int, count: int, fps: float) -> NDArray[np.uint8]:

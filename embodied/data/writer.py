@@ -15,13 +15,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from embodied.data import layout
+from embodied.data.digests import Digests
 from embodied.data.identity import Identity, differences
 from embodied.data.layout import DatasetError, Feature
 from embodied.data.reader import extra_of, place_of, read_episode_rows, read_info, read_made_with, read_tasks
 from embodied.data.stats import Stats, sample, stats_of, stats_to_json
 from embodied.data.table import TableWriter, from_arrow, read_table, to_arrow
 from embodied.data.video import VideoWriter, choose_encoder
-from embodied.files import write_json
+from embodied.files import write_json, write_text
+from embodied.sums import SUMS, digest_of, text_of
 
 
 class DatasetWriter:
@@ -53,6 +55,7 @@ class DatasetWriter:
         self.extras: list[dict[str, Any]] = []
         """`extra` of every episode, those of an earlier run included."""
         self._committed_episodes = self._frames = self._file = 0
+        self._digests: dict[str, str] = {}
         if root.exists() and any(root.iterdir()):
             self._continue(resume, made_with)
         else:
@@ -154,12 +157,24 @@ class DatasetWriter:
         columns = dict.fromkeys(key for row in self._rows for key in row)
         rows = [dict.fromkeys(columns) | row for row in self._rows]
         _write_table(self._path(layout.EPISODES), pa.Table.from_pylist(rows))
+        # Cut short between here and the end, it is whole and has no digests until it goes on.
+        (self.root / SUMS).unlink(missing_ok=True)
         _write_table(self.root / layout.TASKS, _task_table(self._tasks))
         write_json(self.root / layout.STATS, stats_to_json(self._stats()))
         self._committed_episodes += len(self._rows)
         self._rows = []
         write_json(self.root / layout.INFO, self._info())
+        self._note(self._file)
+        meta = (layout.OWN, layout.TASKS, layout.STATS, layout.INFO)
+        self._digests |= {name: digest_of(self.root / name) for name in meta}
+        write_text(self.root / SUMS, text_of(self._digests))
         self._file += 1
+
+    def _note(self, number: int) -> None:
+        """Take note of the digests of file `number` of everything."""
+        names = [layout.DATA, layout.EPISODES, *(layout.VIDEO.replace("{video_key}", key) for key in self._videos)]
+        for name in (each.format(**layout.place(number)) for each in names):
+            self._digests[name] = digest_of(self.root / name)
 
     def _stats(self) -> dict[str, Stats]:
         return {key: stats_of(feature, self._samples[key]) for key, feature in self._features.items()}
@@ -197,6 +212,8 @@ class DatasetWriter:
     def _continue(self, resume: bool, made_with: Identity) -> None:
         if not (self.root / layout.INFO).exists():
             raise DatasetError(f"{self.root} is not empty and no dataset: choose another out=")
+        known = Digests(self.root)
+        known.check_meta()
         info = read_info(self.root)
         if not resume:
             remedy = "choose another out=, or resume=true to go on with them"
@@ -215,6 +232,9 @@ class DatasetWriter:
         if rows:
             last = rows[-1]
             self._file = last["data/chunk_index"] * layout.FILES_PER_CHUNK + last["data/file_index"] + 1
+        self._digests = dict(known.told)
+        for number in () if known.told else range(self._file):
+            self._note(number)
 
     def _remember(self, row: Mapping[str, Any]) -> None:
         """What an episode of an earlier run adds to the statistics."""

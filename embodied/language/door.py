@@ -38,6 +38,8 @@ _NEGATION = re.compile(
     r"|\bnot (?:the|that|this|a|an|any|on|in)\b|\b(?:is|are) not\b|\b(?:isn't|aren't|isnt|arent)\b"
     r"|\b(?:rather than|instead of|other than|except|but the|but not|none of|neither)\b"
 )
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+"""What a terminal obeys: its letters are no words."""
 _BEFORE = re.compile(
     r"(?:(?:please|hey|hi|hello|robot|ok|okay|so|and|but|well|now|then|excuse me|sorry|oh|say)\b[,!.]? ?)+"
 )
@@ -62,10 +64,10 @@ def stops(text: str) -> bool:
 
 def answer_without_a_model(text: str) -> str | None:
     """The plain answer to words that cannot be a command, or None for words that may be one."""
-    if not text.strip():
-        return f"You said nothing. Tell me what to do, for example: {EXAMPLE}."
     if len(text) > MAX_CHARACTERS:
         return f"That is {len(text)} characters; I read at most {MAX_CHARACTERS}. Say it shorter."
+    if not text.strip():
+        return f"You said nothing. Tell me what to do, for example: {EXAMPLE}."
     if not any(character.isalpha() for character in text):
         return f"I find no words in that. Say what to do, for example: {EXAMPLE}."
     if _is_question(text):
@@ -84,7 +86,8 @@ def _is_question(text: str) -> bool:
 def plain(text: str) -> str:
     """The words as a policy hears them: lower case, ordinary letters and apostrophes, single spaces, and
     nothing that cannot be seen."""
-    text = unicodedata.normalize("NFKC", text[: 2 * MAX_CHARACTERS]).casefold()
+    text = _TERMINAL.sub("", text[: 2 * MAX_CHARACTERS])
+    text = unicodedata.normalize("NFKC", text).casefold()
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")
     return " ".join(text.split())

@@ -24,7 +24,7 @@ from transformers.cache_utils import Cache, DynamicCache
 from transformers.configuration_utils import PretrainedConfig
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.errors import CheckpointError, EmbodiedError
+from embodied.errors import CheckpointError, EmbodiedError, shown
 from embodied.model.sentence import PREFIX, allowed, positions
 
 PROBE_TOKENS = 8
@@ -32,6 +32,8 @@ PROBE_TOKENS = 8
 TOLERANCE = 1e-3
 """Of the largest hidden state: at least a hundred times what the order of float32 sums does."""
 
+_MOST_TOLD = 400
+"""Characters of a foreign error."""
 FOREIGN_ERRORS = (
     OSError, ValueError, TypeError, AttributeError, LookupError, RuntimeError, ImportError,
     SafetensorError, StrictDataclassError,
@@ -114,7 +116,7 @@ class Backbone(nn.Module):
         except FOREIGN_ERRORS as error:
             # Foreign code: whatever it stumbles over, the model does not do what this class asks of one.
             family = source.config.model_type
-            what = f"{family!r} is no plain stack of attention layers ({_first_line(error)})"
+            what = f"{family!r} is no plain stack of attention layers ({first_line(error)})"
             raise CheckpointError(f"{name!r} cannot be the language model: {what}") from error
         return self.train()
 
@@ -184,17 +186,17 @@ def config_from_dict(data: dict[str, Any]) -> PretrainedConfig:
     try:
         return AutoConfig.for_model(data.pop("model_type"), **data)
     except FOREIGN_ERRORS as error:
-        raise CheckpointError(f"the checkpoint names no known language model: {_first_line(error)}") from error
+        raise CheckpointError(f"the checkpoint names no known language model: {first_line(error)}") from error
 
 
 def load_tokenizer(name: str | Path, *, gguf_file: str | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer at a hub name or directory. Raises CheckpointError where there is none."""
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            str(name), gguf_file=gguf_file, trust_remote_code=False
+            str(name), gguf_file=gguf_file, trust_remote_code=False, local_files_only=Path(name).is_dir()
         )
     except FOREIGN_ERRORS as error:
-        raise CheckpointError(f"no tokenizer at {name}: {_first_line(error)}") from error
+        raise CheckpointError(f"no tokenizer at {name}: {first_line(error)}") from error
     return tokenizer
 
 
@@ -228,12 +230,13 @@ def _first_layers(config: PretrainedConfig, layers: int) -> dict[str, Any]:
     return _plain(config)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """What a foreign error says first; it may go on for pages."""
-    if isinstance(error, KeyError):
-        return f"unknown {error}"
+    if isinstance(error, KeyError) and not isinstance(error, EmbodiedError):
+        return f"unknown {shown(error.args[0] if error.args else '')}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+    text = " ".join(lines[: 2 if lines[0].endswith(":") else 1])
+    return text if len(text) <= _MOST_TOLD else f"{text[: _MOST_TOLD - 3]}..."
 
 
 def _load_source(name: str, gguf_file: str | None) -> Any:
@@ -249,7 +252,7 @@ def _load_source(name: str, gguf_file: str | None) -> Any:
             output_loading_info=True,
         )
     except FOREIGN_ERRORS as error:
-        raise CheckpointError(f"no causal language model at {name!r}: {_first_line(error)}") from error
+        raise CheckpointError(f"no causal language model at {name!r}: {first_line(error)}") from error
     source, report = loaded
     if source.config.get_text_config() is not source.config:
         raise CheckpointError(f"{name!r} reads more than words; give the language model inside of it")

@@ -1,35 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checkpoint files: safetensors shards with their digests, read back strictly or refused.
+"""Checkpoint files: safetensors shards and what goes with them, read back strictly or refused.
 
 Nothing is unpickled and no code is loaded. A file that is missing, cut short, altered or foreign is
 refused with the reason before any weight reaches a model.
 """
 
-import hashlib
 import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from embodied.errors import CheckpointError
-from embodied.files import write_json
+from embodied.errors import CheckpointError, EmbodiedError, shown
+from embodied.files import parse_json, read_text, replacing, write_text, writing
+from embodied.model.sums import TOKENIZER, tokenizer_files, verify
+from embodied.sums import PENDING, SUMS, digest_of, text_of
 
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
 MODEL_TYPE = "embodied-palme"
 MAX_SHARD_BYTES = 60_000_000
+_MOST_JSON_BYTES = 2**24
 
 
-def save_weights(state: dict[str, Tensor], directory: Path) -> None:
-    """Write `state` as shards of at most MAX_SHARD_BYTES, floats as bfloat16, and an index with digests.
+def save(
+    directory: Path, config: Mapping[str, Any], state: Mapping[str, Tensor], tokenizer: Callable[[Path], None]
+) -> None:
+    """Write a checkpoint: `config`, `state` with floats as bfloat16, what `tokenizer` writes to a folder, and the sums.
 
-    A shard's name holds its digest, so that new ones stand beside the old; the old go once the index names the
-    new. However the process ends, what is in `directory` can be loaded.
+    What is there stays whole until all of the new is on the disk: shards have names of their own, the rest is put in
+    place at once. However the process ends, what is in `directory` can be loaded; where another model was there and
+    the machine dies in that instant, it is refused. Raises EmbodiedError where the disk does not take it.
     """
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".part-") as name:
+            part = Path(name)
+            weight_map = _save_shards(state, directory, part / "shard")
+            shards = set(weight_map.values())
+            size = sum((directory / shard).stat().st_size for shard in shards)
+            index = {"metadata": {"total_size": size}, "weight_map": weight_map}
+            (part / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+            (part / CONFIG).write_text(config_text(config), encoding="utf-8")
+            tokenizer(part / TOKENIZER)
+            new = {name: part / name for name in (INDEX, CONFIG)} | tokenizer_files(part)
+            with replacing(directory / SUMS) as pending:
+                files = new | {shard: directory / shard for shard in shards}
+                pending.write_text(_sums_of(files), encoding="ascii")
+                (directory / TOKENIZER).mkdir(exist_ok=True)
+                for old in tokenizer_files(directory).keys() - new.keys():
+                    (directory / old).unlink()
+                for each, path in new.items():
+                    path.replace(directory / each)
+        for old_shard in directory.glob("*.safetensors"):
+            if old_shard.name not in shards:
+                old_shard.unlink()
+
+
+def _save_shards(state: Mapping[str, Tensor], directory: Path, part: Path) -> dict[str, str]:
+    """Write shards of at most MAX_SHARD_BYTES, whose names hold their digests; returns the shard of each weight."""
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
     for key, tensor in sorted(state.items()):
@@ -40,46 +75,83 @@ def save_weights(state: dict[str, Tensor], directory: Path) -> None:
             size = 0
         shards[-1][key] = stored
         size += stored.nbytes
-    directory.mkdir(parents=True, exist_ok=True)
-    part = directory / "shard.part"
-    weight_map, digests = {}, {}
+    weight_map: dict[str, str] = {}
     for number, shard in enumerate(shards, start=1):
-        save_file(shard, part, metadata={"format": "pt"})
+        save_tensors(shard, part, metadata={"format": "pt"})
         part.chmod(0o644)  # safetensors writes for the owner alone; a package is for all
-        digest = _digest(part)
-        name = f"model-{number:05d}-of-{len(shards):05d}-{digest[:8]}.safetensors"
+        name = f"model-{number:05d}-of-{len(shards):05d}-{digest_of(part)[:8]}.safetensors"
         part.replace(directory / name)
         weight_map.update(dict.fromkeys(shard, name))
-        digests[name] = digest
-    write_json(directory / INDEX, {"metadata": {"sha256": digests}, "weight_map": weight_map})
-    for old in directory.glob("*.safetensors"):
-        if old.name not in digests:
-            old.unlink()
+    return weight_map
+
+
+def save_tensors(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file. Raises OSError where the disk does not take it."""
+    try:
+        save_file(dict(state), path, metadata=dict(metadata))
+    except SafetensorError as error:
+        raise OSError(None, str(error)) from None
+
+
+def write_sums(directory: Path) -> None:
+    """Write SHA256SUMS of the files that are there. Raises CheckpointError where one is missing."""
+    shards = set(weight_map_of(directory).values())
+    files = {name: directory / name for name in (CONFIG, INDEX, *shards)} | tokenizer_files(directory)
+    if missing := [name for name, path in files.items() if not path.is_file()]:
+        raise CheckpointError(f"the checkpoint's file {missing[0]!r} is missing from {directory}")
+    write_text(directory / SUMS, _sums_of(files))
+
+
+def _sums_of(files: Mapping[str, Path]) -> str:
+    return text_of({name: digest_of(path) for name, path in files.items()})
+
+
+def check_whole(directory: Path) -> None:
+    """Raises CheckpointError unless there is a checkpoint in `directory`, all of it as it was written."""
+    if not any((directory / name).exists() for name in (SUMS, PENDING)):
+        read_config(directory)  # what is no checkpoint at all is told first
+    verify(directory, (CONFIG, INDEX, *weight_map_of(directory).values()))
+
+
+def weight_map_of(directory: Path) -> dict[str, str]:
+    """The file of each weight, as the index tells it. Raises CheckpointError."""
+    path = directory / INDEX
+    weight_map = read_json(path).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{path} is damaged: it has no weight_map")
+    for name in weight_map.values():
+        if not isinstance(name, str) or Path(name).name != name or not name.endswith(".safetensors"):
+            raise CheckpointError(f"{path} is damaged: {shown(name)} is not the name of a weight file")
+    return weight_map
+
+
+def shapes_in(directory: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight, from the headers of the files. Raises CheckpointError."""
+    weight_map, shapes = weight_map_of(directory), dict[str, tuple[int, ...]]()
+    for name in sorted(set(weight_map.values())):
+        with _refusing(directory / name), safe_open(directory / name, "pt") as file:
+            shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118, it is no dictionary
+    if shapes.keys() != weight_map.keys():
+        raise CheckpointError(f"{directory / INDEX} tells of other weights than its files hold")
+    return shapes
 
 
 def load_weights(model: nn.Module, directory: Path) -> None:
     """Read every shard into `model`, strictly. Raises CheckpointError with the reason otherwise."""
-    index = read_json(directory / INDEX)
-    try:
-        digests: dict[str, str] = dict(index["metadata"]["sha256"])
-        names = set(index["weight_map"].values())
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{directory / INDEX} is not an index of this project: {error!r}") from error
-    if names != set(digests):
-        raise CheckpointError(f"{directory / INDEX} lists shards without digests or the other way round")
     state: dict[str, Tensor] = {}
-    for name, digest in sorted(digests.items()):
-        path = directory / name
-        if Path(name).name != name or not path.is_file():
-            raise CheckpointError(f"the checkpoint's weight file {name!r} is missing from {directory}")
-        if _digest(path) != digest:
-            raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one in {INDEX}; fetch it again")
-        try:
-            state.update(load_file(path))
-        except SafetensorError as error:
-            raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
+    for name in sorted(set(weight_map_of(directory).values())):
+        with _refusing(directory / name):
+            state.update(load_file(directory / name))
     _check(model, state, directory)
     model.load_state_dict(state, strict=True)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file: {shown(str(error))}") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -87,17 +159,17 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"no {path.name} in {path.parent}; a checkpoint directory has {CONFIG} and {INDEX}")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+        data = parse_json(read_text(path, "JSON", most_bytes=_MOST_JSON_BYTES))
+    except (EmbodiedError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from None
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} holds no JSON object")
     return data
 
 
-def write_config(directory: Path, data: dict[str, Any]) -> None:
-    """Write `config.json`."""
-    write_json(directory / CONFIG, {"model_type": MODEL_TYPE, **data})
+def config_text(config: Mapping[str, Any]) -> str:
+    """The text of `config.json`."""
+    return json.dumps({"model_type": MODEL_TYPE, **config}, indent=2, allow_nan=False) + "\n"
 
 
 def read_config(directory: Path) -> dict[str, Any]:
@@ -106,7 +178,8 @@ def read_config(directory: Path) -> dict[str, Any]:
         raise CheckpointError(f"no checkpoint directory at {directory}")
     data = read_json(directory / CONFIG)
     if data.get("model_type") != MODEL_TYPE:
-        raise CheckpointError(f"{directory} holds a checkpoint of type {data.get('model_type')!r}, not {MODEL_TYPE!r}")
+        found = shown(data.get("model_type"))
+        raise CheckpointError(f"{directory} holds a checkpoint of type {found}, not {MODEL_TYPE!r}")
     return data
 
 
@@ -120,10 +193,9 @@ def _check(model: nn.Module, state: dict[str, Tensor], directory: Path) -> None:
         if tensor.shape != wanted[key].shape:
             shapes = f"shape {tuple(tensor.shape)}, the config asks for {tuple(wanted[key].shape)}"
             raise CheckpointError(f"{directory}: {key} has {shapes}")
+        if tensor.dtype != wanted[key].dtype and not (
+            tensor.dtype.is_floating_point and wanted[key].dtype.is_floating_point
+        ):
+            raise CheckpointError(f"{directory}: {key} is of {tensor.dtype}, the config asks for {wanted[key].dtype}")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"{directory}: {key} holds values that are not finite")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from embodied.errors import EmbodiedError, check_name
+from embodied.errors import EmbodiedError, check_name, shown
 from embodied.files import read_yaml
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 
@@ -100,9 +100,9 @@ def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
         known["heads"] = {name: _part(each, f"heads.{name} in {where}") for name, each in heads.items()}
     for key in ("frozen", *WORDS):
         if key in content:
-            if not isinstance(content[key], list | tuple):
-                raise EmbodiedError(f"{key} in {where} must be a list of words, not {content[key]!r}")
-            known[key] = tuple(str(word) for word in content[key])
+            if not isinstance(content[key], list) or not all(isinstance(word, str) for word in content[key]):
+                raise EmbodiedError(f"{key} in {where} must be a list of words, not {shown(content[key])}")
+            known[key] = tuple(content[key])
     for sense in known.get("frozen", ()):
         check_name(f"sense in {where}", sense, known["senses"])
     return PalmeConfig(**known)
@@ -118,15 +118,19 @@ def read_composition(path: str | Path) -> Composition:
     backbone = _mapping(backbone, f"backbone in {path}")
     pretrained = _mapping(content.pop("pretrained", {}), f"pretrained in {path}")
     model = config_from(content, str(path))
-    for sense in pretrained:
-        check_name(f"sense in {path}", sense, model.senses)
+    for sense, weights in pretrained.items():
+        check_name(f"sense in {path}", str(sense), model.senses)
+        if not isinstance(weights, str):
+            raise EmbodiedError(f"pretrained.{sense} in {path} must be a file, not {shown(weights)}")
     source: BackboneConfig = _fill(BackboneConfig, backbone, f"backbone in {path}")
     if not (isinstance(source.name, str) and isinstance(source.gguf_file, str) and type(source.layers) is int):
-        raise EmbodiedError(f"backbone in {path} must be a name, a whole number of layers and a file, not {source}")
+        raise EmbodiedError(
+            f"backbone in {path} must be a name, a whole number of layers and a file, not {shown(source)}"
+        )
     return Composition(
         backbone=source,
         model=model,
-        pretrained={name: str(weights) for name, weights in pretrained.items()},
+        pretrained=dict(pretrained),
         given=tuple(key for key in WORDS if key in content),
     )
 
@@ -140,10 +144,12 @@ def _sense(content: Any, where: str) -> SenseConfig:
     encoder = content["encoder"]
     if isinstance(encoder, str):
         encoder = {"name": encoder, "options": content.get("options", {})}
-    connector = content.get("connector", "affine")
+    connector, reading = content.get("connector", "affine"), content.get("reading", "")
+    if not isinstance(reading, str):
+        raise EmbodiedError(f"reading of {where} must be a word, not {shown(reading)}")
     return SenseConfig(
         encoder=_part(encoder, f"encoder of {where}"),
-        reading=str(content.get("reading", "")),
+        reading=reading,
         connector=_part(connector, f"connector of {where}"),
     )
 
@@ -154,7 +160,7 @@ def _part(content: Any, where: str) -> PartConfig:
         return PartConfig(content)
     part: PartConfig = _fill(PartConfig, _mapping(content, where), where)
     if not isinstance(part.name, str):
-        raise EmbodiedError(f"the name of {where} must be a word, not {part.name!r}")
+        raise EmbodiedError(f"the name of {where} must be a word, not {shown(part.name)}")
     return PartConfig(part.name, dict(_mapping(part.options, f"options of {where}")))
 
 
@@ -175,5 +181,5 @@ def _known(content: Mapping[str, Any], names: Any, where: str) -> None:
 
 def _mapping(content: Any, where: str) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
-        raise EmbodiedError(f"{where} must be `key: value` lines, not {content!r}")
+        raise EmbodiedError(f"{where} must be `key: value` lines, not {shown(content)}")
     return content

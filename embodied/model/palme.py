@@ -4,6 +4,7 @@
 What it is made of stands in a composition (see `composition.py`); every part is one file, found by its name.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -18,7 +19,8 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError, check_name
 from embodied.language.verbs import VERBS, Plan
 from embodied.model import checkpoint
-from embodied.model.backbone import Backbone, config_from_dict, encode, load_tokenizer, save_tokenizer
+from embodied.model.backbone import Backbone, config_from_dict, encode, first_line, load_tokenizer, save_tokenizer
+from embodied.model.budget import Budget, check_counts
 from embodied.model.composition import PARTS, PalmeConfig, PartConfig, config_from
 from embodied.model.connectors import CONNECTORS, Connector
 from embodied.model.encoders import ENCODERS, Encoder
@@ -38,11 +40,11 @@ from embodied.model.sentence import (
     positions,
     sentence,
 )
+from embodied.model.sums import TOKENIZER
 from embodied.registry import Registry
 from embodied.things import THINGS
 from embodied.types import Observation, Reading
 
-TOKENIZER_FOLDER = "tokenizer"
 FORMAT = 3
 """Version of `config.json`. 1 did not say which verbs, things and colours a model knows, 2 not which parts it has."""
 
@@ -194,35 +196,35 @@ class Palme(nn.Module):
         return next(self.backbone.trunk.parameters()).dtype  # type: ignore[no-any-return]
 
     def save_pretrained(self, directory: str | Path) -> None:
-        """Write config, weights and tokenizer; the model card is the recipe's to write."""
+        """Write config, weights, tokenizer and their digests; the model card is the recipe's to write."""
         directory = Path(directory)
         config = asdict(self.config) | {"format": FORMAT, "backbone": self.backbone.config_dict()}
-        checkpoint.write_config(directory, config)
-        checkpoint.save_weights(self.state_dict(), directory)
-        save_tokenizer(self.tokenizer, directory / TOKENIZER_FOLDER)
+        checkpoint.save(directory, config, self.state_dict(), partial(save_tokenizer, self.tokenizer))
 
     @classmethod
     def from_pretrained(cls, directory: str | Path) -> Self:
         """Read a checkpoint directory; float32, evaluation mode. Raises CheckpointError with the reason."""
         directory = Path(directory)
+        checkpoint.check_whole(directory)
         data = checkpoint.read_config(directory)
         if data.get("format") != FORMAT:
             found = data.get("format", 1)
             remedy = f"convert it with: embodied train recipe=convert checkpoint={directory}"
             what = remedy if found in range(1, FORMAT) else "it is newer, or damaged"
             raise CheckpointError(f"{directory} has format {found!r}, and this reads {FORMAT}; {what}")
-        if not (directory / TOKENIZER_FOLDER).is_dir():  # its name must not be looked for anywhere else
-            raise CheckpointError(f"no tokenizer at {directory / TOKENIZER_FOLDER}; a checkpoint brings its own")
+        if not (directory / TOKENIZER).is_dir():  # its name must not be looked for anywhere else
+            raise CheckpointError(f"no tokenizer at {directory / TOKENIZER}; a checkpoint brings its own")
+        shapes = checkpoint.shapes_in(directory)
         path = directory / checkpoint.CONFIG
         try:
             config = config_from({key: data[key] for key in PARTS}, str(path))
             _check_installed(directory, config)
-            backbone = Backbone(config_from_dict(data["backbone"]))
-            model = cls(config, backbone, load_tokenizer(directory / TOKENIZER_FOLDER))
-        except CheckpointError:
-            raise
+            check_counts(data["backbone"], len(shapes))
+            with Budget(sum(map(math.prod, shapes.values()))):
+                backbone = Backbone(config_from_dict(data["backbone"]))
+                model = cls(config, backbone, load_tokenizer(directory / TOKENIZER))
         except _NO_MODEL as error:
-            raise CheckpointError(f"{path} does not describe a model: {error}") from error
+            raise CheckpointError(f"{path} does not describe a model: {first_line(error)}") from error
         checkpoint.load_weights(model, directory)
         return model.eval()
 

@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from embodied.geometry import quaternion, rotation_matrix
 from embodied.motion.hand import HandPose, Waypoint, turn_between
 from embodied.motion.skills import SKILLS, SkillCall, width_to_keep
 from embodied.motion.trajectory import plan_motion
-from embodied.types import Float, JointTrajectory
+from embodied.types import Float, Joints, JointTrajectory
 
 ACTION_MODES = ("skill", "ee_delta", "joint")
 SKILL_LIST = ("touch", "pick", "pick_place", "push", "place", "home")
@@ -39,6 +39,8 @@ MAX_TURN_RAD = 0.3
 """Largest displacement along each axis, and largest turn, of one `ee_delta` action."""
 _STRIDE_M = 0.04
 _STOPPED_S = 0.1
+_SAME_STEP = 1e-4
+"""Steps that differ by less (m, rad) go on straight."""
 
 
 class SkillActions:
@@ -86,17 +88,37 @@ class ActionChunk:
     def plan(self, model: ArmModel, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
         """From rest at `position_rad` (N,) through every displacement to rest. Raises UnreachableError."""
         pose = HandPose.from_matrix(model.chain.forward(position_rad))
+        return plan_motion(model, position_rad, gripper_width_m, self._stops(model, pose, gripper_width_m))
+
+    def plan_moving(self, model: ArmModel, seen: Joints, told: Joints) -> JointTrajectory:
+        """The rows from where the hand was `seen`, for an arm that was `told` to be there and so fast at that instant.
+
+        Raises UnreachableError.
+        """
+        pose = HandPose.from_matrix(model.chain.forward(seen.position_rad))
+        stops = self._stops(model, pose, told.gripper_width_m)
+        return plan_motion(model, told.position_rad, told.gripper_width_m, stops, told.velocity_rad_s)
+
+    def _stops(self, model: ArmModel, pose: HandPose, width_m: float) -> list[Waypoint]:
+        """Waypoints from `pose`, one for all rows that go on straight and evenly."""
         stops: list[Waypoint] = []
-        width_m = gripper_width_m
+        direction = np.zeros(6)
         for row in np.asarray(self.ee_delta, dtype=np.float64):
             before, (pose, told_m) = pose, stepped(model, pose, row)
-            # Fingers move while the hand stands: gripper commands carry no time of their own.
-            dwell_s = _STOPPED_S if abs(told_m - width_m) > 1e-3 else 0.0
             speed_m_s = max(float(np.linalg.norm(pose.position_m - before.position_m)) * self.rate_hz, 0.01)
+            still, moves_fingers = not row[:6].any(), abs(told_m - width_m) > 1e-3
+            # Fingers move while the hand stands: gripper commands carry no time of their own.
+            dwell_s = max(_STOPPED_S * moves_fingers, still / self.rate_hz)
             width_m = told_m
-            stops.append(Waypoint(pose=pose, gripper_width_m=width_m, speed_m_s=speed_m_s, dwell_s=dwell_s))
-        rest = Waypoint(pose=pose, gripper_width_m=width_m)
-        return plan_motion(model, position_rad, gripper_width_m, stops or [rest])
+            last = stops[-1] if stops else None
+            if last is not None and still and not moves_fingers:
+                stops[-1] = replace(last, dwell_s=last.dwell_s + dwell_s)
+                continue
+            stop = Waypoint(pose=pose, gripper_width_m=width_m, speed_m_s=speed_m_s, dwell_s=dwell_s)
+            on = last is not None and not (dwell_s or last.dwell_s) and np.abs(row[:6] - direction).max() < _SAME_STEP
+            stops[-1 if on else len(stops) :] = [stop]
+            direction = row[:6]
+        return stops or [Waypoint(pose=pose, gripper_width_m=width_m)]
 
 
 def stepped(model: ArmModel, pose: HandPose, action: Float) -> tuple[HandPose, float]:
@@ -119,7 +141,7 @@ def to_chunk(model: ArmModel, call: SkillCall, start: HandPose, gripper_width_m:
     at, width = start, width_to_keep(model, gripper_width_m)
     for stop in call.waypoints(model, start, gripper_width_m):
         move = stop.pose.position_m - at.position_m
-        turn = _turn(at, stop.pose)
+        turn = turn_to(at, stop.pose)
         angle = float(np.linalg.norm(turn))
         stride = min(stop.speed_m_s / CHUNK_RATE_HZ, _STRIDE_M)
         steps = int(np.ceil(max(float(np.linalg.norm(move)) / stride, angle / MAX_TURN_RAD) - 1e-9))
@@ -132,7 +154,7 @@ def to_chunk(model: ArmModel, call: SkillCall, start: HandPose, gripper_width_m:
     return ActionChunk(ee_delta=np.array(rows, dtype=np.float32).reshape(-1, 7))
 
 
-def _turn(a: HandPose, b: HandPose) -> Float:
+def turn_to(a: HandPose, b: HandPose) -> Float:
     """Rotation vector (3,) in the world's frame that turns `a` into `b`."""
     turn = quaternion(rotation_matrix(b.orientation) @ rotation_matrix(a.orientation).T)
     angle = turn_between(a.orientation, b.orientation)

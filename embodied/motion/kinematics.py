@@ -11,7 +11,7 @@ from typing import Self
 
 import numpy as np
 
-from embodied.errors import EmbodiedError, UnreachableError
+from embodied.errors import EmbodiedError, UnreachableError, shown
 from embodied.motion.urdf import attribute, axis_of, limits_of, pose_of, read_urdf
 from embodied.types import Float
 
@@ -44,7 +44,7 @@ class Chain:
         """
         joints = {attribute(joint, "child", "link"): joint for joint in read_urdf(path).findall("joint")}
         if tip not in joints:
-            raise EmbodiedError(f"{path} has no link {tip!r} behind a joint; it has {', '.join(sorted(joints))}")
+            raise EmbodiedError(f"{path} has no link {shown(tip)} behind a joint; it has {', '.join(sorted(joints))}")
         row: list[ElementTree.Element] = []
         link = tip
         while link in joints:

@@ -6,6 +6,8 @@ import numpy as np
 from embodied.types import Float, JointTrajectory
 
 _REST_RAD_S = 1e-3
+CONTROL_PERIOD_S = 0.001
+"""A jump of acceleration takes a controller at least one period: Franka's takes the next command after 1 ms."""
 
 
 def hermite(u: Float | float, h: Float | float, x0: Float, v0: Float, x1: Float, v1: Float) -> tuple[Float, Float]:
@@ -19,19 +21,21 @@ def hermite(u: Float | float, h: Float | float, x0: Float, v0: Float, x1: Float,
 
 
 class TimedPath:
-    """The cubic curve through the points of a trajectory, from rest at time 0.
+    """The cubic curve through the points of a trajectory, from the position and velocity `start` (N,) at time 0.
 
-    What lies before the first point is the constant acceleration that reaches its velocity from
-    rest, so the whole curve is fixed by the trajectory alone: what is checked is what is executed.
+    Without a start it begins at rest: what lies before the first point is then the constant acceleration that
+    reaches its velocity, so the whole curve is fixed by the trajectory alone: what is checked is what is executed.
     """
 
-    def __init__(self, trajectory: JointTrajectory) -> None:
+    def __init__(self, trajectory: JointTrajectory, start: tuple[Float, Float] | None = None) -> None:
         first_s = trajectory.time_s[0]
         assert first_s > 0, first_s
-        rest = trajectory.position_rad[0] - 0.5 * first_s * trajectory.velocity_rad_s[0]
+        if start is None:
+            rest = trajectory.position_rad[0] - 0.5 * first_s * trajectory.velocity_rad_s[0]
+            start = rest, np.zeros_like(rest)
         self.time_s: Float = np.concatenate([[0.0], trajectory.time_s])
-        self.position_rad: Float = np.concatenate([rest[None], trajectory.position_rad])
-        self.velocity_rad_s: Float = np.concatenate([np.zeros((1, rest.size)), trajectory.velocity_rad_s])
+        self.position_rad: Float = np.concatenate([start[0][None], trajectory.position_rad])
+        self.velocity_rad_s: Float = np.concatenate([start[1][None], trajectory.velocity_rad_s])
         self.gripper_width_m: Float = np.concatenate([trajectory.gripper_width_m[:1], trajectory.gripper_width_m])
 
     @property
@@ -90,11 +94,28 @@ class TimedPath:
 
     def peak_acceleration_rad_s2(self) -> Float:
         """Largest acceleration (N,) anywhere on the curve; it is linear between points."""
-        h, dx, v0, v1 = self._segments()
-        first = (6 * dx / h - 4 * v0 - 2 * v1) / h
-        last = (2 * v0 + 4 * v1 - 6 * dx / h) / h
+        first, last = self._accelerations()
         peak: Float = np.maximum(np.abs(first), np.abs(last)).max(axis=0)
         return peak
+
+    def peak_jerk_rad_s3(self) -> Float:
+        """Largest jerk (N,) on the curve; at its points a jump of the acceleration, over CONTROL_PERIOD_S.
+
+        What comes before and after the curve counts as rest where it begins and ends at rest.
+        """
+        first, last = self._accelerations()
+        inside = np.abs(last - first) / np.diff(self.time_s)[:, None]
+        jumps = np.abs(first[1:] - last[:-1]).max(axis=0, initial=0.0)
+        for end, velocity in ((first[0], self.velocity_rad_s[0]), (last[-1], self.velocity_rad_s[-1])):
+            if np.abs(velocity).max() < _REST_RAD_S:
+                jumps = np.maximum(jumps, np.abs(end))
+        peak: Float = np.maximum(inside.max(axis=0), jumps / CONTROL_PERIOD_S)
+        return peak
+
+    def _accelerations(self) -> tuple[Float, Float]:
+        """At the beginning and at the end of each segment."""
+        h, dx, v0, v1 = self._segments()
+        return (6 * dx / h - 4 * v0 - 2 * v1) / h, (2 * v0 + 4 * v1 - 6 * dx / h) / h
 
     def _segment(self, time_s: Float) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
         return np.clip(np.searchsorted(self.time_s, time_s, side="right") - 1, 0, self.time_s.size - 2)

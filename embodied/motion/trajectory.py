@@ -49,17 +49,23 @@ _TRIALS = 20
 
 
 def plan_motion(
-    model: ArmModel, q_start_rad: Float, gripper_width_m: float, waypoints: Sequence[Waypoint]
+    model: ArmModel,
+    q_start_rad: Float,
+    gripper_width_m: float,
+    waypoints: Sequence[Waypoint],
+    velocity_rad_s: Float | None = None,
 ) -> JointTrajectory:
-    """Plan the motion from rest at `q_start_rad` (N,) through `waypoints` to rest.
+    """Plan the motion from `q_start_rad` (N,) through `waypoints` to rest: from rest, or with a velocity (N,) there.
 
-    Where the last waypoint is the hand pose of `model.home_rad`, the arm ends in exactly these joint
-    angles. Where the way cannot be taken from the start, it is taken from home, and the arm turns home first.
-    Raises UnreachableError.
+    Of that velocity, what leads along the way is kept. Where the last waypoint is the hand pose of `model.home_rad`,
+    the arm ends in exactly these joint angles. Where the way cannot be taken from rest, it is taken from home, and
+    the arm turns home first. Raises UnreachableError.
     """
     if not (np.isfinite(q_start_rad).all() and np.isfinite(gripper_width_m)):
         raise UnreachableError("the joint angles that the motion starts from are not finite")
     q, width = np.asarray(q_start_rad, dtype=np.float64), float(gripper_width_m)
+    if velocity_rad_s is not None:
+        return _checked(model, _through(model, q, width, waypoints, velocity_rad_s), (q, velocity_rad_s))
     try:
         return _checked(model, _through(model, q, width, waypoints))
     except UnreachableError:
@@ -75,25 +81,29 @@ def plan_motion(
         raise
 
 
-def _checked(model: ArmModel, pieces: Sequence["_Piece"]) -> JointTrajectory:
+def _checked(model: ArmModel, pieces: Sequence["_Piece"], start: tuple[Float, Float] | None = None) -> JointTrajectory:
     """The motion, as the gate would pass it. Raises UnreachableError."""
     trajectory = _joined(model, pieces)
     if trajectory.time_s[-1] > MAX_DURATION_S:
         raise UnreachableError(f"this way would take {trajectory.time_s[-1]:.0f} s, {MAX_DURATION_S:.0f} s at most")
-    if why := model.clearance.refusal(TimedPath(trajectory), model.workspace, PLAN_SPARE_M):
+    if why := model.clearance.refusal(TimedPath(trajectory, start), model.workspace, PLAN_SPARE_M):
         raise UnreachableError(f"on this way {why}")
     return trajectory
 
 
-def _through(model: ArmModel, q: Float, width: float, waypoints: Sequence[Waypoint]) -> list["_Piece"]:
-    """From rest at `q` (N,) past or through each of the waypoints."""
+def _through(
+    model: ArmModel, q: Float, width: float, waypoints: Sequence[Waypoint], velocity_rad_s: Float | None = None
+) -> list["_Piece"]:
+    """From `q` (N,), at rest or with a velocity (N,), past or through each of the waypoints."""
     pieces: list[_Piece] = []
     pose, first = HandPose.from_matrix(model.chain.forward(q)), 0
     for last, stop in enumerate(waypoints):
         if stop.dwell_s <= 0.0 and last + 1 < len(waypoints):
             continue
         home = last + 1 == len(waypoints) and np.allclose(model.home_pose, stop.pose.matrix(), atol=5e-3)
-        piece = _move(model, q, pose, width, waypoints[first : last + 1], model.home_rad if home else None)
+        end_rad = model.home_rad if home else None
+        piece = _move(model, q, pose, width, waypoints[first : last + 1], end_rad, velocity_rad_s)
+        velocity_rad_s = None
         if piece is not None:
             pieces.append(piece)
             q = piece.position_rad[-1]
@@ -125,9 +135,15 @@ def _joined(model: ArmModel, pieces: Sequence[_Piece]) -> JointTrajectory:
 
 
 def _move(
-    model: ArmModel, q_start: Float, start: HandPose, width: float, run: Sequence[Waypoint], end_rad: Float | None
+    model: ArmModel,
+    q_start: Float,
+    start: HandPose,
+    width: float,
+    run: Sequence[Waypoint],
+    end_rad: Float | None,
+    velocity_rad_s: Float | None,
 ) -> _Piece | None:
-    """One motion from rest to rest past all of `run` but its last; None where it has no length."""
+    """One motion, from rest or with a velocity, to rest past all of `run` but its last; None where it has no length."""
     way = _way(start, run)
     if way is None:
         return None
@@ -146,7 +162,11 @@ def _move(
         knots += share[:, None] * (end_rad - knots[-1])
     # Fingers take the width of a waypoint once the hand has passed it.
     widths = np.array([width, *(stop.gripper_width_m for stop in run[:-1])])
-    return _driven(model, length, knots, speed, lambda place: widths[np.searchsorted(passed[:-1], place, side="left")])
+
+    def width_at(place: Float) -> Float:
+        return np.asarray(widths[np.searchsorted(passed[:-1], place, side="left")])
+
+    return _driven(model, length, knots, speed, width_at, velocity_rad_s)
 
 
 def _turn(model: ArmModel, q_start: Float, q_end: Float, width: float) -> "_Piece":
@@ -156,17 +176,32 @@ def _turn(model: ArmModel, q_start: Float, q_end: Float, width: float) -> "_Piec
     return _driven(model, length, np.stack([q_start, q_end]), speed, lambda place: np.full(len(place), width))
 
 
-def _driven(model: ArmModel, length: Float, knots: Float, speed: Float, width_at: Callable[[Float], Float]) -> "_Piece":
-    """From rest to rest through `knots` (M, N) at the lengths (M,) of the way, as fast as the arm may."""
+def _driven(
+    model: ArmModel,
+    length: Float,
+    knots: Float,
+    speed: Float,
+    width_at: Callable[[Float], Float],
+    velocity_rad_s: Float | None = None,
+) -> "_Piece":
+    """To rest through `knots` (M, N) at the lengths (M,) of the way, as fast as the arm may.
+
+    It begins at rest, or with as much of a velocity (N,) as leads along the way.
+    """
     spline = _Spline(length, knots)
-    profile = _fastest(spline, model, length, speed)
+    rate, start = 0.0, None
+    if velocity_rad_s is not None:
+        [slope] = spline.at(np.zeros(1))[1]
+        rate = max(float(velocity_rad_s @ slope) / float(slope @ slope), 0.0)
+        start = knots[0], rate * slope
+    profile = _fastest(spline, model, length, speed, rate)
     slower = 1.0
     for _ in range(_TRIALS):
-        place, rate = profile.sampled(slower)
+        place, rates = profile.sampled(slower)
         position, velocity = _cut(model, *spline.at(place))
-        velocity *= rate[:, None]
+        velocity *= rates[:, None]
         piece = _Piece(position, velocity, width_at(place))
-        excess = _excess(model, knots[0], piece)
+        excess = _excess(model, start or knots[0], piece)
         if excess <= 1.0:
             return piece
         slower *= _SLOWER * excess
@@ -184,18 +219,27 @@ def _cut(model: ArmModel, position_rad: Float, slope: Float) -> tuple[Float, Flo
     return held, np.where(position_rad == held, slope, 0.0)
 
 
-def _excess(model: ArmModel, q_start: Float, piece: _Piece) -> float:
-    """How many times slower the piece must be to be within the limits; 1 or less where it is."""
-    rest = _Piece(q_start[None], np.zeros((1, len(q_start))), piece.width_m[:1])
-    # The first piece of a motion begins as the path itself begins, any other at the last stop.
-    paths = [TimedPath(_joined(model, pieces)) for pieces in ([piece], [rest, piece])]
+def _excess(model: ArmModel, start: Float | tuple[Float, Float], piece: _Piece) -> float:
+    """How many times slower the piece must be to be within the limits; 1 or less where it is.
+
+    `start` is where it begins at rest, or a place and the velocity there.
+    """
+    if isinstance(start, tuple):
+        paths = [TimedPath(_joined(model, [piece]), start)]
+    else:
+        rest = _Piece(start[None], np.zeros((1, len(start))), piece.width_m[:1])
+        # The first piece of a motion begins as the path itself begins, any other at the last stop.
+        paths = [TimedPath(_joined(model, pieces)) for pieces in ([piece], [rest, piece])]
     velocity = np.max([path.peak_velocity_rad_s() for path in paths], axis=0) / model.max_velocity_rad_s
     acceleration = np.max([path.peak_acceleration_rad_s2() for path in paths], axis=0)
     acceleration /= model.max_acceleration_rad_s2
-    low, high = paths[1].peak_position_rad()
+    # A jump of the acceleration shrinks as the acceleration does.
+    jerk = np.max([path.peak_jerk_rad_s3() for path in paths], axis=0) / model.max_jerk_rad_s3
+    low, high = paths[-1].peak_position_rad()
     # Slower points lie nearer to each other, and the curve swings less between them.
     swings = np.maximum(model.lower_rad - low, high - model.upper_rad).max() > _SWING_RAD
-    return max(float(velocity.max()) / _WITHIN, float(np.sqrt(acceleration.max() / _WITHIN)), 1.2 if swings else 0.0)
+    hardest = max(acceleration.max(), jerk.max()) / _WITHIN
+    return max(float(velocity.max()) / _WITHIN, float(np.sqrt(hardest)), 1.2 if swings else 0.0)
 
 
 def _way(start: HandPose, run: Sequence[Waypoint]) -> tuple[Float, Float, Float, Float] | None:
@@ -322,8 +366,8 @@ class _Profile:
         return np.minimum(place, grid[-1]), stretch * (rate[i] + gain_rate * tau)
 
 
-def _fastest(spline: _Spline, model: ArmModel, length: Float, speed: Float) -> _Profile:
-    """How fast the way can be driven.
+def _fastest(spline: _Spline, model: ArmModel, length: Float, speed: Float, rate: float) -> _Profile:
+    """How fast the way can be driven that begins at a `rate`, where it can be braked from that.
 
     Half of the acceleration is left to the bends of the way, half to getting faster and slower along
     it: together they stay within the limit at every place.
@@ -341,7 +385,7 @@ def _fastest(spline: _Spline, model: ArmModel, length: Float, speed: Float) -> _
         [((velocity / slope) ** 2).min(axis=1), (acceleration / bend).min(axis=1), speed[cell] ** 2]
     )
     square[1:-1] = np.minimum.reduce([square[:-2], square[1:-1], square[2:]])
-    square[0] = square[-1] = 0.0
+    square[0], square[-1] = min(rate**2, square[0]), 0.0
     gain = (acceleration / slope).min(axis=1)
     gain = 2.0 * ds * np.minimum(gain[:-1], gain[1:])
     best, gains = square.tolist(), gain.tolist()

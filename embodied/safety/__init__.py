@@ -5,6 +5,18 @@ from embodied.safety.clocks import ClockScale, Watchdog
 from embodied.safety.gate import ActionGate, ArmState, GateLimits
 from embodied.safety.hold import hold
 from embodied.safety.latch import Latch
+from embodied.safety.rest import RestWatch
 from embodied.safety.streamer import Piece, Streamer
 
-__all__ = ["ActionGate", "ArmState", "ClockScale", "GateLimits", "Latch", "Piece", "Streamer", "Watchdog", "hold"]
+__all__ = [
+    "ActionGate",
+    "ArmState",
+    "ClockScale",
+    "GateLimits",
+    "Latch",
+    "Piece",
+    "RestWatch",
+    "Streamer",
+    "Watchdog",
+    "hold",
+]

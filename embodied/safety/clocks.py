@@ -2,11 +2,12 @@
 """Two clocks and what each is for.
 
 Motion runs on the arm's clock (ROS time: simulated where the arm is simulated). Deadlines for the
-other processes run on the steady clock of this machine, which no simulator can stop or set.
+other processes, and ages of what they say, run on the steady clock of this machine, which no simulator can stop or set.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections import deque
 
@@ -43,16 +44,34 @@ class ClockScale:
         self._window_s = window_s
         self._lowest, self._highest = lowest, highest
         self._pairs: deque[tuple[float, float]] = deque()
+        # Further back, and coarser: when the arm's clock showed what.
+        self._arm_s: list[float] = []
+        self._steady_s: list[float] = []
 
     def update(self, arm_s: float, steady_s: float) -> bool:
         """Note that both clocks showed these seconds. Returns False if the arm's clock went backwards."""
         forward = not self._pairs or arm_s >= self._pairs[-1][0]
         if not forward:
-            self._pairs.clear()
+            for seen in (self._pairs, self._arm_s, self._steady_s):
+                seen.clear()
         self._pairs.append((arm_s, steady_s))
         while len(self._pairs) > 2 and steady_s - self._pairs[1][1] >= self._window_s:
             self._pairs.popleft()
+        self._arm_s.append(arm_s)
+        self._steady_s.append(steady_s)
+        if len(self._arm_s) > 2 * _REMEMBERED:
+            del self._arm_s[:_REMEMBERED], self._steady_s[:_REMEMBERED]
         return forward
+
+    def age_s(self, stamp_s: float, arm_s: float, steady_s: float) -> float:
+        """Steady seconds since the arm's clock showed `stamp_s`, now that it shows `arm_s`; below zero ahead of it.
+
+        What is older than anything remembered counts by the arm's clock.
+        """
+        if stamp_s > arm_s or not self._arm_s or stamp_s < self._arm_s[0]:
+            return (arm_s - stamp_s) / (self.scale if stamp_s > arm_s else 1.0)
+        first = bisect.bisect_left(self._arm_s, stamp_s)
+        return steady_s - self._steady_s[first] if first < len(self._steady_s) else 0.0
 
     @property
     def scale(self) -> float:
@@ -65,3 +84,7 @@ class ClockScale:
         if steady_s < 0.1 * self._window_s:
             return max(1.0, self._lowest)
         return min(max(arm_s / steady_s, self._lowest), self._highest)
+
+
+_REMEMBERED = 3000
+"""Readings of the clocks, 60 s of them at 50 Hz."""

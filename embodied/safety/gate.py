@@ -12,9 +12,15 @@ from embodied.errors import UnsafeCommandError
 from embodied.motion.clearance import Box
 from embodied.motion.path import TimedPath
 from embodied.motion.trajectory import MAX_DURATION_S
+from embodied.safety.splice import BLENDS_S, Curve, splice
 from embodied.types import Float, JointTrajectory
 
-_MAX_POINTS = 5000
+MAX_POINTS = 5000
+"""Points of a motion; whoever converts one looks at no more."""
+_NEAREST_S = 0.001
+_BLEND_SHARE, _PAUSE_S = 0.2, 0.01
+_SAME_RAD = 1e-5
+"""A start this near to where the arm is measured costs less than a fiftieth of its acceleration."""
 _ROUNDING = 1e-6
 
 
@@ -34,7 +40,7 @@ class GateLimits:
     overshoot_width_m: float = 2e-3
     max_duration_s: float = MAX_DURATION_S
     max_proposal_age_s: float = 2.0
-    """Age of the observation that a motion was decided on, on the arm's clock."""
+    """Age of the observation that a motion was decided on, in steady time."""
     max_state_age_s: float = 0.3
     """Age of the joint states in steady time."""
 
@@ -77,24 +83,55 @@ class ActionGate:
         """Release the emergency stop. Nothing moves until a new motion is accepted."""
         self._stopped = False
 
-    def check(
-        self, trajectory: JointTrajectory, *, arm: ArmState, proposal_age_s: float, clock_scale: float = 1.0
-    ) -> JointTrajectory:
-        """The motion that may be executed. Raises UnsafeCommandError that says what is wrong.
+    def check(self, trajectory: JointTrajectory, *, arm: ArmState, proposal_age_s: float) -> JointTrajectory:
+        """The motion that may be executed from rest. Raises UnsafeCommandError that says what is wrong.
 
-        `clock_scale` is how many times faster than steady time the arm's clock runs: the proposal's
-        age is counted on the arm's clock, and a fast simulator must not make everything stale.
+        `proposal_age_s` is of what it was decided on, in steady seconds.
         """
+        self._check_allowed(arm, proposal_age_s)
+        trajectory = self._checked_form(trajectory)
+        self._check_start(TimedPath(trajectory), arm)
+        trajectory = from_measured(self.model, trajectory, arm.position_rad)
+        self._check_path(TimedPath(trajectory))
+        return trajectory
+
+    def check_later(
+        self, trajectory: JointTrajectory, *, earlier: Curve, later_s: float, arm: ArmState, proposal_age_s: float
+    ) -> TimedPath:
+        """The path on which the rest of a streamed motion may take over from what was sent last, `earlier`.
+
+        `later_s` is the time in `trajectory` that it is now. Raises UnsafeCommandError; the earlier part then goes
+        on to its end, at rest.
+        """
+        self._check_allowed(arm, proposal_age_s)
+        later = TimedPath(self._checked_form(trajectory))
+        if later_s >= later.duration_s - BLENDS_S[0]:
+            raise UnsafeCommandError(f"it came too late: it would have ended {later_s - later.duration_s:.2f} s ago")
+        self._check_end(later)
+        complaint: UnsafeCommandError | None = None
+        for blend_s in BLENDS_S:
+            path = splice(earlier, later, later_s, blend_s)
+            try:
+                self._check_path(path)
+            except UnsafeCommandError as error:
+                complaint = complaint or error
+            else:
+                return path
+        assert complaint is not None
+        raise complaint
+
+    def _check_allowed(self, arm: ArmState, proposal_age_s: float) -> None:
         if self._stopped:
             raise UnsafeCommandError("the emergency stop is latched: call the gate's resume service first")
+        self._check_ages(arm, proposal_age_s)
+
+    def _checked_form(self, trajectory: JointTrajectory) -> JointTrajectory:
         self._check_form(trajectory)
-        self._check_ages(arm, proposal_age_s, clock_scale)
-        trajectory = self._without_small_overshoots(trajectory)
-        path = TimedPath(trajectory)
-        self._check_start(path, arm)
+        return self._without_small_overshoots(trajectory)
+
+    def _check_path(self, path: TimedPath) -> None:
         self._check_limits(path)
         self._check_clearance(path)
-        return trajectory
 
     def _check_form(self, trajectory: JointTrajectory) -> None:
         names = self.model.joint_names
@@ -103,8 +140,8 @@ class ActionGate:
                 f"the joints are [{', '.join(trajectory.joint_names)}], this arm has [{', '.join(names)}]"
             )
         points = trajectory.time_s.size
-        if not 1 <= points <= _MAX_POINTS:
-            raise UnsafeCommandError(f"{points} points; a motion has 1 to {_MAX_POINTS}")
+        if not 1 <= points <= MAX_POINTS:
+            raise UnsafeCommandError(f"{points} points; a motion has 1 to {MAX_POINTS}")
         for what, values, shape in (
             ("time_s", trajectory.time_s, (points,)),
             ("position_rad", trajectory.position_rad, (points, len(names))),
@@ -117,20 +154,21 @@ class ActionGate:
                 where = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
                 raise UnsafeCommandError(f"{what} is not finite at point {where[0]}: {values[tuple(where)]}")
         steps = np.diff(trajectory.time_s, prepend=0.0)
-        if steps.min() <= 0:
+        if steps.min() < _NEAREST_S * (1 - _ROUNDING):
             at = int(steps.argmin())
             raise UnsafeCommandError(
-                f"time must increase strictly from 0: point {at} is at {trajectory.time_s[at]:.6f} s"
+                f"time must increase strictly from 0, by at least {_NEAREST_S:g} s a point:"
+                f" point {at} is at {trajectory.time_s[at]:.6f} s"
             )
         if trajectory.time_s[-1] > self.limits.max_duration_s:
             raise UnsafeCommandError(
                 f"the motion lasts {trajectory.time_s[-1]:.1f} s, at most {self.limits.max_duration_s:.1f} s"
             )
 
-    def _check_ages(self, arm: ArmState, proposal_age_s: float, clock_scale: float) -> None:
+    def _check_ages(self, arm: ArmState, proposal_age_s: float) -> None:
         # Every comparison is written so that a number that is not one fails it.
-        allowed_s = self.limits.max_proposal_age_s * clock_scale
-        if not -0.1 * clock_scale <= proposal_age_s <= allowed_s:
+        allowed_s = self.limits.max_proposal_age_s
+        if not -0.1 <= proposal_age_s <= allowed_s:
             raise UnsafeCommandError(
                 f"the motion was decided on something {proposal_age_s:.2f} s old; at most {allowed_s:.2f} s"
             )
@@ -162,8 +200,11 @@ class ActionGate:
         self._refuse_above("start", away, np.full(joints, limits.start_tolerance_rad), "rad from where the arm is")
         speed = np.abs(arm.velocity_rad_s)
         self._refuse_above("start", speed, np.full(joints, limits.start_speed_rad_s), "rad/s: the arm still moves")
+        self._check_end(path)
+
+    def _check_end(self, path: TimedPath) -> None:
         end = np.abs(path.velocity_rad_s[-1])
-        self._refuse_above("end", end, np.full(joints, 1e-3), "rad/s: a motion ends at rest")
+        self._refuse_above("end", end, np.full(end.shape, 1e-3), "rad/s: a motion ends at rest")
 
     def _check_limits(self, path: TimedPath) -> None:
         model, slack = self.model, self.limits.overshoot_rad
@@ -173,6 +214,7 @@ class ActionGate:
         speed = path.peak_velocity_rad_s()
         self._refuse_above("velocity", speed, model.max_velocity_rad_s, "rad/s")
         self._refuse_above("acceleration", path.peak_acceleration_rad_s2(), model.max_acceleration_rad_s2, "rad/s^2")
+        self._refuse_above("jerk", path.peak_jerk_rad_s3(), model.max_jerk_rad_s3, "rad/s^3")
 
     def _check_clearance(self, path: TimedPath) -> None:
         if why := self.model.clearance.refusal(path, self._workspace):
@@ -185,3 +227,26 @@ class ActionGate:
             raise UnsafeCommandError(
                 f"{what} of {self.model.joint_names[worst]}: {values[worst]:.4f} {unit}, at most {allowed[worst]:.4f}"
             )
+
+
+def from_measured(model: ArmModel, trajectory: JointTrajectory, measured_rad: Float) -> JointTrajectory:
+    """The motion with the way from where the arm is measured (N,) to its beginning put before it.
+
+    At even acceleration, first one way and then the other, with a share of the limits.
+    """
+    begin = TimedPath(trajectory).position_rad[0]
+    # What is measured a little beyond a limit goes back within it.
+    here = np.clip(measured_rad, model.lower_rad, model.upper_rad)
+    way = begin - here
+    half_s = float(np.sqrt(np.abs(way) / (_BLEND_SHARE * model.max_acceleration_rad_s2)).max())
+    if np.abs(way).max() <= _SAME_RAD:
+        return trajectory
+    half_s = max(half_s, _NEAREST_S)
+    still, times = np.zeros_like(way), np.array([half_s, 2.0 * half_s, 2.0 * half_s + _PAUSE_S])
+    return replace(
+        trajectory,
+        time_s=np.concatenate([times, times[-1] + trajectory.time_s]),
+        position_rad=np.concatenate([[here + 0.5 * way, begin, begin], trajectory.position_rad]),
+        velocity_rad_s=np.concatenate([[way / half_s, still, still], trajectory.velocity_rad_s]),
+        gripper_width_m=np.concatenate([np.repeat(trajectory.gripper_width_m[:1], 3), trajectory.gripper_width_m]),
+    )

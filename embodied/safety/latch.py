@@ -12,6 +12,8 @@ from pathlib import Path
 
 RELEASED = "released"
 STOPPED = "stopped"
+LATCHED = "emergency stop, latched before"
+"""What `Latch.read` says of a file that was told to stop; anything else is a file that says nothing clear."""
 
 
 class Latch:
@@ -37,7 +39,7 @@ class Latch:
         if content == RELEASED:
             return ""
         if content == STOPPED:
-            return "emergency stop, latched before"
+            return LATCHED
         return f"{self.path} says neither {RELEASED} nor {STOPPED}"
 
     def stop(self) -> str:

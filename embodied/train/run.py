@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from embodied.data.identity import Identity, differences, digest_of, hash_of
 from embodied.errors import EmbodiedError
-from embodied.files import replacing, write_json
+from embodied.files import check_folder, replacing, write_json, writing
+from embodied.model.checkpoint import save_tensors
 from embodied.processes import progress_bar
 from embodied.versions import machine, versions
 
@@ -30,8 +31,9 @@ def record(folder: Path, config: Any, given: Identity | None = None) -> None:
 
     `given` is what it belongs to besides its options.
 
-    Raises EmbodiedError where the folder holds the work of another run.
+    Raises EmbodiedError where the folder holds the work of another run, or cannot be written to.
     """
+    check_folder(folder)
     identity = identity_of(config) | dict(given or {})
     if others := [path.name for path in folder.glob("*") if path.name != RECORD]:
         _check_same(folder, identity, _recorded(folder), others)
@@ -186,7 +188,7 @@ def _bytes_of(value: Tensor) -> bytes:
 
 def _save(path: Path, state: dict[str, Tensor], identity: Identity) -> None:
     with replacing(path) as part:
-        save_file(state, part, metadata={"identity": json.dumps(dict(identity))})
+        save_tensors(state, part, {"identity": json.dumps(dict(identity))})
 
 
 def _identity_in(path: Path) -> Identity:
@@ -202,7 +204,7 @@ def _identity_in(path: Path) -> Identity:
 def log(folder: Path, step: int, parts: Mapping[str, Tensor]) -> None:
     """Append one row to `log.jsonl`, and to TensorBoard's files where that is installed."""
     row = {name: round(part.item(), 5) for name, part in parts.items()}
-    with (folder / "log.jsonl").open("a") as file:
+    with writing(folder / "log.jsonl"), (folder / "log.jsonl").open("a") as file:
         file.write(json.dumps({"step": step, **row}) + "\n")
     if (board := _board(folder)) is not None:
         for name, value in row.items():

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from embodied.config import option
 from embodied.files import replacing
+from embodied.model.checkpoint import save_tensors
 from embodied.model.encoders.conv import ConvEncoder
 from embodied.model.heads.grid import Labels, labels, naming_losses
 from embodied.train import run
@@ -79,7 +79,7 @@ def train(config: VisionConfig) -> Path:
         if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
             run.save_progress(out, model, optimizer)
     with replacing(out / ENCODER_FILE) as part:
-        save_file({k: v.contiguous() for k, v in encoder.state_dict().items()}, part)
+        save_tensors({name: value.contiguous() for name, value in encoder.state_dict().items()}, part, {})
     return out / ENCODER_FILE
 
 

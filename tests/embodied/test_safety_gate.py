@@ -15,8 +15,9 @@ from embodied.arm import arm_model
 from embodied.errors import UnsafeCommandError
 from embodied.motion.path import TimedPath
 from embodied.motion.skills import SkillCall
-from embodied.safety import ActionGate, ArmState, GateLimits
+from embodied.safety import ActionGate, ArmState, GateLimits, Streamer
 from embodied.types import Float, JointTrajectory
+from tests.sent import Sent, followed, shares
 
 PANDA = arm_model("panda")
 HOME = PANDA.home_rad
@@ -122,6 +123,7 @@ def test_an_arm_with_fewer_joints_has_a_gate_too() -> None:
         chain=short,
         home_rad=HOME[:6],
         max_acceleration_rad_s2=PANDA.max_acceleration_rad_s2[:6],
+        max_jerk_rad_s3=PANDA.max_jerk_rad_s3[:6],
         workspace_lower_m=np.full(3, -2.0),
         workspace_upper_m=np.full(3, 2.0),
     )
@@ -172,10 +174,6 @@ def test_between_points_counts_as_much_as_at_them() -> None:
 def test_stale_or_moving_is_refused(arm: ArmState, age_s: float, words: str) -> None:
     with pytest.raises(UnsafeCommandError, match=words):
         check(sway(), arm, age_s)
-
-
-def test_a_fast_clock_makes_nothing_stale() -> None:
-    assert gate().check(sway(), arm=AT_HOME, proposal_age_s=8.0, clock_scale=5.0).time_s.size
 
 
 def test_the_emergency_stop_latches() -> None:
@@ -262,3 +260,79 @@ def test_safety_imports_nothing_that_learns() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_motion_begins_where_the_arm_is_measured() -> None:
+    """Not where it was planned from: the difference is a motion too, and has limits."""
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        measured = HOME + rng.uniform(-0.049, 0.049, 7)
+        passed = check(sway(), replace(AT_HOME, position_rad=measured))
+        path = TimedPath(passed)
+        np.testing.assert_allclose(path.position_rad[0], measured, atol=1e-12)
+        assert (path.peak_acceleration_rad_s2() <= PANDA.max_acceleration_rad_s2).all()
+        assert (path.peak_jerk_rad_s3() <= PANDA.max_jerk_rad_s3).all()
+        again = check(passed, replace(AT_HOME, position_rad=measured))
+        np.testing.assert_array_equal(again.position_rad, passed.position_rad)
+
+
+def moving(end_s: float) -> tuple[Streamer, list[Sent]]:
+    """A streamer on its way along a sway that began at 0, and what it has sent until `end_s`."""
+    streamer, messages = Streamer(TimedPath(sway()), PANDA), []
+    for now_s in np.arange(0.0, end_s - 1e-9, 0.02).tolist():
+        messages.append(sent(streamer, now_s))
+    return streamer, messages
+
+
+def sent(streamer: Streamer, now_s: float) -> Sent:
+    piece = streamer.piece(now_s)
+    return Sent(now_s, piece.time_s, piece.position_rad, piece.velocity_rad_s)
+
+
+def later(streamer: Streamer, now_s: float, motion: JointTrajectory, begun_s: float) -> TimedPath:
+    return gate().check_later(
+        motion, earlier=streamer.ahead(now_s), later_s=now_s - begun_s, arm=AT_HOME, proposal_age_s=0.1
+    )
+
+
+@pytest.mark.parametrize("late_s", [0.03, 0.25, 0.6])
+def test_a_later_part_takes_over_without_a_jolt(late_s: float) -> None:
+    """It was decided `late_s` ago, goes on as before, and moves another joint as well."""
+    now_s = 0.7
+    streamer, messages = moving(now_s)
+    position, velocity = streamer.told(now_s)
+    time_s = np.arange(1, 81) * 0.025
+    places, speeds = TimedPath(sway()).sample(now_s - late_s + time_s)
+    phase = np.pi * np.minimum(time_s / 1.2, 1.0)
+    places[:, 1] -= 0.03 * (1.0 - np.cos(phase))
+    speeds[:, 1] -= 0.03 * np.pi / 1.2 * np.sin(phase)
+    speeds[-1] = 0.0
+    motion = replace(sway(points=80), time_s=time_s, position_rad=places, velocity_rad_s=speeds)
+    path = later(streamer, now_s, motion, now_s - late_s)
+    np.testing.assert_allclose(path.position_rad[0], position)
+    np.testing.assert_allclose(path.velocity_rad_s[0], velocity)
+    rest = np.linspace(0.45, path.duration_s, 50)
+    np.testing.assert_allclose(path.sample(rest)[0], TimedPath(motion).sample(late_s + rest)[0], atol=1e-6)
+
+    after = streamer.follow(path, now_s)
+    messages += [sent(after, now) for now in (now_s + 0.02 * np.arange(80)).tolist()]
+    told = followed(HOME, messages, 0.0, now_s + 2.0)
+    for limit, share in shares(PANDA, told).items():
+        assert share <= 1.01, limit
+    np.testing.assert_allclose(told[-1], motion.position_rad[-1], atol=1e-6)
+    np.testing.assert_array_equal(after.told_rad(0.5), streamer.told_rad(0.5))
+
+
+def test_a_part_that_comes_when_it_is_over_is_dropped() -> None:
+    now_s = 0.7
+    streamer, _ = moving(now_s)
+    with pytest.raises(UnsafeCommandError, match=r"it came too late: it would have ended 0\.50 s ago"):
+        later(streamer, now_s, sway(), now_s - 2.5)
+
+
+def test_a_part_that_no_blend_brings_within_the_limits_is_refused() -> None:
+    now_s = 0.7
+    streamer, _ = moving(now_s)
+    far = replace(sway(), position_rad=sway().position_rad + 0.8)
+    with pytest.raises(UnsafeCommandError, match=r"(velocity|acceleration) of panda_joint"):
+        later(streamer, now_s, far, now_s - 0.1)

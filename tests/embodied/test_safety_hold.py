@@ -32,14 +32,14 @@ def curve(piece: Piece, begin_rad: Float, speed_rad_s: Float) -> tuple[Float, Fl
 @given(speed=unit, away=unit, off_rad=st.sampled_from([0.0, 0.01, 0.12, 0.6]))
 def test_a_controller_accepts_it_and_comes_to_rest(speed: Float, away: Float, off_rad: float) -> None:
     measured, velocity = HOME, 1.2 * speed * PANDA.max_velocity_rad_s
-    piece = hold(PANDA, measured, velocity, HOME + off_rad * away)
+    piece = hold(PANDA, measured, velocity, (HOME + off_rad * away, np.zeros(7)))
     assert (np.diff(piece.time_s, prepend=0.0) > 0.0).all()
     assert piece.time_s[-1] >= 0.1
     np.testing.assert_array_equal(piece.velocity_rad_s[-1], np.zeros(7))
     assert (piece.position_rad >= PANDA.lower_rad).all()
     assert (piece.position_rad <= PANDA.upper_rad).all()
     assert piece.gripper_width_m is None
-    # It rests no farther away than the arm can brake with half of its strength.
+    # It rests no farther away than the arm can brake with nearly all of its strength.
     braked = PANDA.max_velocity_rad_s * (PANDA.max_velocity_rad_s / PANDA.max_acceleration_rad_s2).max()
     assert (np.abs(piece.position_rad[-1] - measured) <= braked + 1e-9).all()
 
@@ -48,7 +48,7 @@ def test_a_controller_accepts_it_and_comes_to_rest(speed: Float, away: Float, of
 @given(speed=unit, away=unit, off_rad=st.sampled_from([0.0, 0.12, 0.6]))
 def test_from_where_the_arm_is_measured_it_brakes_within_the_limits(speed: Float, away: Float, off_rad: float) -> None:
     velocity = speed * PANDA.max_velocity_rad_s
-    piece = hold(PANDA, HOME, velocity, HOME + off_rad * away)
+    piece = hold(PANDA, HOME, velocity, (HOME + off_rad * away, np.zeros(7)))
     position, passed = curve(piece, HOME, velocity)
     assert (np.abs(passed) <= PANDA.max_velocity_rad_s * (1 + 1e-9)).all()
     step_s = piece.time_s[-1] / (len(position) - 1)
@@ -60,14 +60,14 @@ def test_from_where_the_arm_is_measured_it_brakes_within_the_limits(speed: Float
 @given(away=unit, off_rad=st.sampled_from([0.01, 0.12, 0.6]))
 def test_from_where_the_arm_was_told_to_be_it_does_not_jump(away: Float, off_rad: float) -> None:
     told = HOME + off_rad * away
-    piece = hold(PANDA, HOME, np.zeros(7), told)
+    piece = hold(PANDA, HOME, np.zeros(7), (told, np.zeros(7)))
     _, passed = curve(piece, told, np.zeros(7))
     assert (np.abs(passed) <= PANDA.max_velocity_rad_s).all()
     np.testing.assert_array_equal(piece.position_rad[-1], HOME)
 
 
 def test_an_arm_that_stands_is_held_at_once() -> None:
-    piece = hold(PANDA, HOME, np.zeros(7), HOME)
+    piece = hold(PANDA, HOME, np.zeros(7), (HOME, np.zeros(7)))
     assert piece.time_s[-1] == pytest.approx(0.1)
     np.testing.assert_array_equal(piece.position_rad, np.tile(HOME, (len(piece.time_s), 1)))
 
@@ -77,7 +77,7 @@ def test_at_a_limit_the_arm_is_not_told_to_go_beyond() -> None:
     measured[0] = PANDA.upper_rad[0] - 0.01
     velocity = np.zeros(7)
     velocity[0] = 1.0
-    piece = hold(PANDA, measured, velocity, measured)
+    piece = hold(PANDA, measured, velocity, (measured, velocity))
     assert piece.position_rad[:, 0].max() == pytest.approx(PANDA.upper_rad[0])
     assert (piece.position_rad[:, 0] <= PANDA.upper_rad[0]).all()
     position, _ = curve(piece, measured, velocity)

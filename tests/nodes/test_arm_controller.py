@@ -54,7 +54,7 @@ def test_a_hold_takes_the_force_away_without_a_jump() -> None:
     told, _ = arm.command(0.4)
     measured = told.copy()
     measured[0] -= 0.15
-    piece = hold(model, measured, np.zeros(7), told)
+    piece = hold(model, measured, np.zeros(7), (told, np.zeros(7)))
     arm.follow(0.4 + piece.time_s, piece.position_rad, piece.velocity_rad_s, now_s=0.4)
     at_s = np.arange(0.4, 1.0, 1 / 240)
     commands = np.array([arm.command(t)[0] for t in at_s])

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -12,6 +10,7 @@ pytest.importorskip("rclpy")
 
 from embodied.arm import arm_model
 from embodied.types import JointTrajectory
+from tests.nodes.stand_in import Node
 
 MODEL = arm_model("panda")
 MOTION = JointTrajectory(
@@ -21,33 +20,6 @@ MOTION = JointTrajectory(
     velocity_rad_s=np.zeros((1, 7)),
     gripper_width_m=np.array([0.08]),
 )
-
-
-class Node:
-    """Of a node what the client uses; `sent` holds (topic, message)."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[str, Any]] = []
-
-    def create_publisher(self, _: object, topic: str, *__: object) -> Any:
-        node = self
-
-        class Publisher:
-            def publish(self, message: Any) -> None:
-                node.sent.append((topic, message))
-
-        return Publisher()
-
-    def create_subscription(self, *_: object) -> None:
-        pass
-
-    def create_timer(self, *_: object, **__: object) -> None:
-        pass
-
-    def get_clock(self) -> Any:
-        from rclpy.clock import Clock
-
-        return Clock()
 
 
 def test_what_is_stopped_after_the_check_is_not_proposed_after_the_stop() -> None:
@@ -76,7 +48,25 @@ def test_a_stop_of_before_stops_nothing_that_comes_after() -> None:
     def answer() -> None:
         if len(node.sent) > 1:
             motion_id = node.sent[-1][1].header.frame_id
-            client._on_status(String(data=f'{{"state": "done", "id": "{motion_id}"}}'))
+            client.inlet.take(String(data=f'{{"state": "done", "id": "{motion_id}"}}'))
 
     assert client.execute(MOTION, stamp_s=1.0, on_tick=answer).state == "done"
     assert [len(message.points) for _, message in node.sent] == [0, 1]
+
+
+JUNK = ["", "no JSON", "[1, 2]", '{"state": 3}', '{"state": "odd"}', '"executing"', "null", "[" * 60_000, "x" * 10**6]
+JUNK += ['{"state": "idle", "stopped": "no"}', '{"state": "idle", "blocked": {}}', '{"state": []}', "\x1b[2J"]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_junk_on_the_gates_status_is_counted_and_changes_nothing(junk: str) -> None:
+    from std_msgs.msg import String
+
+    from nodes.gate_client import GateClient
+
+    gate = GateClient(Node(), "finger")
+    gate.inlet.take(String(data='{"state": "executing", "stopped": true}'))
+    gate.inlet.take(String(data=junk))
+    assert gate.moving and gate.stopped
+    assert gate.inlet.refused == 1
+    assert gate.inlet.reason.isprintable() and len(gate.inlet.reason) < 500

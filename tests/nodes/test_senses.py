@@ -10,7 +10,6 @@ import pytest
 pytest.importorskip("rclpy")
 
 from geometry_msgs.msg import PoseStamped
-from std_msgs.msg import String
 
 from embodied.arm import arm_model
 from embodied.errors import UnknownNameError
@@ -41,15 +40,3 @@ def test_a_sense_that_the_arm_has_not_is_refused_with_those_that_it_has(graph: A
 
     with pytest.raises(UnknownNameError, match=r"Did you mean 'wrist'.*front_depth.*joints, touch, wrist"):
         Senses(graph.client.node, arm_model("panda")).open(["wrst"])
-
-
-@pytest.mark.parametrize("junk", ["", "no JSON", "[1, 2]", '{"state": 3}', '"executing"', "null"])
-def test_junk_on_the_gates_status_is_ignored(graph: Any, junk: str) -> None:
-    from nodes.gate_client import GateClient
-
-    client = graph.client
-    gate = GateClient(client.node, "finger")
-    gate._on_status(String(data='{"state": "executing", "stopped": true}'))
-    gate._on_status(String(data=junk))
-    assert gate.moving
-    assert gate.stopped

@@ -56,6 +56,39 @@ def test_without_an_agent_it_says_how_to_start_one(ros):
     assert "ros2 launch embodied sim.launch.py" in process.text
 
 
+def test_words_that_are_no_utf_8_are_refused_in_one_line(ros):
+    code = "import sys; sys.argv = ['embodied', 'say', b'lift \\xff'.decode('utf-8', 'surrogateescape')]; "
+    process = ros.start("-c", f"{code}from embodied.cli import main; sys.exit(main())")
+    assert process.wait() == 2
+    assert process.lines == [r"embodied: 'lift \udcff' is no UTF-8 at character 6: type it anew"]
+
+
+JUNK = """
+import time
+from std_msgs.msg import String
+from nodes.common import LATCHED, temporary_node
+junk = ["", "[" * 60000, "[1]", '{"state": 3}', '{"state": []}', '{"state": "done", "id": {}}', "x" * 10**6]
+with temporary_node("junk", "left") as node:
+    status, plan = (node.create_publisher(String, topic, LATCHED) for topic in ("status", "plan"))
+    for i in range(10**6):
+        status.publish(String(data=junk[i % len(junk)]))
+        plan.publish(String(data=f"\\x1b[2Jplan {i}"))
+        time.sleep(0.05)
+"""
+
+
+def test_junk_on_status_is_ignored_and_no_control_character_reaches_the_terminal(ros, agent):
+    junk = ros.start("-c", JUNK)
+    process = ros.start("-c", SAY, "never", "left")
+    process.wait_for(r"plan: \x1b[2Jplan")
+    process.send(signal.SIGINT)
+    assert process.wait() == 1
+    assert process.lines[-1] == "stopped"
+    assert "\x1b" not in process.text
+    assert "Traceback" not in process.text
+    junk.send(signal.SIGKILL)
+
+
 def test_an_agent_that_dies_is_no_reason_to_wait(ros, agent):
     process = ros.start("-c", SAY, "never", "left")
     process.wait_for("moving: touch red block")

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import random
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,8 @@ def test_a_file_that_info_does_not_count_is_ignored(tmp_path: Path) -> None:
     record(root, range(2))
     before = (root / layout.INFO).read_text()
     record(root, range(2, 4), resume=True)
-    (root / layout.INFO).write_text(before)  # as if it had crashed just before the last write
+    (root / layout.INFO).write_text(before)  # as if it had crashed just before the last writes
+    (root / "SHA256SUMS").unlink()
     check(root, 2)
     record(root, range(2, 5), resume=True)
     check(root, 5)
@@ -155,6 +158,9 @@ def test_a_damaged_dataset_says_which_file(tmp_path: Path) -> None:
         Dataset(root).episode(0, pictures=False)
     info = json.loads((root / layout.INFO).read_text())
     (root / layout.INFO).write_text(json.dumps(info | {"codebase_version": "v2.1"}))
+    with pytest.raises(DatasetError, match=r"info\.json is damaged or was changed.*remove SHA256SUMS after a change"):
+        Dataset(root)
+    (root / "SHA256SUMS").unlink()
     with pytest.raises(DatasetError, match=r"version v2\.1; this reads v3\.0; LeRobot converts it: python -m lerobot"):
         Dataset(root)
 
@@ -264,6 +270,7 @@ def test_a_dataset_that_was_made_with_something_else_does_not_go_on(tmp_path: Pa
         writer(root, resume=True, made_with={"split": "paraphrase", "camera": ["front", "wrist"]})
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     (root / layout.OWN).unlink()
+    (root / "SHA256SUMS").unlink()
     with pytest.raises(DatasetError, match=r"nothing in the dataset says what it was made with"):
         writer(root, resume=True)
 
@@ -283,3 +290,66 @@ def test_bits_that_flipped_on_the_disk_are_noticed(tmp_path: Path) -> None:
         else:
             assert all(np.array_equal(read[key], wanted[key]) for key in wanted), place
     assert noticed > 3
+
+
+def everything(root: Path) -> tuple[Any, ...]:
+    """All that can be read of a dataset."""
+    dataset = Dataset(root)
+    episodes = [
+        (each.words, each.extra, {key: values.tolist() for key, values in each.frames.items()}) for each in dataset
+    ]
+    stats = {key: {name: each.tolist() for name, each in told.items()} for key, told in dataset.stats().items()}
+    return dataset.info, stats, episodes
+
+
+def spoil(path: Path, rng: random.Random) -> None:
+    data, what = bytearray(path.read_bytes()), rng.choice(["flip", "flip", "flip", "cut", "grow", "away", "digit"])
+    if what == "flip":
+        for _ in range(rng.randint(1, 3)):
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    elif what == "cut":
+        del data[rng.randrange(len(data)) :]
+    elif what == "grow":
+        data += rng.choice([b"\0", b"\n", b"{}", bytes(100)])
+    elif what == "digit":
+        digits = [at for at, byte in enumerate(data) if chr(byte).isdigit()]
+        data[rng.choice(digits or [0])] = ord(rng.choice("0123456789"))
+    if what == "away":
+        path.unlink()
+    else:
+        path.write_bytes(bytes(data))
+
+
+def test_five_hundred_changes_are_refused_in_a_line_or_read_the_same(tmp_path: Path) -> None:
+    root, refused = tmp_path / "set", 0
+    record(root, range(3))
+    wanted, whole = everything(root), {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    for seed in range(500):
+        rng = random.Random(seed)
+        digests = seed % 4 > 0
+        if not digests:  # as a dataset of others: a change may go unnoticed, and nothing else may happen
+            (root / "SHA256SUMS").unlink()
+        spoil(rng.choice([path for path in sorted(whole) if digests or path.name != "SHA256SUMS"]), rng)
+        line, found = "", None
+        try:
+            found = everything(root)
+        except DatasetError as error:
+            line = str(error)
+            refused += 1
+        assert line.isprintable() and len(line) < 1000, (seed, line)
+        assert line or found == wanted or not digests or not (root / "SHA256SUMS").exists(), seed
+        for path, data in whole.items():
+            path.write_bytes(data)
+    assert refused > 350
+
+
+def test_the_digests_are_those_that_coreutils_check_and_grow_with_it(tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    for episodes in (range(2), range(2, 5)):
+        record(root, episodes, resume=True)
+        checked = subprocess.run(
+            ["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=root, capture_output=True, text=True
+        )
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        files = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+        assert {line.partition(":")[0] for line in checked.stdout.splitlines()} == files - {"SHA256SUMS"}

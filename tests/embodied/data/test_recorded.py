@@ -106,6 +106,7 @@ def test_a_recording_without_actions_is_refused(tmp_path: Path) -> None:
     info = json.loads((folder / layout.INFO).read_text())
     del info["features"]["action"]
     (folder / layout.INFO).write_text(json.dumps(info))
+    (folder / "SHA256SUMS").unlink()
     with pytest.raises(EmbodiedError, match="has no action: there is nothing to learn from"):
         open_source(folder)
 

@@ -196,3 +196,31 @@ def test_a_very_long_text_is_settled_at_once() -> None:
     door.stops(text)
     assert "5000000 characters" in str(door.answer_without_a_model(text))
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[31mSTOP\x1b[0m",
+        "\x1b]0;title\x07stop!!!",
+        "\x07stop\x07",
+        "\u202estop",
+        "st\ufeffop",
+        "\ud83dstop\udc80",
+        "STOP!!!",
+    ],
+)
+def test_what_a_terminal_obeys_hides_no_stop(text: str) -> None:
+    assert door.stops(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["stop " + "x" * 10**7, "x " * 5 * 10**6, "\x1b]" * 5 * 10**6, " " * 10**7, "\ufdfa" * 10**6]
+)
+def test_millions_of_characters_are_answered_at_once(text: str) -> None:
+    started = time.perf_counter()
+    door.stops(text)
+    answer = door.answer_without_a_model(text)
+    assert time.perf_counter() - started < 0.1
+    assert answer is not None
+    assert answer.endswith("I read at most 500. Say it shorter.")

@@ -14,6 +14,7 @@ import torch
 from embodied.arm import arm_model
 from embodied.errors import CheckpointError
 from embodied.language.verbs import CANNOT, VERBS, parse_plan
+from embodied.model.checkpoint import write_sums
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme
 from embodied.things import THINGS
@@ -105,6 +106,7 @@ def test_a_word_that_is_not_installed_here_is_refused_in_a_line(
     data = json.loads(config.read_text())
     for words in ([*data[key][:-1], name], [*data[key], name]):
         config.write_text(json.dumps(data | {key: words}))
+        write_sums(config.parent)
         with pytest.raises(CheckpointError, match=rf"speaks of the \w.* {name}, which is not installed") as caught:
             Palme.from_pretrained(tmp_path / "model")
         message = str(caught.value)

@@ -183,8 +183,12 @@ class Adversary:
         )
         path = TimedPath(motion)
         faster = (path.peak_velocity_rad_s() / model.max_velocity_rad_s).max()
-        harder = (path.peak_acceleration_rad_s2() / model.max_acceleration_rad_s2).max()
-        slower = 1.01 * max(faster, np.sqrt(harder), 0.05)
+        # At the points, a jerk is a jump of the acceleration, and shrinks as that does.
+        hardest = np.maximum(
+            path.peak_acceleration_rad_s2() / model.max_acceleration_rad_s2,
+            path.peak_jerk_rad_s3() / model.max_jerk_rad_s3,
+        )
+        slower = 1.01 * max(faster, np.sqrt(hardest.max()), 0.05)
         return replace(motion, time_s=motion.time_s * slower, velocity_rad_s=velocity / slower)
 
 
@@ -207,7 +211,7 @@ def try_motions(name: str, count: int, seed: int, shown: Shown = iter) -> Counte
     for _ in shown(range(count)):
         motion = adversary.motion()
         why = refusal(gate, motion)
-        if any(word in why for word in ("position of", "velocity of", "acceleration of")):
+        if any(word in why for word in ("position of", "velocity of", "acceleration of", "jerk of", "lasts")):
             found["beyond another limit"] += 1
             continue
         nearest_m, what = judge.along_m(motion)

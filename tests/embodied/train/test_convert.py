@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from dataclasses import replace
@@ -13,6 +14,7 @@ import torch
 
 from embodied import cli
 from embodied.errors import CheckpointError
+from embodied.model import checkpoint
 from embodied.model.engine import Engine
 from embodied.model.palme import FORMAT, Palme
 
@@ -35,12 +37,13 @@ def older(tiny: Palme, tmp_path: Path) -> Path:
         "objects": {"encoder": "object", "options": {"size": 5, "hidden": 16}},
     }
     (folder / "config.json").write_text(json.dumps(data))
+    (folder / "SHA256SUMS").unlink()
     return folder
 
 
 def test_the_command_in_the_refusal_converts_it(older: Path, tiny: Palme, capsys: pytest.CaptureFixture[str]) -> None:
     weights = {path: path.read_bytes() for path in older.glob("*.safetensors")}
-    with pytest.raises(CheckpointError, match=rf"has format 1, and this reads {FORMAT}") as caught:
+    with pytest.raises(CheckpointError, match=r"has no SHA256SUMS, .* it is older") as caught:
         Palme.from_pretrained(older)
     message = str(caught.value)
     assert "\n" not in message
@@ -69,6 +72,7 @@ def test_what_is_converted_already_stays_as_it_is(older: Path) -> None:
 def test_a_newer_checkpoint_is_not_called_convertible(older: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads((older / "config.json").read_text())
     (older / "config.json").write_text(json.dumps(data | {"format": FORMAT + 1}))
+    checkpoint.write_sums(older)
     with pytest.raises(CheckpointError, match=rf"has format {FORMAT + 1}, and this reads {FORMAT}") as caught:
         Palme.from_pretrained(older)
     assert "convert" not in str(caught.value)
@@ -82,3 +86,18 @@ def test_what_is_no_checkpoint_is_told_in_a_line(tmp_path: Path, capsys: pytest.
         assert cli.main(["train", "recipe=convert", f"checkpoint={folder}"]) == cli.FAILED
         message = capsys.readouterr().err
         assert words in message and len(message.strip().splitlines()) == 1
+
+
+def test_a_damaged_one_is_not_given_digests(older: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The index of older ones told the digests of the weights."""
+    (shard,) = older.glob("*.safetensors")
+    index = older / checkpoint.INDEX
+    told = {"sha256": {shard.name: hashlib.sha256(shard.read_bytes()).hexdigest()}}
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"metadata": told}))
+    data = shard.read_bytes()
+    shard.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert cli.main(["train", "recipe=convert", f"checkpoint={older}"]) == cli.FAILED
+    assert f"{shard} is missing or damaged" in capsys.readouterr().err
+    shard.write_bytes(data)
+    assert cli.main(["train", "recipe=convert", f"checkpoint={older}"]) == cli.OK
+    Palme.from_pretrained(older)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How large a model may become while it is built of a configuration that may be anyone's.
+
+A number too large in a configuration would otherwise build for minutes, or take all of the memory, before it shows
+that the weights do not fit.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from embodied.errors import CheckpointError
+
+_SLACK = 2_000_000
+"""Numbers that a model may have besides its weights, as tables of positions."""
+_LEAST = 1000
+"""What every tensor counts for at least: so many small ones are a loop without end."""
+_MAKES = frozenset(
+    (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.randint, torch.arange,
+     torch.linspace, torch.eye)
+)  # fmt: skip
+_COUNTS = re.compile("layer|label|expert")
+_MOST = 1000
+"""Layers, labels or experts, whatever the weights are: configurations list them."""
+
+
+class Budget(TorchFunctionMode):
+    """Within it, tensors of at most `numbers` numbers in all are made. Raises CheckpointError before one more is."""
+
+    def __init__(self, numbers: int) -> None:
+        super().__init__()
+        self._left = numbers + _SLACK
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if function in _MAKES:
+            with torch._C.DisableTorchFunction():
+                size = function(*args, **{**kwargs, "device": "meta"}).numel()
+            self._left -= max(size, _LEAST)
+            if self._left < 0:
+                raise CheckpointError("it asks for a larger model than its weights are")
+        return function(*args, **kwargs)
+
+
+def check_counts(config: Mapping[str, Any], tensors: int) -> None:
+    """Raises CheckpointError for more layers and the like than the weights, `tensors` of them, can hold."""
+    for name, value in _numbers(config):
+        if _COUNTS.search(name) and abs(value) > max(tensors, _MOST):
+            raise CheckpointError(f"{name} is {value}, and its weights are {tensors} tensors")
+
+
+def _numbers(config: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
+    if isinstance(config, Mapping):
+        for key, value in config.items():
+            yield from _numbers(value, str(key))
+    elif isinstance(config, int | float):
+        yield name, config

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A later piece of a streamed motion takes over from an earlier one while the arm moves."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from embodied.motion.path import TimedPath
+from embodied.types import Float, JointTrajectory
+
+BLENDS_S = (0.1, 0.15, 0.25, 0.4)
+"""How long the change from one to the other takes: the first of these that the limits allow."""
+_STEP_S = 0.02
+_NEAREST_S = 0.005
+
+Curve = Callable[[Float], tuple[Float, Float]]
+"""Positions and velocities (T, N) at times (T,)."""
+
+
+def splice(earlier: Curve, later: TimedPath, later_s: float, blend_s: float) -> TimedPath:
+    """From what was sent last, `earlier` at time 0, smoothly to `later`, which is at its `later_s` then.
+
+    The weight of the later one is the quintic with no slope and no bend at its ends, so that the acceleration does
+    not jump.
+    """
+    mixed_s = np.linspace(0.0, blend_s, round(blend_s / _STEP_S) + 1)
+    share = (mixed_s / blend_s)[:, None]
+    weight = share**3 * (10.0 - 15.0 * share + 6.0 * share**2)
+    slope = 30.0 * share**2 * (1.0 - share) ** 2 / blend_s
+    (old, old_speed), (new, new_speed) = earlier(mixed_s), later.sample(later_s + mixed_s)
+    position = old + weight * (new - old)
+    velocity = old_speed + weight * (new_speed - old_speed) + slope * (new - old)
+    rest = later.time_s > later_s + blend_s + _NEAREST_S
+    time_s = np.concatenate([mixed_s, later.time_s[rest] - later_s])
+    width = [later.gripper_width_at(later_s + at) for at in mixed_s[1:].tolist()]
+    trajectory = JointTrajectory(
+        joint_names=(),
+        time_s=time_s[1:],
+        position_rad=np.concatenate([position[1:], later.position_rad[rest]]),
+        velocity_rad_s=np.concatenate([velocity[1:], later.velocity_rad_s[rest]]),
+        gripper_width_m=np.concatenate([width, later.gripper_width_m[rest]]),
+    )
+    return TimedPath(trajectory, (position[0], velocity[0]))
