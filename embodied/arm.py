@@ -185,7 +185,8 @@ def arm_model(name: str, cell: str = "") -> ArmModel:
     """The arm called `name`, or of the YAML file at the path `name`, or that "module:name" leads to.
 
     `cell` is the path of a YAML file with what belongs to the place and not to the arm, in the keys of an arm's own
-    file: `workspace_*`, `reach_*`, `keep_out` and `table_m`. They go before those of the arm. Raises UnknownNameError that lists the arms there are, EmbodiedError for a faulty description.
+    file: `workspace_*`, `reach_*`, `keep_out` and `table_m`. They go before those of the arm. Raises UnknownNameError
+    that lists the arms there are, EmbodiedError for a faulty description.
     """
     if cell:
         return _in_cell(arm_model(name), Path(cell))
@@ -280,8 +281,9 @@ def _in_cell(model: ArmModel, path: Path) -> ArmModel:
         raise EmbodiedError(f"{path} must hold `key: value` lines that describe a cell")
     for key in content:
         check_name(f"key of {path}", str(key), (*_CORNERS, *_AROUND))
-    corners = {key: _numbers(path, key, content[key], 3) for key in _CORNERS if key in content}
-    model = replace(model, **corners, **_around(path, content))
+    values = _around(path, content)
+    values |= {key: _numbers(path, key, content[key], 3) for key in _CORNERS if key in content}
+    model = replace(model, **values)
     _check(path, model)
     return model
 
@@ -292,18 +294,15 @@ def _around(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     if values.get("table_m") is not None:
         [values["table_m"]] = _numbers(path, "table_m", [values["table_m"]], 1).tolist()
     if "keep_out" in values:
-        boxes = values["keep_out"]
+        boxes, form = values["keep_out"], "name: [x0, y0, z0, x1, y1, z1], the lower corner first"
         if not isinstance(boxes, dict):
-            raise EmbodiedError(
-                f"{path}: keep_out must hold lines `name: [x0, y0, z0, x1, y1, z1]`, not {shown(boxes)}"
-            )
-        corners = {str(name): _numbers(path, f"keep_out {shown(name)}", box, 6) for name, box in boxes.items()}
-        for name, numbers in corners.items():
+            raise EmbodiedError(f"{path}: keep_out must hold lines of {form}, not {shown(boxes)}")
+        values["keep_out"] = {}
+        for name, box in boxes.items():
+            numbers = _numbers(path, f"keep_out {shown(name)}", box, 6)
             if not (numbers[:3] < numbers[3:]).all():
-                raise EmbodiedError(
-                    f"{path}: keep_out {shown(name)} must have its lower corner first, not {boxes[name]}"
-                )
-        values["keep_out"] = {name: Box(numbers[:3], numbers[3:]) for name, numbers in corners.items()}
+                raise EmbodiedError(f"{path}: keep_out must hold lines of {form}, not {shown(name)}: {shown(box)}")
+            values["keep_out"][str(name)] = Box(numbers[:3], numbers[3:])
     return values
 
 

@@ -58,12 +58,12 @@ def plan_motion(
     """Plan the motion from `q_start_rad` (N,) through `waypoints` to rest: from rest, or with a velocity (N,) there.
 
     Of that velocity, what leads along the way is kept. Where the last waypoint is the hand pose of `model.home_rad`,
-    the arm ends in exactly these joint angles. Where the way cannot be taken from rest, it is taken from home, and the arm turns home first.
-    Raises UnreachableError.
+    the arm ends in exactly these joint angles. Where the way cannot be taken from rest, it is taken from home, and
+    the arm turns home first. Raises UnreachableError.
     """
     if not (np.isfinite(q_start_rad).all() and np.isfinite(gripper_width_m)):
         raise UnreachableError("the joint angles that the motion starts from are not finite")
-    q, width = np.asarray(q_start_rad, dtype=np.float64), float(np.clip(gripper_width_m, 0.0, model.gripper_width_m))
+    q, width = np.asarray(q_start_rad, dtype=np.float64), float(gripper_width_m)
     if velocity_rad_s is not None:
         return _checked(model, _through(model, q, width, waypoints, velocity_rad_s), (q, velocity_rad_s))
     try:
@@ -129,7 +129,8 @@ def _joined(model: ArmModel, pieces: Sequence[_Piece]) -> JointTrajectory:
         time_s=STEP_S * np.arange(1, len(position) + 1, dtype=np.float64),
         position_rad=position,
         velocity_rad_s=velocity,
-        gripper_width_m=width,
+        # Fingers are measured a little beyond what they can do.
+        gripper_width_m=np.clip(width, 0.0, model.gripper_width_m),
     )
 
 
@@ -161,14 +162,11 @@ def _move(
         knots += share[:, None] * (end_rad - knots[-1])
     # Fingers take the width of a waypoint once the hand has passed it.
     widths = np.array([width, *(stop.gripper_width_m for stop in run[:-1])])
-    return _driven(
-        model,
-        length,
-        knots,
-        speed,
-        lambda place: widths[np.searchsorted(passed[:-1], place, side="left")],
-        velocity_rad_s,
-    )
+
+    def width_at(place: Float) -> Float:
+        return np.asarray(widths[np.searchsorted(passed[:-1], place, side="left")])
+
+    return _driven(model, length, knots, speed, width_at, velocity_rad_s)
 
 
 def _turn(model: ArmModel, q_start: Float, q_end: Float, width: float) -> "_Piece":
