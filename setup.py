@@ -24,8 +24,7 @@ NODES = sorted(path.stem for path in (ROOT / "nodes").glob("*_node.py"))
 
 SCRIPTS = [
     "embodied = embodied.cli:main",
-    "supervise = nodes.supervise:main",
-    *(f"{node} = nodes.process:main" for node in NODES),
+    *(f"{name} = nodes.process:main" for name in (*NODES, "supervise")),
 ]
 if not os.environ.get("ROS_DISTRO"):  # a ROS installation has the real `ros2`
     SCRIPTS.append("ros2 = nodes.ros2.main:main")

@@ -16,7 +16,7 @@ class Output:
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self._waiting = b""
+        self._waiting = bytearray()
         self._dropped = 0
         self._tail = b""
 
@@ -48,9 +48,9 @@ class Output:
         """Show what can be shown without waiting; True if something is left."""
         try:
             while self._waiting and select.select([], [self._fd], [], 0)[1]:
-                self._waiting = self._waiting[os.write(self._fd, self._waiting[:_PIPE_BUF]) :]
+                del self._waiting[: os.write(self._fd, self._waiting[:_PIPE_BUF])]
         except BlockingIOError:
             pass
         except (OSError, ValueError):
-            self._waiting = b""  # who read it has gone, as with `| head`
+            self._waiting.clear()  # who read it has gone, as with `| head`
         return bool(self._waiting)

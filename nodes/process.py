@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The entry point of every node: what happens before its module is there. Light, so that it comes first.
+"""The entry point of every node and of `supervise`: what happens before its module is there.
 
 python -m nodes.process nodes.gate_node --ros-args ...
 """

@@ -218,7 +218,3 @@ def main() -> NoReturn:
     command = [sys.executable, *safe, "-m", "nodes.process", f"nodes.{path.stem}", *arguments]
     # Without Python's own way out: nothing is left to be done, and a late signal could only disturb it.
     os._exit(Supervisor(path.stem, command, nice).run())
-
-
-if __name__ == "__main__":
-    main()
