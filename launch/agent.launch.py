@@ -109,6 +109,8 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         "package": "embodied",
         "namespace": given("namespace"),
         "output": "screen",
+        # Ctrl-C reaches a node when it can take it: Python that is half started would answer with a traceback.
+        "prefix": "env --block-signal=INT",
         "ros_arguments": ["--log-level", given("log_level")],
     }
     # The supervisor starts the node again; should it die itself, the launch starts it.

@@ -50,6 +50,7 @@ def start(context: LaunchContext) -> list[Node]:
             # Less urgent than the gate: a busy machine must not make that one late.
             arguments=["sim", "--nice", "2"],
             exec_name="sim_node",
+            prefix="env --block-signal=INT",
             namespace=given("namespace"),
             parameters=[parameters, *params_file],
             ros_arguments=["--log-level", given("log_level")],

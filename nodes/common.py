@@ -174,6 +174,8 @@ _HINTS = {
 def initialise(args: Sequence[str] | None = None) -> None:
     """`rclpy.init` with our transport, and with Python's signals. Raises EmbodiedError for bad arguments."""
     use_local_transport()
+    # The launch holds Ctrl-C back until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         # rclpy's own handlers pull the context away from under whatever is being published just then.
         rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
