@@ -132,7 +132,7 @@ class AgentNode(Node):
 
     def _work(self) -> None:
         # Linux knows the priority of a thread: what thinks does not delay what listens, beats and stops.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 2)
         try:
             policy = self._load()
             self.arm.senses.open(senses_of(policy))

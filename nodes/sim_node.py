@@ -49,8 +49,8 @@ _CLOCK_GAP_S = 0.004
 _LAG_S = 0.1
 """Where the machine cannot keep up, lost time beyond this is not caught up with."""
 
-_FOUND_S, _HEARD_S = 0.4, 0.8
-"""Within these after the start another simulator is found, and its clock heard."""
+_FOUND_S, _HEARD_S = 0.3, 0.7
+"""Within these another simulator is found, and its clock heard."""
 _PATIENCE_S = 0.2
 """Between signs of life, however slow the simulated clock is."""
 
@@ -60,9 +60,6 @@ class SimNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("sim_node", **kwargs)
-        self.began_s = steady_s()
-        self.heard: list[ClockMessage] = []  # until it tells the time itself
-        self.other_clock = self.create_subscription(ClockMessage, "/clock", self.heard.append, NEWEST)
         load_environments()  # tasks, cameras and senses of installed packages
         self._model = model = declare_arm(self)
         for name, default, meaning in (
@@ -247,10 +244,12 @@ def refuse_second_clock(node: SimNode, executor: SingleThreadedExecutor) -> None
     Only a clock that is heard counts: of a simulator that was killed, the others still know the publisher for
     a while.
     """
-    clock = node.other_clock
-    while not node.heard and steady_s() < node.began_s + (_HEARD_S if clock.get_publisher_count() > 1 else _FOUND_S):
+    heard: list[ClockMessage] = []
+    clock = node.create_subscription(ClockMessage, "/clock", heard.append, NEWEST)
+    began_s = steady_s()
+    while not heard and steady_s() - began_s < (_HEARD_S if clock.get_publisher_count() > 1 else _FOUND_S):
         executor.spin_once(timeout_sec=0.02)
-    if node.heard:
+    if heard:
         raise EmbodiedError(
             f"another simulator tells the time on {clock.topic_name}: end it, or give this one another "
             "ROS_DOMAIN_ID or, as an argument of its launch, another namespace"
