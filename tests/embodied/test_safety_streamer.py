@@ -10,7 +10,7 @@ from embodied.arm import arm_model
 from embodied.motion.path import TimedPath
 from embodied.safety import ClockScale, Piece, Streamer, Watchdog
 from embodied.safety.streamer import LEAD_S
-from embodied.types import Float, JointTrajectory
+from embodied.types import JointTrajectory
 from tests.sent import Sent, followed, shares
 
 PANDA = arm_model("panda")
