@@ -76,6 +76,13 @@ class GateClient:
             return self._status.get("state") == "executing"
 
     @property
+    def part(self) -> int:
+        """Which part of its motion the gate executes."""
+        with self._lock:
+            part = self._status.get("part", 0)
+        return part if isinstance(part, int) else 0
+
+    @property
     def stopped(self) -> bool:
         """Whether the gate's emergency stop is latched."""
         with self._lock:

@@ -181,6 +181,7 @@ class GateNode(Node):
             path = self._gate.check_later(
                 conversions.from_trajectory(message, self._model.joint_names, self._model.gripper_joints[0]),
                 earlier=self._streamer.ahead(now_s),
+                width_m=self._streamer.width_m(now_s),
                 later_s=now_s - stamp_s,
                 arm=self._arm_state(),
                 proposal_age_s=self._age_s(message, now_s, steady),
@@ -188,10 +189,12 @@ class GateNode(Node):
         except UnsafeCommandError as error:
             self._counts["dropped_parts"] += 1
             self.get_logger().warning(f"dropped part {part} of {motion_id}: {error}", throttle_duration_sec=1.0)
+            self._status.publish()
             return
         self._streamer = self._streamer.follow(path, now_s)
         self._part, self._settling_since_s = int(part), None
         self._send(self._streamer.piece(now_s, scale=self._scale.scale), now_s)
+        self._status.publish()
 
     def _arm_state(self) -> ArmState:
         measured = self._measured

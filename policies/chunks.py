@@ -21,14 +21,15 @@ from embodied.motion.actions import (
     to_chunk,
     turn_to,
 )
-from embodied.motion.hand import HandPose
+from embodied.motion.hand import HandPose, slerp
 from embodied.motion.skills import SkillCall
 from embodied.policy import make_policy
 from embodied.types import Decision, Instruction, Joints, Observation
 
+ROWS = 10
+"""Steps of a chunk: a second."""
 _BESIDE_M = 0.005
 """So far beside its way the hand is still on it."""
-_EXACT_M = 0.001
 
 
 class ChunksPolicy:
@@ -40,12 +41,12 @@ class ChunksPolicy:
         rows: steps of a chunk, CHUNK_RATE_HZ of them a second.
     """
 
-    def __init__(self, of: str = "palme", arm: str = DEFAULT_ARM, rows: int = 10, **options: Any) -> None:
+    def __init__(self, of: str = "palme", arm: str = DEFAULT_ARM, rows: int = ROWS, **options: Any) -> None:
         self._policy = make_policy(of, options)
         self._model, self._rows = arm_model(arm), rows
         self.needs = self._policy.needs
         self._decision: Decision | None = None
-        self._way: _Way | None = None
+        self._way: Way | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """A new command."""
@@ -58,7 +59,7 @@ class ChunksPolicy:
             self._decision = self._policy.decide(observation)
             if not isinstance(self._decision.motion, SkillCall):
                 return self._decision
-            self._way = _Way.of(self._model, self._decision.motion, observation.joints)
+            self._way = Way.of(self._model, self._decision.motion, observation.joints)
         assert self._decision is not None
         rows, last = self._way.next(observation.joints, self._rows)
         done = last and self._decision.done
@@ -69,7 +70,7 @@ class ChunksPolicy:
 
 
 @dataclass
-class _Way:
+class Way:
     """The steps of a skill, and which of them the hand has come to."""
 
     model: ArmModel
@@ -79,7 +80,7 @@ class _Way:
     place: float = 0.0
 
     @classmethod
-    def of(cls, model: ArmModel, call: SkillCall, joints: Joints) -> "_Way":
+    def of(cls, model: ArmModel, call: SkillCall, joints: Joints) -> "Way":
         start = HandPose.from_matrix(model.chain.forward(joints.position_rad))
         steps = to_chunk(model, call, start, joints.gripper_width_m).ee_delta.astype(np.float64)
         poses = [start]
@@ -91,16 +92,30 @@ class _Way:
         """The next steps (T, 7) from where the hand is, and whether they are the last."""
         hand = HandPose.from_matrix(self.model.chain.forward(joints.position_rad))
         self.place, self.seen_s = self._place(hand, joints.stamp_s), joints.stamp_s
-        first = int(self.place + 1e-6)
-        taken = self.steps[first : first + rows].copy()
-        # The first step also makes up for where the hand is beside the way.
+        begins = np.arange(self.place, len(self.steps) - 1e-6)[:rows]
+        taken = np.zeros((len(begins), 7))
         at = hand
-        for row, pose in zip(taken, self.poses[first + 1 :], strict=False):
-            if row[:6].any() or not np.allclose(at.position_m, pose.position_m, atol=_EXACT_M):
-                row[:3] = np.clip(pose.position_m - at.position_m, -MAX_STEP_M, MAX_STEP_M)
-                row[3:6] = np.clip(turn_to(at, pose), -MAX_TURN_RAD, MAX_TURN_RAD)
+        # Each step is a whole one, or the hand would be slower in the first; it makes up for what is beside the way.
+        for row, begin in zip(taken, begins.tolist(), strict=True):
+            there = self._pose(min(begin + 1.0, len(self.steps)))
+            row[6] = self.steps[int(begin + 1e-6), 6]
+            if self._moves(begin) or np.linalg.norm(there.position_m - at.position_m) > _BESIDE_M:
+                row[:3] = np.clip(there.position_m - at.position_m, -MAX_STEP_M, MAX_STEP_M)
+                row[3:6] = np.clip(turn_to(at, there), -MAX_TURN_RAD, MAX_TURN_RAD)
                 at, _ = stepped(self.model, at, row)
-        return taken.astype(np.float32), first + rows >= len(self.steps)
+        return taken.astype(np.float32), self.place + rows >= len(self.steps)
+
+    def _moves(self, begin: float) -> bool:
+        """Whether the hand moves in the step that begins at a place."""
+        touched = self.steps[int(begin + 1e-6) : int(np.ceil(begin + 1.0 - 1e-6)), :6]
+        return bool(touched.any())
+
+    def _pose(self, place: float) -> HandPose:
+        """Where the hand is at a place between two steps."""
+        row = min(int(place + 1e-6), len(self.poses) - 2)
+        a, b, share = self.poses[row], self.poses[row + 1], float(np.clip(place - row, 0.0, 1.0))
+        turned = slerp(a.orientation, b.orientation, np.array([share]))[0]
+        return HandPose(position_m=a.position_m + share * (b.position_m - a.position_m), orientation=turned)
 
     def _place(self, hand: HandPose, stamp_s: float) -> float:
         """Where on the way the hand is: near it, and as far on as time allows.

@@ -291,7 +291,12 @@ def sent(streamer: Streamer, now_s: float) -> Sent:
 
 def later(streamer: Streamer, now_s: float, motion: JointTrajectory, begun_s: float) -> TimedPath:
     return gate().check_later(
-        motion, earlier=streamer.ahead(now_s), later_s=now_s - begun_s, arm=AT_HOME, proposal_age_s=0.1
+        motion,
+        earlier=streamer.ahead(now_s),
+        width_m=0.08,
+        later_s=now_s - begun_s,
+        arm=AT_HOME,
+        proposal_age_s=0.1,
     )
 
 
