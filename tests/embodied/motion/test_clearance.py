@@ -57,9 +57,9 @@ def test_what_passes_touches_nothing_and_what_is_clear_passes(name: str) -> None
     """A few of the motions of `python -m tests.embodied.motion.judge motions 1000000`."""
     found = try_motions(name, 400, seed=1)
     assert found["touches, passed"] == 0, found
-    assert found["touches"] > 100 and found["passed"] > 100, found
+    assert found["touches"] > 50 and found["passed"] > 200, found
     assert found["never nearer than 2 cm, refused"] == 0, found
-    assert found["never touches, refused"] < 0.15 * found["passed"], found
+    assert found["never touches, refused"] < 0.05 * found["passed"], found
 
 
 @pytest.mark.parametrize("name", ARMS)
