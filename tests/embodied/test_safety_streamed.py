@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is really sent keeps every limit and touches nothing, for motions at the edge of what passes."""
+
+import pytest
+
+from tests.embodied.streamed import try_motions
+
+
+COUNTS = ("impossible", "passed", "refused", "streamed")
+
+
+@pytest.mark.parametrize("name", ["panda", "ur5e"])
+def test_what_is_sent_of_a_motion_that_passes_is_within_every_limit(name: str) -> None:
+    """The beginning of `python -m tests.embodied.streamed 1000000 20000`."""
+    results = try_motions(name, 2000, 250, seed=1)
+    assert results["streamed"] == 250
+    assert results["refused"] > 250
+    wrong = {what: count for what, count in results.items() if what not in COUNTS}
+    assert wrong == {}
