@@ -26,7 +26,7 @@ from tests.sent import Sent, followed, shares
 
 WITHIN = 1.005
 """Differences over a millisecond are not the derivative, and stamps are rounded."""
-CLEAR_M = 0.008
+CLEAR_M = 0.005
 _EDGES = (0.98, 1.0, 1.001, 1.05, 1.5)
 """How many times slower than its tightest limit a motion is."""
 
