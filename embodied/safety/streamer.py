@@ -18,6 +18,7 @@ import numpy as np
 from embodied.arm import ArmModel
 from embodied.motion.path import TimedPath
 from embodied.safety.rate import RAMP_S, Rate, change
+from embodied.safety.singular import slowed
 from embodied.safety.splice import Curve
 from embodied.types import Float, JointTrajectory
 
@@ -35,6 +36,8 @@ _GAINS = (1.0, 0.4, 0.15, 0.0)
 _SHARES = (1.0, 0.95, 0.88, 0.78, 0.65, 0.45, 0.25)
 """Shares of the limits of acceleration that are tried for slowing down, until all limits hold in between too."""
 _TABLE_S = 0.005
+_AHEAD_S = 0.4
+"""How far ahead it is looked whether the arm has to go slower: as long as it takes to."""
 _WITHIN = 1.0 + 1e-6
 
 
@@ -78,6 +81,7 @@ class Streamer:
         speed = path.sample(moments)[1]
         self._bend = np.sign(speed) * np.gradient(speed, _TABLE_S, axis=0)
         self._speed = np.maximum(np.abs(speed), 1e-6)
+        self._slow_s, self._slow = slowed(model, path)
         self._made: deque[_Made] = deque(maxlen=_REMEMBERED)
         self._before: tuple[float, Streamer] | None = None
 
@@ -142,10 +146,12 @@ class Streamer:
         """The next piece from `now_s` on the arm's clock, which runs at `scale` times steady time."""
         place, rate, slope = self._now(now_s)
         lead_s = LEAD_S * scale
+        ahead_s = np.linspace(place, place + lead_s + _AHEAD_S, 8)
+        most = float(np.interp(ahead_s, self._slow_s, self._slow).min())
 
         def ways() -> Iterator[Rate]:
             for gain in _GAINS:
-                time_s, slopes = change(rate, slope, rate + gain * (1.0 - rate), lead_s)
+                time_s, slopes = change(rate, slope, rate + gain * (most - rate), lead_s)
                 lead = Rate.over(time_s, slopes, rate, place)
                 for share in _SHARES:
                     then = self._brake(float(lead.place_s[-1]), float(lead.rate[-1]), 0.0, share)
