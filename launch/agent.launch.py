@@ -23,6 +23,16 @@ def generate_launch_description() -> LaunchDescription:
                 description="The arm: a name that `embodied tasks` lists, or the path of a YAML file.",
             ),
             DeclareLaunchArgument(
+                "cell",
+                default_value="",
+                description="YAML file of the arm's place: workspace, reach, keep_out, table_m; empty: the arm's own.",
+            ),
+            DeclareLaunchArgument(
+                "joint_prefix",
+                default_value="",
+                description="What stands before the joints' names, as left_; empty: it is found where it can be.",
+            ),
+            DeclareLaunchArgument(
                 "policy",
                 default_value="palme",
                 description="What decides: palme, colour_blob, or module:Class in the current folder.",
@@ -115,11 +125,12 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     }
     # The supervisor starts the node again; should it die itself, the launch starts it.
     lasting = {"respawn": True, "respawn_delay": 0.5, **common}
-    arm = text("arm")
+    arm = text("arm") | text("cell")
+    prefix = text("joint_prefix")
     policy = [text(name) for name in ("policy", "checkpoint", "device", "policy_options")]
-    parameters = [use_sim_time, arm, *policy, *params_file]
+    parameters = [use_sim_time, arm, prefix, *policy, *params_file]
     agent = Node(executable="supervise", arguments=["agent"], exec_name="agent_node", parameters=parameters, **lasting)
-    parameters = [use_sim_time, arm, {"latch_file": latch_file(given("namespace"))}, *params_file]
+    parameters = [use_sim_time, arm, prefix, {"latch_file": latch_file(given("namespace"))}, *params_file]
     gate = Node(executable="supervise", arguments=["gate"], exec_name="gate_node", parameters=parameters, **lasting)
     announcer = Node(executable="announce_node", parameters=[text("instruction")], **common)
     reactions = [OnProcessExit(on_exit=give_up_on_user_error)]

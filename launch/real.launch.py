@@ -13,7 +13,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import SetRemap
 
-CAMERA_TOPICS = ("image_raw", "depth", "camera_info", "pose")
+CAMERA_TOPICS = ("depth", "camera_info", "pose")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -39,12 +39,22 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(
             "front_camera",
             default_value="camera/front",
-            description="Name before the front camera's image_raw, depth, camera_info and pose.",
+            description="Name before the front camera's picture, depth, camera_info and pose.",
+        ),
+        DeclareLaunchArgument(
+            "front_picture",
+            default_value="image_raw",
+            description="Name of the front camera's picture behind that; one that is rectified begins with image_rect.",
         ),
         DeclareLaunchArgument(
             "wrist_camera",
             default_value="camera/wrist",
-            description="Name before the wrist camera's image_raw, depth, camera_info and pose.",
+            description="Name before the wrist camera's picture, depth, camera_info and pose.",
+        ),
+        DeclareLaunchArgument(
+            "wrist_picture",
+            default_value="image_raw",
+            description="Name of the wrist camera's picture behind that; one that is rectified begins with image_rect.",
         ),
         SetRemap("joint_states", LaunchConfiguration("joint_states")),
         SetRemap("arm_controller/joint_trajectory", LaunchConfiguration("trajectory")),
@@ -53,6 +63,13 @@ def generate_launch_description() -> LaunchDescription:
             SetRemap(f"camera/{name}/{topic}", [LaunchConfiguration(f"{name}_camera"), f"/{topic}"])
             for name in ("front", "wrist")
             for topic in CAMERA_TOPICS
+        ),
+        *(
+            SetRemap(
+                f"camera/{name}/image_raw",
+                [LaunchConfiguration(f"{name}_camera"), "/", LaunchConfiguration(f"{name}_picture")],
+            )
+            for name in ("front", "wrist")
         ),
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(str(Path(__file__).with_name("agent.launch.py"))),

@@ -40,7 +40,7 @@ def start(context: LaunchContext) -> list[Node]:
     def given(name: str) -> str:
         return LaunchConfiguration(name).perform(context)
 
-    types = {"arm": str, "task": str, "seed": int, "gui": bool, "rate": float}
+    types = {"arm": str, "cell": str, "task": str, "seed": int, "gui": bool, "rate": float}
     parameters = {name: ParameterValue(LaunchConfiguration(name), value_type=cls) for name, cls in types.items()}
     params_file = [given("params_file")] if given("params_file") else []
     return [

@@ -218,7 +218,7 @@ def check_ros2(page: Path, words: Sequence[str]) -> None:
             name, separator, value = argument.partition(":=")
             assert separator and name in valid, f"no launch argument {name}"
             check_value(page, name, value)
-            assert name != "params_file" or is_defined_on(page, value)
+            assert name not in ("params_file", "cell") or is_defined_on(page, value)
     elif options.command == "run":
         assert options.executable_name in {path.stem for path in (ROOT / "nodes").glob("*_node.py")}
         declared = {"use_sim_time", *parameters_on_the_page(options.executable_name)}
@@ -472,23 +472,39 @@ def test_the_data_page_names_what_there_is() -> None:
 
 
 def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    from embodied.arm import _USUAL_JERK_HZ
     from embodied.environments import MAX_STEPS as STEPS_OF_A_MODE
     from embodied.language.door import MAX_CHARACTERS
+    from embodied.motion import clearance, path
     from embodied.run import ATTEMPTS, MAX_STEPS
-    from embodied.safety import GateLimits, gate, streamer
+    from embodied.safety import GateLimits, gate, rest, splice, streamer
+    from nodes import arm_writers, supervise
 
     limits = GateLimits()
     safety = " ".join(read(DOCS / "safety.md").split())
     said = [
-        f"pieces of at most {streamer.HORIZON_S:g} s",
-        f"brakes on its path within {streamer.STOP_S:g} s",
-        f"1 to {gate.MAX_POINTS}, all finite",
+        f"Each goes on for {streamer.LEAD_S:g} s of steady time",
+        f"goes on for at most {streamer.LEAD_S:g} s of steady time and comes to rest",
+        f"1 to {gate.MAX_POINTS}, all finite, at least {gate._NEAREST_S:g} s apart",
         f"| duration | {limits.max_duration_s:g} s |",
         f"within {limits.start_tolerance_rad:g} rad of where it is measured",
         f"slower than {limits.start_speed_rad_s:g} rad/s",
         f"up to {limits.overshoot_rad:g} rad beyond",
         f"up to {1000 * limits.overshoot_width_m:g} mm beyond",
-        f"tool centre point, every {gate._FORWARD_STEP_S:g} s",
+        f"a jump of the acceleration counts over {path.CONTROL_PERIOD_S:g} s",
+        f"without it {_USUAL_JERK_HZ:g} times the acceleration",
+        f"links against each other | {1000 * clearance._APART_M:g} mm apart",
+        f"links against keep-out boxes | {1000 * clearance._APART_M:g} mm apart",
+        f"{1000 * clearance._APART_M:g} mm above `table_m`",
+        f"not more than {1000 * clearance._LEAVE_M:g} mm nearer",
+        f"with {1000 * clearance.PLAN_SPARE_M:g} mm to spare",
+        f"over {splice.BLENDS_S[0]:g} to {splice.BLENDS_S[-1]:g} s",
+        f"No motion is accepted for {arm_writers._FRESH_S:g} s after that",
+        f"faster than {limits.start_speed_rad_s:g} rad/s, or {rest._DRIFT_RAD:g} rad from where it rested",
+        f"no sign of life for {supervise.HUNG_S:g} s hangs",
+        "then after {:g}, {:g} and {:g} s".format(*supervise.DELAYS_S[1:]),
+        f"after {len(supervise.DELAYS_S) + 1} deaths without {supervise.GOOD_LIFE_S:g} s of good life",
+        f"`WatchdogSec={supervise.HUNG_S:g}`",
     ]
     constants = {
         node.targets[0].id: ast.literal_eval(node.value)
@@ -510,6 +526,16 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     [others] = {STEPS_OF_A_MODE[mode] for mode in ("ee_delta", "joint")}
     assert f"after {others} in the modes `ee_delta` and `joint`" in house
     assert f"more than {MAX_CHARACTERS} characters" in read(DOCS / "graph.md")
+
+
+def test_the_cell_on_the_page_of_safety_is_one(tmp_path: Path) -> None:
+    from embodied.arm import _AROUND, _CORNERS, arm_model
+
+    shown = yaml_of(DOCS / "safety.md", "Choosing limits")
+    assert all(f"{key}:" in shown for key in (*_CORNERS, *_AROUND))
+    (tmp_path / "cell.yaml").write_text(shown, encoding="utf-8")
+    for name in known()["arm"]:
+        assert set(arm_model(name, str(tmp_path / "cell.yaml")).keep_out) == {"camera"}
 
 
 def test_a_measured_number_comes_with_the_command_that_measures_it() -> None:

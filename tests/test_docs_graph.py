@@ -64,11 +64,12 @@ def graph_facts() -> dict[str, Any]:
             if kind(service.srv_type).startswith("std_srvs/"):  # the others are rclpy's own
                 name = service.srv_name.rpartition("/")[2]
                 services.append([f"{node.get_name()}/{name}", kind(service.srv_type)])
+    diagnostics = {node.get_name(): list(node._report()[2]) for node in made}
     agent.close()
     for node in made:
         node.destroy_node()
     rclpy.try_shutdown()
-    return {"parameters": parameters, "topics": topics, "services": services}
+    return {"parameters": parameters, "topics": topics, "services": services, "diagnostics": diagnostics}
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,19 @@ def test_the_services_are_those_that_the_nodes_have(facts: Mapping[str, Any]) ->
     assert all(meanings.values())
 
 
+def test_the_keys_of_the_diagnostics_are_those_that_the_nodes_tell(facts: Mapping[str, Any]) -> None:
+    told = {bare(row[0]): re.findall(r"`(\w+)`", row[1]) for row in rows(DOCS / "graph.md", "node", "keys")}
+    assert told == facts["diagnostics"]
+
+
+def test_the_encodings_on_the_page_are_those_that_are_read() -> None:
+    from nodes.lenses import _NUMBERS
+    from nodes.pictures import _ENCODINGS
+
+    text = read(DOCS / "graph.md")
+    assert [name for name in (*_ENCODINGS, *_NUMBERS) if name not in text] == []
+
+
 @pytest.mark.parametrize("file", LAUNCH_FILES)
 def test_the_launch_arguments_are_those_that_the_file_declares(file: str) -> None:
     wanted = launch_table(file)
@@ -151,7 +165,7 @@ def test_the_launch_arguments_are_those_that_the_file_declares(file: str) -> Non
 def test_the_states_on_the_page_are_those_that_a_node_says(source: Path, topic: str, others: set[str]):
     said = others.copy()  # those that the loop gives to the agent
     for call in ast.walk(ast.parse(read(source))):
-        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("self._say", "self._end"):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("self._say", "self._end", "self._status.say"):
             nodes = [node for argument in call.args[:2] for node in ast.walk(argument)]
             said |= {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
     text = read(DOCS / "graph.md").partition(f"\n`{topic}` of ")[2]

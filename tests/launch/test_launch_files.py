@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 ARGUMENTS = {
-    "arm", "policy", "checkpoint", "task", "instruction", "seed", "gui", "device", "rate", "use_sim_time",
-    "namespace", "params_file", "log_level", "exit_on_done", "policy_options",
+    "arm", "cell", "joint_prefix", "policy", "checkpoint", "task", "instruction", "seed", "gui", "device", "rate",
+    "use_sim_time", "namespace", "params_file", "log_level", "exit_on_done", "policy_options",
 }  # fmt: skip
 
 

@@ -141,13 +141,16 @@ def test_what_cannot_run_ends_the_launch_and_lists_the_valid_names(ros):
 
 def test_real_launch_starts_agent_and_gate_on_the_topics_of_the_arm(ros, wait_until):
     arguments = ("joint_states:=/franka/joint_states", "trajectory:=/franka/jtc/joint_trajectory")
-    cameras = ("front_camera:=/realsense", "wrist_camera:=/hand")
-    launch = ros.ros2("launch", "embodied", "real.launch.py", "policy:=colour_blob", *arguments, *cameras)
+    cameras = ("front_camera:=/realsense", "front_picture:=image_rect_color", "wrist_camera:=/hand")
+    own = ("policy:=colour_blob", "joint_prefix:=left_")
+    launch = ros.ros2("launch", "embodied", "real.launch.py", *own, *arguments, *cameras)
     launch.wait_for("ready: policy colour_blob")
-    theirs = {"/franka/joint_states", "/franka/jtc/joint_trajectory", "/realsense/image_raw"}
+    theirs = {"/franka/joint_states", "/franka/jtc/joint_trajectory", "/realsense/image_rect_color"}
     wait_until(lambda: theirs <= set(ros.run("topic", "list")[1].split()))
     assert "/joint_states" not in ros.run("topic", "list")[1].split()
     assert ros.run("param", "get", "/agent_node", "use_sim_time") == (0, "Boolean value is: False")
+    for node in ("/agent_node", "/gate_node"):
+        assert ros.run("param", "get", node, "joint_prefix") == (0, "String value is: left_")
     assert "sim_node" not in launch.text
     assert "The graph is ready" not in launch.text, "there is no arm"
     launch.send(signal.SIGINT)
@@ -160,7 +163,23 @@ def test_simulators_in_two_namespaces_have_two_clocks(ros):
     assert [launch.wait() for launch in both] == [0, 0], both[0].text + both[1].text
 
 
-@pytest.mark.parametrize("argument", ["namespace:=1left", "params_file:=/no/such/file.yaml", "policy:=no_such:Policy"])
+def test_a_cell_is_the_place_of_the_simulator_of_the_agent_and_of_the_gate(ros, tmp_path):
+    cell = tmp_path / "cell.yaml"
+    cell.write_text("workspace_lower_m: [0.2, -0.5, 0.0]\nkeep_out: {lamp: [0.7, 0.5, 0.0, 0.8, 0.6, 0.9]}\n")
+    launch = ros.ros2("launch", "embodied", "sim.launch.py", "policy:=colour_blob", f"cell:={cell}")
+    launch.wait_for("The graph is ready.")
+    for node in NODES:
+        assert ros.run("param", "get", f"/{node}", "cell") == (0, f"String value is: {cell}")
+    code, text = ros.run("param", "get", "/gate_node", "workspace_lower_m")
+    assert (code, "0.2" in text) == (0, True), text
+    launch.send(signal.SIGINT)
+    assert launch.wait() == 0
+
+
+WRONG = ["namespace:=1left", "params_file:=/no/such/file.yaml", "policy:=no_such:Policy", "cell:=/no/such/cell.yaml"]
+
+
+@pytest.mark.parametrize("argument", WRONG)
 def test_what_cannot_be_right_ends_the_launch_and_starts_nothing_again(ros, argument):
     code, text = ros.run("launch", "embodied", "sim.launch.py", "policy:=colour_blob", argument)
     assert code == 1
