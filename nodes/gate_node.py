@@ -98,8 +98,7 @@ class GateNode(Node):
         self.create_service(Trigger, "~/resume", self._on_resume)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=STEADY)
         self._diagnostics = Diagnostics(self, given.model.name, self._report)
-        why = self._latch.read()
-        if why:
+        if why := self._latch.read():
             self._gate.stop()
             why = f"{why}; call {self.get_fully_qualified_name()}/resume to release it"
             self.get_logger().warning(f"stopped: {why}")

@@ -177,8 +177,8 @@ class RosArm:
         if blocked := self.gate.blocked:
             raise ObservationError(blocked)
         if self.gate.moving:
-            self.gate.stop()
-            raise ObservationError("the arm is still moving")
+            # Not ours: that has ended, or was stopped. Two agents that stop each other's motions both get nowhere.
+            raise ObservationError("the gate executes a motion, and it is not this agent's: is there a second agent?")
         if np.abs(self.senses.feel().velocity_rad_s).max() > _REST_RAD_S:
             raise ObservationError("the arm does not come to rest")
 
