@@ -22,7 +22,10 @@ DATA_SUFFIXES = ("json", "md", "obj", "safetensors", "txt", "urdf", "xml", "yaml
 COMMANDS = sorted(path.stem for path in (ROOT / "embodied" / "commands").glob("*.py") if path.stem != "__init__")
 NODES = sorted(path.stem for path in (ROOT / "nodes").glob("*_node.py"))
 
-SCRIPTS = ["embodied = embodied.cli:main", *(f"{node} = nodes.{node}:main" for node in NODES)]
+SCRIPTS = [
+    "embodied = embodied.cli:main",
+    *(f"{name} = nodes.process:main" for name in (*NODES, "supervise")),
+]
 if not os.environ.get("ROS_DISTRO"):  # a ROS installation has the real `ros2`
     SCRIPTS.append("ros2 = nodes.ros2.main:main")
 

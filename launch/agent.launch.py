@@ -109,15 +109,18 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
         "package": "embodied",
         "namespace": given("namespace"),
         "output": "screen",
+        # Ctrl-C reaches a node when it can take it: Python that is half started would answer with a traceback.
+        "prefix": "env --block-signal=INT",
         "ros_arguments": ["--log-level", given("log_level")],
     }
+    # The supervisor starts the node again; should it die itself, the launch starts it.
     lasting = {"respawn": True, "respawn_delay": 0.5, **common}
     arm = text("arm")
     policy = [text(name) for name in ("policy", "checkpoint", "device", "policy_options")]
     parameters = [use_sim_time, arm, *policy, *params_file]
-    agent = Node(executable="agent_node", parameters=parameters, **lasting)
+    agent = Node(executable="supervise", arguments=["agent"], exec_name="agent_node", parameters=parameters, **lasting)
     parameters = [use_sim_time, arm, {"latch_file": latch_file(given("namespace"))}, *params_file]
-    gate = Node(executable="gate_node", parameters=parameters, **lasting)
+    gate = Node(executable="supervise", arguments=["gate"], exec_name="gate_node", parameters=parameters, **lasting)
     announcer = Node(executable="announce_node", parameters=[text("instruction")], **common)
     reactions = [OnProcessExit(on_exit=give_up_on_user_error)]
     if given("exit_on_done") == "true":

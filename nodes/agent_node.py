@@ -14,6 +14,7 @@ instruction pre-empts the one under way. Words that stop, and `~/cancel`, stop t
 """
 
 import json
+import os
 import sys
 import threading
 import traceback
@@ -93,7 +94,15 @@ class AgentNode(Node):
             self._closing = True
             self._interrupt("the agent ends")
             self._lock.notify_all()
-        self._worker.join(timeout=5.0)
+        self._worker.join(timeout=0.5)
+        if self._worker.is_alive():
+            # It loads or thinks. Python's own way out would wait for it, or trip over it.
+            os._exit(0)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the policy is loaded."""
+        return self._agent is not None
 
     def _on_instruction(self, message: String) -> None:
         if door.stops(message.data):
@@ -143,6 +152,8 @@ class AgentNode(Node):
             self._agent.max_observation_age_s = self.arm.max_age_s
 
     def _work(self) -> None:
+        # Linux knows the priority of a thread: what thinks does not delay what listens, beats and stops.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 2)
         try:
             policy = self._load()
             self.arm.senses.open(senses_of(policy))
@@ -256,7 +267,7 @@ class AgentNode(Node):
 
 def serve(node: AgentNode, stopping: threading.Event) -> None:
     """Run until told to end, or until the worker fails."""
-    common.spin(node, stopping, lambda: node.failure is not None)
+    common.spin(node, stopping, lambda: node.failure is not None, lambda: node.is_ready)
     node.close()
     if node.failure is not None:
         raise node.failure

@@ -7,44 +7,46 @@ failed or stopped; 0 without an instruction.
 
 import sys
 
-import rclpy
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from std_msgs.msg import String
 
-from nodes.common import LATCHED, declare, from_json, spin_until
+from embodied.errors import EmbodiedError
+from nodes.common import LATCHED, declare, from_json, spin_until, temporary_node
 from nodes.conversation import SUCCEEDED, Conversation
-from nodes.dds import use_local_transport
+from nodes.launch_support import USER_ERROR
 
 STOPPED = "the emergency stop is latched, and nothing moves until you call"
 
 
 def main() -> int:
     """Console entry point."""
-    use_local_transport()
-    rclpy.init()
-    node = rclpy.create_node("announce_node")
     try:
-        what = "what to tell the agent once it is ready; empty: nothing"
-        instruction = str(declare(node, "instruction", "", what, read_only=False))
-        conversation = Conversation(node, lambda line: print(line, flush=True))
-        gate: list[String] = []
-        node.create_subscription(String, "gate_status", gate.append, LATCHED)
-        conversation.wait_until_ready(None)
-        spin_until(node, lambda: complete(node) and bool(gate), None)
-        if from_json(gate[-1]).get("stopped"):
-            service = node.resolve_service_name("gate_node/resume")
-            print(f"STOPPED: {STOPPED} ros2 service call {service} std_srvs/srv/Trigger", flush=True)
-        print(ready_text(node.get_namespace()), flush=True)
-        if not instruction:
-            return SUCCEEDED
-        print(f"instruction: {instruction}", flush=True)
-        return conversation.say(instruction)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        with temporary_node("announce_node") as node:
+            return announce(node)
+    except EmbodiedError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR
+    except KeyboardInterrupt:
         return SUCCEEDED  # the launch ends
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+
+
+def announce(node: Node) -> int:
+    """Wait for the graph, then tell; returns the exit code."""
+    what = "what to tell the agent once it is ready; empty: nothing"
+    instruction = str(declare(node, "instruction", "", what, read_only=False))
+    conversation = Conversation(node, lambda line: print(line, flush=True))
+    gate: list[String] = []
+    node.create_subscription(String, "gate_status", gate.append, LATCHED)
+    conversation.wait_until_ready(None)
+    spin_until(node, lambda: complete(node) and bool(gate), None)
+    if from_json(gate[-1]).get("stopped"):
+        service = node.resolve_service_name("gate_node/resume")
+        print(f"STOPPED: {STOPPED} ros2 service call {service} std_srvs/srv/Trigger", flush=True)
+    print(ready_text(node.get_namespace()), flush=True)
+    if not instruction:
+        return SUCCEEDED
+    print(f"instruction: {instruction}", flush=True)
+    return conversation.say(instruction)
 
 
 def complete(node: Node) -> bool:

@@ -17,16 +17,17 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.exceptions import ParameterException
+from rclpy.exceptions import InvalidParameterTypeException, ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import String
 
-from embodied.errors import EmbodiedError
+from embodied.errors import EmbodiedError, UnknownNameError
 from nodes.dds import use_local_transport
 from nodes.launch_support import USER_ERROR
+from nodes.notify import Notifier
 
 if TYPE_CHECKING:
     from embodied.arm import ArmModel
@@ -67,11 +68,29 @@ def declare(
     low: float | None = None,
     high: float | None = None,
 ) -> Any:
-    """Declare a parameter, which is read once unless it is not `read_only`, and return its value."""
+    """Declare a parameter, which is read once unless it is not `read_only`, and return its value.
+
+    An integer is a number, as YAML files write them, where the default is one or is a list of them.
+    """
     descriptor = ParameterDescriptor(description=description, read_only=read_only)
     if low is not None and high is not None:
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
-    return node.declare_parameter(name, default, descriptor).value
+    try:
+        return node.declare_parameter(name, default, descriptor).value
+    except InvalidParameterTypeException:
+        given = node.declare_parameter(name, descriptor=ParameterDescriptor(dynamic_typing=True)).value
+        node.undeclare_parameter(name)
+        if isinstance(default, float) and type(given) is int:
+            value: Any = float(given)
+        elif isinstance(default, list) and isinstance(default[0], float) and _is_integers(given):
+            value = [float(number) for number in given]
+        else:
+            raise
+        return node.declare_parameter(name, value, descriptor, ignore_override=True).value
+
+
+def _is_integers(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and all(type(item) is int for item in value)
 
 
 def declare_arm(node: Node) -> ArmModel:
@@ -146,14 +165,39 @@ def spin_until(node: Node, condition: Callable[[], bool], timeout_s: float | Non
     return True
 
 
+_HINTS = {
+    "params file": "a params file reads gate_node: {ros__parameters: {heartbeat_timeout_s: 0.5}}, in YAML",
+    "same type": "a list of numbers is written with a point in each, as [0.0, -0.4, 0.02]",
+    "parameter override": "a parameter is given as -p heartbeat_timeout_s:=0.5",
+    "__ns:=": "a namespace is / and names of letters, digits and _ that begin with no digit, as /left/arm",
+    "logging directory": "set HOME, or ROS_LOG_DIR to a folder that you may write to",
+}
+"""Part of what ROS says -> what is valid."""
+
+
+def initialise(args: Sequence[str] | None = None) -> None:
+    """`rclpy.init` with our transport, and with Python's signals. Raises EmbodiedError for bad arguments."""
+    use_local_transport()
+    # The launch holds Ctrl-C back until here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        # rclpy's own handlers pull the context away from under whatever is being published just then.
+        rclpy.init(args=None if args is None else list(args), signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        rclpy.try_shutdown()
+        text = str(error).partition(", at /")[0].replace("failed to initialize rcl: ", "")
+        text = f"unknown ROS arguments {text}" if text.startswith("[") else text
+        hints = [hint for part, hint in _HINTS.items() if part in str(error)]
+        raise EmbodiedError("; ".join([text, *hints[-1:]])) from error
+
+
 @contextmanager
 def temporary_node(name: str, namespace: str = "") -> Iterator[Node]:
     """A node that only talks to others, for the time of one command.
 
     Ctrl-C stays Python's: it ends waiting loops too, and whoever catches it has a node that still works.
     """
-    use_local_transport()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    initialise()
     try:
         node = rclpy.create_node(name, namespace=namespace, enable_rosout=False)
         try:
@@ -164,11 +208,17 @@ def temporary_node(name: str, namespace: str = "") -> Iterator[Node]:
         rclpy.try_shutdown()
 
 
-def spin(node: Node, stopping: threading.Event, failed: Callable[[], bool] = lambda: False) -> None:
+def spin(
+    node: Node,
+    stopping: threading.Event,
+    failed: Callable[[], bool] = lambda: False,
+    ready: Callable[[], bool] = lambda: True,
+) -> None:
     """Serve `node` until it is told to end, or has failed."""
-    executor = SingleThreadedExecutor()
+    executor, notifier = SingleThreadedExecutor(), Notifier()
     executor.add_node(node)
     while not (stopping.is_set() or failed()):
+        notifier.beat(ready=ready())
         executor.spin_once(timeout_sec=0.1)
     executor.shutdown()
 
@@ -182,15 +232,14 @@ def run(
 
     `serve` runs the node until the event is set, by Ctrl-C or SIGTERM, or until it gives another exit code.
     """
-    use_local_transport()
     stopping = threading.Event()
-    # rclpy's own handlers pull the context away from under whatever is being published just then.
-    rclpy.init(args=list(args) if args is not None else None, signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     node = None
     try:
+        initialise(args)
         node = make()
+        _name_unknown(node)
         return serve(node, stopping) or 0
     except (EmbodiedError, ParameterException) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -199,3 +248,11 @@ def run(
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _name_unknown(node: Node) -> None:
+    """A typo in a parameter's name is not silent; a file for several nodes may well have others' names."""
+    names = [parameter for parameter in node._parameter_overrides if not node.has_parameter(parameter)]
+    for name in names:
+        error = UnknownNameError("parameter, which changes nothing,", name, node._parameters)
+        node.get_logger().warning(str(error))

@@ -34,7 +34,8 @@ from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.types import ObjectState, Vector
 from nodes import conversions
 from nodes.arm_controller import ArmController
-from nodes.common import COMMAND, LATCHED, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
+from nodes.common import COMMAND, LATCHED, NEWEST, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
+from nodes.notify import Notifier
 from sim import scene
 from sim.senses import SENSORS, sense
 from sim.tasks import Episode, SceneState, Task, make_task
@@ -47,6 +48,11 @@ _CLOCK_GAP_S = 0.004
 """A simulator that runs ahead of steady time tells the time and its joints no more often than this."""
 _LAG_S = 0.1
 """Where the machine cannot keep up, lost time beyond this is not caught up with."""
+
+_FOUND_S, _HEARD_S = 0.3, 0.7
+"""Within these another simulator is found, and its clock heard."""
+_PATIENCE_S = 0.2
+"""Between signs of life, however slow the simulated clock is."""
 
 
 class SimNode(Node):
@@ -232,20 +238,42 @@ def _plain(objects: Mapping[str, ObjectState]) -> dict[str, dict[str, object]]:
     }
 
 
+def refuse_second_clock(node: SimNode, executor: SingleThreadedExecutor) -> None:
+    """Raises EmbodiedError where another simulator tells the time under the same name.
+
+    Only a clock that is heard counts: of a simulator that was killed, the others still know the publisher for
+    a while.
+    """
+    heard: list[ClockMessage] = []
+    clock = node.create_subscription(ClockMessage, "/clock", heard.append, NEWEST)
+    began_s = steady_s()
+    while not heard and steady_s() - began_s < (_HEARD_S if clock.get_publisher_count() > 1 else _FOUND_S):
+        executor.spin_once(timeout_sec=0.02)
+    if heard:
+        raise EmbodiedError(
+            f"another simulator tells the time on {clock.topic_name}: end it, or give this one another "
+            "ROS_DOMAIN_ID or, as an argument of its launch, another namespace"
+        )
+    node.destroy_subscription(clock)
+
+
 def serve(node: SimNode, stopping: threading.Event) -> None:
     """Run the world at its rate and answer in between, until told to end."""
-    executor = SingleThreadedExecutor()
+    executor, notifier = SingleThreadedExecutor(), Notifier()
     executor.add_node(node)
+    refuse_second_clock(node, executor)
     node.get_logger().info(f"ready: {node.get_parameter('task').value}, rate {node.rate:g}")
     due_s = steady_s()
     while not stopping.is_set():
         node.advance()
+        notifier.beat()
         executor.spin_once(timeout_sec=0)
         if node.rate == 0:
             continue
         due_s = max(due_s + _TICK_S / node.rate, steady_s() - _LAG_S)
-        while (left_s := due_s - steady_s()) > 0:
-            executor.spin_once(timeout_sec=left_s)
+        while (left_s := due_s - steady_s()) > 0 and not stopping.is_set():
+            notifier.beat()  # at a low rate the next tick is far away
+            executor.spin_once(timeout_sec=min(left_s, _PATIENCE_S))
     executor.shutdown()
 
 

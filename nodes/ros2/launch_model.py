@@ -12,6 +12,7 @@ import importlib.util
 import json
 import os
 import runpy
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -198,6 +199,8 @@ class Node:
     package: Text
     name: Text | None = None
     namespace: Text = ""
+    exec_name: Text | None = None
+    prefix: Text = ""
     parameters: Sequence[str | Path | Mapping[str, object]] = ()
     arguments: Iterable[Text] = ()
     ros_arguments: Iterable[Text] = ()
@@ -209,8 +212,10 @@ class Node:
 
     def visit(self, context: LaunchContext) -> None:
         """Resolve everything and ask for the start of the process."""
-        self.label = perform(context, self.executable)
-        self.command = [*find_executable(perform(context, self.package), self.label)]
+        executable = perform(context, self.executable)
+        self.label = perform(context, self.exec_name) if self.exec_name is not None else executable
+        self.command = [*shlex.split(perform(context, self.prefix))]
+        self.command += find_executable(perform(context, self.package), executable)
         self.command += [perform(context, argument) for argument in self.arguments]
         self.command += ["--ros-args", *(perform(context, argument) for argument in self.ros_arguments)]
         if self.name is not None:

@@ -51,8 +51,8 @@ def executable(package: str, name: str) -> list[str]:
     """
     found: dict[str, list[str]] = {}
     if package == PACKAGE:
-        modules = (CHECKOUT / "nodes").glob("*_node.py")
-        found |= {path.stem: [sys.executable, "-m", f"nodes.{path.stem}"] for path in modules}
+        modules = [*(CHECKOUT / "nodes").glob("*_node.py"), CHECKOUT / "nodes" / "supervise.py"]
+        found |= {path.stem: [sys.executable, "-m", "nodes.process", f"nodes.{path.stem}"] for path in modules}
     try:
         scripts = importlib.metadata.distribution(package).entry_points.select(group="console_scripts")
     except importlib.metadata.PackageNotFoundError:

@@ -3,6 +3,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -18,9 +19,20 @@ def graph(ros):
     return process
 
 
-def newest_pid(graph, node):
+def supervisor_pid(graph, node):
     lines = [line for line in graph.lines if f"[{node}-" in line and "process started with pid" in line]
-    return int(lines[-1].split("[")[-1].rstrip("]")), len(lines)
+    return int(lines[-1].split("[")[-1].rstrip("]"))
+
+
+def node_pid(graph, node):
+    """The process of the node itself; 0 while there is none."""
+    supervisor = supervisor_pid(graph, node)
+    try:
+        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        found = [pid for pid in children if f"nodes.{node}" in Path(f"/proc/{pid}/cmdline").read_text().split("\0")]
+    except OSError:
+        return 0
+    return int(found[0]) if found else 0
 
 
 def test_it_does_what_it_is_told(ros, graph):
@@ -46,23 +58,53 @@ def test_words_that_stop_end_what_is_under_way(ros, graph):
     assert moving.lines[-1] == "stopped: stopped"
 
 
-@pytest.mark.parametrize("node", ["gate_node", "agent_node", "sim_node"])
-def test_a_node_killed_in_the_middle_of_a_motion_is_started_again_and_the_graph_goes_on(ros, graph, wait_until, node):
-    interrupted = ros.start("-c", SAY, "touch the blue block")
-    interrupted.wait_for("moving: touch blue block")
-    pid, starts = newest_pid(graph, node)
-    os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: newest_pid(graph, node)[1] == starts + 1)
-    interrupted.wait()  # done after all, or not: but it comes to an end
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def goes_on(ros, graph):
+    """A new instruction is done; and what was under way before has not gone on by itself."""
     said = ros.start("-c", SAY, "touch the yellow block")
     assert said.wait() == 0, said.text + "\n" + graph.text
 
 
+NODES = ["gate_node", "agent_node", "sim_node"]
+
+
+@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_node_that_dies_or_hangs_in_the_middle_of_a_motion_is_started_again(ros, graph, wait_until, node, how):
+    interrupted = ros.start("-c", SAY, "touch the blue block")
+    interrupted.wait_for("moving: touch blue block")
+    pid, seen = node_pid(graph, node), len(graph.lines)
+    os.kill(pid, how)
+    wait_until(lambda: node_pid(graph, node) not in (0, pid))
+    what = "died of SIGKILL" if how == signal.SIGKILL else "gave no sign of life for"
+    graph.wait_for(f"[{node}-", after=seen)
+    assert [line for line in graph.lines[seen:] if f"{node} {what}" in line]
+    interrupted.wait()  # done after all, or not: but it comes to an end
+    goes_on(ros, graph)
+    assert not alive(pid)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_supervisor_that_is_killed_takes_its_node_along_and_both_come_back(ros, graph, wait_until, node):
+    supervisor, pid = supervisor_pid(graph, node), node_pid(graph, node)
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: supervisor_pid(graph, node) != supervisor and node_pid(graph, node))
+    assert not alive(pid)
+    goes_on(ros, graph)
+
+
 def test_ctrl_c_ends_every_node(graph):
-    pids = [newest_pid(graph, node)[0] for node in ("sim_node", "agent_node", "gate_node")]
+    pids = [pid_of(graph, node) for node in NODES for pid_of in (supervisor_pid, node_pid)]
+    assert all(pids)
     graph.send(signal.SIGINT)
     assert graph.wait() == 0
-    assert [pid for pid in pids if os.path.exists(f"/proc/{pid}")] == []
+    assert [pid for pid in pids if alive(pid)] == []
     assert "escalating" not in graph.text
 
 
@@ -110,3 +152,18 @@ def test_real_launch_starts_agent_and_gate_on_the_topics_of_the_arm(ros, wait_un
     assert "The graph is ready" not in launch.text, "there is no arm"
     launch.send(signal.SIGINT)
     assert launch.wait() == 0
+
+
+def test_simulators_in_two_namespaces_have_two_clocks(ros):
+    arguments = ("launch", "embodied", "sim.launch.py", "policy:=colour_blob", "exit_on_done:=true")
+    both = [ros.ros2(*arguments, f"namespace:={name}", "instruction:=touch the red block") for name in ("one", "two")]
+    assert [launch.wait() for launch in both] == [0, 0], both[0].text + both[1].text
+
+
+@pytest.mark.parametrize("argument", ["namespace:=1left", "params_file:=/no/such/file.yaml", "policy:=no_such:Policy"])
+def test_what_cannot_be_right_ends_the_launch_and_starts_nothing_again(ros, argument):
+    code, text = ros.run("launch", "embodied", "sim.launch.py", "policy:=colour_blob", argument)
+    assert code == 1
+    assert "started again" not in text
+    assert "Traceback" not in text
+    assert "error: " in text
