@@ -11,7 +11,7 @@ from embodied.motion.path import TimedPath
 from embodied.safety import ClockScale, Piece, Streamer, Watchdog
 from embodied.safety.streamer import LEAD_S
 from embodied.types import Float, JointTrajectory
-from tests.sent import Sent, followed, shares
+from embodied.judge import Sent, followed, shares
 
 PANDA = arm_model("panda")
 
