@@ -43,6 +43,7 @@ PLUGS = {
         "oracle = policies.oracle:OraclePolicy",
         "random = policies.random:RandomPolicy",
         "colour_blob = policies.colour_blob:ColourBlobPolicy",
+        "chunks = policies.chunks:ChunksPolicy",
     ],
     "embodied.environments": ["tabletop = sim"],
     "embodied.collectors": ["grounding = sim.grounding:main"],

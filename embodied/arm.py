@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from embodied.motion.kinematics import Chain
 from embodied.motion.shapes import read_solids
 from embodied.motion.urdf import read_urdf
 from embodied.registry import Registry
-from embodied.types import DEPTH, JOINTS, Float, Joints, Motion, Observation
+from embodied.types import DEPTH, JOINTS, Float, Joints, Motion, Observation, StreamedMotion
 
 ROBOTS = Path(__file__).parent / "robots"
 DEFAULT_ARM = "panda"
@@ -126,6 +126,10 @@ class Outcome:
         return self.state == "done"
 
 
+Following = Callable[[Observation], "StreamedMotion | None"]
+"""What comes after a motion that is still under way, by what is seen meanwhile; None: nothing does."""
+
+
 class Arm(Protocol):
     """One arm with its cameras: simulated in this process, behind ROS topics, or in any environment."""
 
@@ -150,6 +154,20 @@ class Arm(Protocol):
         """Stop whatever moves. Does not wait."""
 
 
+@runtime_checkable
+class StreamingArm(Arm, Protocol):
+    """An arm that may be told what comes next before it has ended what it does."""
+
+    def stream(
+        self,
+        motion: Motion,
+        observation: Observation,
+        following: Following | None,
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        """As `execute`, and ask `following` again and again, until it gives None; the newest replaces what is left."""
+
+
 def load_arm(path: Path | str, **changes: Any) -> ArmModel:
     """The arm that a YAML file describes; `changes` replace its values.
 
@@ -167,7 +185,8 @@ def arm_model(name: str, cell: str = "") -> ArmModel:
     """The arm called `name`, or of the YAML file at the path `name`, or that "module:name" leads to.
 
     `cell` is the path of a YAML file with what belongs to the place and not to the arm, in the keys of an arm's own
-    file: `workspace_*`, `reach_*`, `keep_out` and `table_m`. They go before those of the arm. Raises UnknownNameError that lists the arms there are, EmbodiedError for a faulty description.
+    file: `workspace_*`, `reach_*`, `keep_out` and `table_m`. They go before those of the arm. Raises UnknownNameError
+    that lists the arms there are, EmbodiedError for a faulty description.
     """
     if cell:
         return _in_cell(arm_model(name), Path(cell))
@@ -262,8 +281,9 @@ def _in_cell(model: ArmModel, path: Path) -> ArmModel:
         raise EmbodiedError(f"{path} must hold `key: value` lines that describe a cell")
     for key in content:
         check_name(f"key of {path}", str(key), (*_CORNERS, *_AROUND))
-    corners = {key: _numbers(path, key, content[key], 3) for key in _CORNERS if key in content}
-    model = replace(model, **corners, **_around(path, content))
+    values = _around(path, content)
+    values |= {key: _numbers(path, key, content[key], 3) for key in _CORNERS if key in content}
+    model = replace(model, **values)
     _check(path, model)
     return model
 
@@ -274,18 +294,15 @@ def _around(path: Path, content: Mapping[str, Any]) -> dict[str, Any]:
     if values.get("table_m") is not None:
         [values["table_m"]] = _numbers(path, "table_m", [values["table_m"]], 1).tolist()
     if "keep_out" in values:
-        boxes = values["keep_out"]
+        boxes, form = values["keep_out"], "name: [x0, y0, z0, x1, y1, z1], the lower corner first"
         if not isinstance(boxes, dict):
-            raise EmbodiedError(
-                f"{path}: keep_out must hold lines `name: [x0, y0, z0, x1, y1, z1]`, not {shown(boxes)}"
-            )
-        corners = {str(name): _numbers(path, f"keep_out {shown(name)}", box, 6) for name, box in boxes.items()}
-        for name, numbers in corners.items():
+            raise EmbodiedError(f"{path}: keep_out must hold lines of {form}, not {shown(boxes)}")
+        values["keep_out"] = {}
+        for name, box in boxes.items():
+            numbers = _numbers(path, f"keep_out {shown(name)}", box, 6)
             if not (numbers[:3] < numbers[3:]).all():
-                raise EmbodiedError(
-                    f"{path}: keep_out {shown(name)} must have its lower corner first, not {boxes[name]}"
-                )
-        values["keep_out"] = {name: Box(numbers[:3], numbers[3:]) for name, numbers in corners.items()}
+                raise EmbodiedError(f"{path}: keep_out must hold lines of {form}, not {shown(name)}: {shown(box)}")
+            values["keep_out"][str(name)] = Box(numbers[:3], numbers[3:])
     return values
 
 

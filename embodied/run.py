@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embodied.arm import Arm, ArmModel, Outcome
+from embodied.arm import Arm, ArmModel, Outcome, StreamingArm
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
 from embodied.motion.skills import SkillCall
 from embodied.policy import Policy, senses_of
-from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Vector
+from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, StreamedMotion, Vector
 
 ATTEMPTS = 2
 """How often a command is tried."""
@@ -135,8 +135,12 @@ class Agent:
                     return Result(state="done", text=text, motions=motions)
                 continue
             hooks.on_state("moving", text, attempt)
-            outcome = self._execute(decision, observation, hooks)
-            motions += 1
+            stream = _Stream(self, decision, hooks)
+            outcome = self._execute(decision, observation, stream, hooks)
+            motions, decision = motions + stream.motions, stream.last
+            text = decision.text
+            if decision.refused and outcome.done:
+                return Result(state="refused", text=text, motions=motions)
             result = replace(_result(decision, outcome), motions=motions, over=outcome.over)
             if result.over or result.state != "done" or decision.done:
                 return result
@@ -186,7 +190,7 @@ class Agent:
         low, high = model.held_width_m
         return low < width < high
 
-    def _execute(self, decision: Decision, observation: Observation, hooks: Hooks) -> Outcome:
+    def _execute(self, decision: Decision, observation: Observation, stream: "_Stream", hooks: Hooks) -> Outcome:
         motion = decision.motion
         assert motion is not None
         # Before it moves: an interruption finds the thing in the hand.
@@ -194,12 +198,15 @@ class Agent:
         if self.arm.model is not None:
             felt = replace(observation.joints, stamp_s=decision.observation_stamp_s)
             observation = replace(observation, readings={**observation.readings, JOINTS: felt})
-        return self._move(motion, observation, hooks)
+        return self._move(motion, observation, hooks, stream)
 
-    def _move(self, motion: Motion, observation: Observation, hooks: Hooks) -> Outcome:
+    def _move(self, motion: Motion, observation: Observation, hooks: Hooks, stream: "_Stream | None" = None) -> Outcome:
         told_m, self._told_m = self._told_m, None  # whatever interrupts it leaves the fingers anywhere
         try:
-            outcome = self.arm.execute(motion, observation, hooks.check)
+            if stream is not None and isinstance(motion, StreamedMotion) and isinstance(self.arm, StreamingArm):
+                outcome = self.arm.stream(motion, observation, stream.following, hooks.check)
+            else:
+                outcome = self.arm.execute(motion, observation, hooks.check)
         except UnreachableError as error:
             self._told_m = told_m
             return Outcome(state="refused", reason=str(error))
@@ -241,6 +248,27 @@ class Agent:
         joints = observation.joints
         if not np.isfinite([*joints.position_rad, *joints.velocity_rad_s, joints.gripper_width_m]).all():
             raise ObservationError("the joint states hold a value that is not finite")
+
+
+class _Stream:
+    """The decisions that follow a first one while its motion is under way."""
+
+    def __init__(self, agent: Agent, first: Decision, hooks: Hooks) -> None:
+        self._agent, self._hooks = agent, hooks
+        self.last, self.motions = first, 1
+
+    def following(self, observation: Observation) -> StreamedMotion | None:
+        """The motion of the next decision; None where the last one was the last, or cannot be streamed."""
+        if self.last.done:
+            return None
+        decision = self._agent.decide(observation)
+        self._hooks.on_decision(decision)
+        if not isinstance(decision.motion, StreamedMotion):
+            # Another motion begins at rest, and is decided on what is seen then.
+            self.last = replace(decision, done=decision.done and decision.motion is None)
+            return None
+        self.last, self.motions = decision, self.motions + 1
+        return decision.motion
 
 
 def _result(decision: Decision, outcome: Outcome) -> Result:

@@ -7,7 +7,7 @@ z = 0. Camera poses are of the optical frame (z forward, x right, y down).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,17 @@ class Motion(Protocol):
         """The joint motion from rest at (N,) for an arm, an `embodied.arm.ArmModel`.
 
         Raises UnreachableError.
+        """
+
+
+@runtime_checkable
+class StreamedMotion(Motion, Protocol):
+    """A motion that may take over from another one while the arm moves."""
+
+    def plan_moving(self, model: Any, seen: Joints, told: Joints) -> JointTrajectory:
+        """The joint motion, whose times count from the stamp of what was `seen`.
+
+        `told` is where the arm had been told to be at that instant, and how fast. Raises UnreachableError.
         """
 
 

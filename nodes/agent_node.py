@@ -35,6 +35,7 @@ from embodied.types import Decision
 from nodes import common
 from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, WARN, Diagnostics, declare, declare_arm, to_json
 from nodes.inlet import Inlet, refusals
+from nodes.joint_states import PREFIX
 from nodes.ros_arm import RosArm
 
 _MOST_SAID = 2000
@@ -65,8 +66,7 @@ class AgentNode(Node):
         self._options = str(declare(self, "policy_options", "{}", options))
         age = "age at which an observation is refused, seconds"
         max_age_s = declare(self, "max_observation_age_s", 0.5, age, low=0.05, high=60.0)
-        prefix = "what stands before the joints' names, as left_; empty: it is found where one arm alone is there"
-        joint_prefix = str(declare(self, "joint_prefix", "", prefix))
+        joint_prefix = str(declare(self, "joint_prefix", "", PREFIX))
 
         self.failure: BaseException | None = None
         self._agent: Agent | None = None

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agent's side of the gate: propose a motion, keep it alive, follow it to its end."""
 
+import math
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -26,6 +28,18 @@ _STATES = ("idle", "executing", "done", "refused", "aborted", "stopped")
 _TEXTS = ("id", "reason", "blocked")
 _POLL_S = 0.02
 _ANSWER_S = 5.0
+
+
+PART_S = 0.1
+"""Between two parts of a streamed motion is at least so much steady time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A later part of a streamed motion; its times count from `stamp_s`."""
+
+    trajectory: JointTrajectory
+    stamp_s: float
 
 
 class GateClient:
@@ -62,6 +76,13 @@ class GateClient:
             return self._status.get("state") == "executing"
 
     @property
+    def part(self) -> int:
+        """Which part of its motion the gate executes."""
+        with self._lock:
+            part = self._status.get("part", 0)
+        return part if isinstance(part, int) else 0
+
+    @property
     def stopped(self) -> bool:
         """Whether the gate's emergency stop is latched."""
         with self._lock:
@@ -75,49 +96,71 @@ class GateClient:
             self._motion_id, self._stops = "", self._stops + 1
             self._proposed_out.publish(message)
 
-    def execute(self, trajectory: JointTrajectory, *, stamp_s: float, on_tick: Callable[[], None]) -> Outcome:
+    def execute(
+        self,
+        trajectory: JointTrajectory,
+        *,
+        stamp_s: float,
+        on_tick: Callable[[], None],
+        following: Callable[[], Part | None] = lambda: None,
+    ) -> Outcome:
         """Propose and wait until the motion has ended. `stamp_s` is of what it was decided on.
 
-        `on_tick` is called in between; where it raises, the arm is stopped and the error goes on.
+        `on_tick` is called in between; where it raises, the arm is stopped and the error goes on. `following` is
+        asked for what comes next while the motion is under way, again and again until it gives None.
         """
         self._count, stops = self._count + 1, self._stops
         motion_id = f"{self._prefix}-{self._count}"
-        message = conversions.to_trajectory(
-            trajectory, gripper_joint=self._gripper_joint, motion_id=motion_id, stamp_s=stamp_s
-        )
         try:
             on_tick()  # what is no longer wanted is not even proposed
-            with self._lock:
-                if self._stops != stops:  # whoever stopped it may have come after the check
-                    return Outcome(state="aborted", reason="it was stopped before it began")
-                self._motion_id = motion_id
-                self._proposed_out.publish(message)
-            return self._follow(motion_id, on_tick)
+            if not self._publish(motion_id, trajectory, stamp_s, stops):
+                return Outcome(state="aborted", reason="it was stopped before it began")
+            return self._follow(motion_id, on_tick, following)
         except BaseException:
             self.stop()
             raise
         finally:
             self._motion_id = ""
 
-    def _follow(self, motion_id: str, on_tick: Callable[[], None]) -> Outcome:
-        proposed_s, begun = steady_s(), False
+    def _publish(self, motion_id: str, trajectory: JointTrajectory, stamp_s: float, stops: int, part: int = 0) -> bool:
+        """Propose, unless something was stopped since `stops` were counted: whoever did came after the check."""
+        name = f"{motion_id}+{part}" if part else motion_id
+        message = conversions.to_trajectory(
+            trajectory, gripper_joint=self._gripper_joint, motion_id=name, stamp_s=stamp_s
+        )
+        with self._lock:
+            if self._stops != stops:
+                return False
+            self._motion_id = motion_id
+            self._proposed_out.publish(message)
+            return True
+
+    def _follow(self, motion_id: str, on_tick: Callable[[], None], following: Callable[[], Part | None]) -> Outcome:
+        proposed_s, gate, part, stops = steady_s(), "", 0, self._stops
+        next_s = proposed_s + PART_S
         while True:
             with self._lock:
                 status, heard_s = dict(self._status), self._heard_s
             # After the look at the status: a motion that was interrupted has not failed.
             on_tick()
-            state = str(status.get("state"))
             if status.get("id") == motion_id:
-                begun = True
-                if state != "executing":
-                    return Outcome(state=state, reason=str(status.get("reason", "")))
-            elif begun:
+                gate = gate or str(status.get("gate"))
+                if status.get("state") != "executing":
+                    return Outcome(state=str(status.get("state")), reason=str(status.get("reason", "")))
+            elif gate and status.get("gate") != gate:
                 return Outcome(state="silent", reason="the gate was started anew")
             now_s = steady_s()
             if now_s - max(heard_s, proposed_s) > SILENCE_S:
                 return Outcome(state="silent", reason=f"the gate has been silent for {SILENCE_S:g} s")
-            if not begun and now_s - proposed_s > _ANSWER_S:
+            if not gate and now_s - proposed_s > _ANSWER_S:
                 return Outcome(state="silent", reason=f"the gate did not answer within {_ANSWER_S:g} s")
+            if gate and now_s >= next_s:
+                later, part = following(), part + 1
+                next_s = math.inf if later is None else steady_s() + PART_S
+                if later is not None:
+                    on_tick()
+                    self._publish(motion_id, later.trajectory, later.stamp_s, stops, part)
+                continue
             time.sleep(_POLL_S)
 
     def _beat(self) -> None:

@@ -22,42 +22,34 @@ brought to rest where it is measured; so is one that moves although nobody order
 
 import sys
 import uuid
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from sensor_msgs.msg import JointState
-from std_msgs.msg import Float64MultiArray, Header, String
+from std_msgs.msg import Float64MultiArray, Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from embodied.errors import ObservationError, UnsafeCommandError
+from embodied.errors import UnsafeCommandError
 from embodied.motion.path import TimedPath
-from embodied.safety import ActionGate, ArmState, Piece, RestWatch, Streamer, Watchdog, hold
+from embodied.safety import ActionGate, ArmState, Following, Piece, RestWatch, Streamer, Watchdog, hold
 from embodied.safety.latch import LATCHED
-from embodied.types import Float
+from embodied.text import shown
+from embodied.types import Float, Joints
 from nodes import common, conversions
 from nodes.arm_writers import ArmWriters
 from nodes.common import COMMAND, ERROR, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
 from nodes.gate_parameters import read_parameters
+from nodes.gate_status import GateStatus
+from nodes.inlet import Inlet, refusals
+from nodes.joint_states import JointStates
+from nodes.stamps import SKEW_S
 
 _TICK_S = 0.02
 _STALL_S = 0.06
 _STATUS_TICKS = 5
 _ARRIVED_RAD = 0.03
 _SETTLE_S = 1.0
-_FOLLOWING_RAD = 0.35
-"""However fast a simulated clock runs, the following tolerance grows to no more."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Measured:
-    """The arm as a message told."""
-
-    position_rad: Float  # (N,)
-    velocity_rad_s: Float  # (N,)
-    stamp_s: float
 
 
 class GateNode(Node):
@@ -66,12 +58,13 @@ class GateNode(Node):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("gate_node", **kwargs)
         given = read_parameters(self)
-        self._model, self._latch, self._following_rad = given.model, given.latch, given.following_rad
+        self._model, self._latch = given.model, given.latch
+        self._following = Following(given.following_rad, given.limits.max_state_age_s)
         self._heartbeat = Watchdog(given.heartbeat_timeout_s)
-        self._hearing = Watchdog(given.limits.max_state_age_s)
+        self._state_age_s = given.limits.max_state_age_s
         self._gate = ActionGate(given.model, given.limits)
         self._scale = common.clock_scale(self)
-        self._measured: _Measured | None = None
+        self._measured: Joints | None = None
         self._streamer: Streamer | None = None
         self._settling_since_s: float | None = None
         self._sent_width_m: float | None = None
@@ -83,15 +76,23 @@ class GateNode(Node):
         self._ticked_s = -np.inf
         self._counts = dict.fromkeys(("refused", "dropped_parts", "unordered_motions"), 0)
         self._complaint = ""
-        self._state, self._id, self._reason, self._progress = "idle", "", "", 0.0
 
         self._arm_out = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", COMMAND)
         self._gripper_out = self.create_publisher(Float64MultiArray, "gripper_controller/commands", COMMAND)
-        self._status_out = self.create_publisher(String, "gate_status", common.LATCHED)
-        self.create_subscription(JointState, "joint_states", self._on_joint_states, NEWEST)
-        self.create_subscription(Header, "heartbeat", self._on_heartbeat, NEWEST)
-        self.create_subscription(JointTrajectory, "proposed_trajectory", self._on_proposal, RELIABLE)
         self._mark = f"gate-{uuid.uuid4().hex[:8]}"
+        self._status = GateStatus(self, self._mark, self._facts)
+        self._joints = JointStates(
+            self,
+            given.model,
+            prefix=given.joint_prefix,
+            allowed_s=lambda: SKEW_S * self._scale.scale,
+            on_news=self._on_joints,
+        )
+        self._inlets = (
+            self._joints.inlet,
+            Inlet(self, Header, "heartbeat", self._on_heartbeat, NEWEST),
+            Inlet(self, JointTrajectory, "proposed_trajectory", self._on_proposal, RELIABLE),
+        )
         self._writers = ArmWriters(self, self._mark, (self._arm_out, self._gripper_out), self._on_stranger)
         self.create_service(Trigger, "~/stop", self._on_stop)
         self.create_service(Trigger, "~/resume", self._on_resume)
@@ -102,27 +103,20 @@ class GateNode(Node):
             self._gate.stop()
             why = f"{why}; call {self.get_fully_qualified_name()}/resume to release it"
             self.get_logger().warning(f"stopped: {why}")
-        self._say("stopped" if why else "idle", "", why)
+        self._status.say("stopped" if why else "idle", "", why)
 
     def _now_s(self) -> float:
         return common.now_s(self)
 
-    def _on_joint_states(self, message: JointState) -> None:
-        model = self._model
-        try:
-            position, velocity, _ = conversions.from_joint_state(message, model.joint_names, model.gripper_joints[0])
-        except ObservationError as error:
-            # Nothing is fed: after its timeout this counts as silence.
-            self.get_logger().warning(str(error), throttle_duration_sec=1.0)
+    def _on_joints(self) -> None:
+        if self._joints.problem(within_s=self._state_age_s):
             return
-        stamp_s = conversions.from_time(message.header.stamp)
-        self._measured = _Measured(position_rad=position, velocity_rad_s=velocity, stamp_s=stamp_s)
-        self._hearing.feed(steady_s())
+        self._measured = measured = self._joints.read(within_s=self._state_age_s, gripper=False)
         if self._hold_is_due:
-            self._hold((position, np.zeros_like(position)))
-        self._watch_rest(self._measured)
+            self._hold((measured.position_rad, np.zeros_like(measured.position_rad)))
+        self._watch_rest(measured)
 
-    def _watch_rest(self, measured: _Measured) -> None:
+    def _watch_rest(self, measured: Joints) -> None:
         """An arm that moves although nothing was ordered is brought to rest, for as long as it does."""
         was = self._unordered
         if self._streamer is None:
@@ -140,31 +134,31 @@ class GateNode(Node):
 
     def _on_heartbeat(self, message: Header) -> None:
         # While a motion runs only its own sender counts: an agent that was started anew does not want it.
-        if self._streamer is None or message.frame_id == self._id:
+        if self._streamer is None or message.frame_id == self._status.id:
             self._heartbeat.feed(steady_s())
 
     def _on_proposal(self, message: JointTrajectory) -> None:
-        motion_id, _, part = message.header.frame_id.partition("+")
+        motion_id, _, part = shown(message.header.frame_id, 100).partition("+")
         if not message.points:
             self._abort("the agent stopped it")
         elif part:
             self._accept_part(message, motion_id, part)
         elif self._streamer is not None:
-            self._refuse(motion_id, f"the motion {self._id} is under way: stop it first, and propose at rest")
+            self._refuse(motion_id, f"the motion {self._status.id} is under way: stop it first, and propose at rest")
         else:
             try:
-                self._accept(message)
+                self._accept(message, motion_id)
             except UnsafeCommandError as error:
                 self._refuse(motion_id, str(error))
 
-    def _accept(self, message: JointTrajectory) -> None:
+    def _accept(self, message: JointTrajectory, motion_id: str) -> None:
         steady, now_s = steady_s(), self._now_s()
         blocked = self._blocked(steady, now_s)
         if blocked:
             raise UnsafeCommandError(blocked)
         trajectory = self._gate.check(
             conversions.from_trajectory(message, self._model.joint_names, self._model.gripper_joints[0]),
-            arm=self._arm_state(steady),
+            arm=self._arm_state(),
             proposal_age_s=self._age_s(message, now_s, steady),
         )
         self._streamer = Streamer(TimedPath(trajectory), self._model)
@@ -172,39 +166,45 @@ class GateNode(Node):
         self._settling_since_s = None
         self._sent_width_m = None
         self._heartbeat.feed(steady_s())
-        self._progress = 0.0
-        self._say("executing", message.header.frame_id, "")
+        self._status.progress = 0.0
+        self._status.say("executing", motion_id, "")
 
     def _accept_part(self, message: JointTrajectory, motion_id: str, part: str) -> None:
         """The next part of the streamed motion under way; what cannot take over is dropped, and the arm goes on."""
         steady, now_s = steady_s(), self._now_s()
         stamp_s = conversions.from_time(message.header.stamp)
         try:
-            if self._streamer is None or motion_id != self._id:
+            if self._streamer is None or motion_id != self._status.id:
                 raise UnsafeCommandError(f"the motion {motion_id} is not under way")
             if not part.isdecimal() or int(part) <= self._part:
                 raise UnsafeCommandError(f"part {part} of {motion_id} is not newer than part {self._part}")
             path = self._gate.check_later(
                 conversions.from_trajectory(message, self._model.joint_names, self._model.gripper_joints[0]),
                 earlier=self._streamer.ahead(now_s),
+                width_m=self._streamer.width_m(now_s),
                 later_s=now_s - stamp_s,
-                arm=self._arm_state(steady),
+                arm=self._arm_state(),
                 proposal_age_s=self._age_s(message, now_s, steady),
             )
         except UnsafeCommandError as error:
             self._counts["dropped_parts"] += 1
             self.get_logger().warning(f"dropped part {part} of {motion_id}: {error}", throttle_duration_sec=1.0)
+            self._status.publish()
             return
         self._streamer = self._streamer.follow(path, now_s)
         self._part, self._settling_since_s = int(part), None
         self._send(self._streamer.piece(now_s, scale=self._scale.scale), now_s)
+        self._status.publish()
 
-    def _arm_state(self, steady: float) -> ArmState:
+    def _arm_state(self) -> ArmState:
         measured = self._measured
         if measured is None:
             raise UnsafeCommandError("no joint_states have come: I do not know where the arm is")
-        age_s = self._hearing.silence_s(steady)
-        return ArmState(position_rad=measured.position_rad, velocity_rad_s=measured.velocity_rad_s, age_s=age_s)
+        return ArmState(
+            position_rad=measured.position_rad,
+            velocity_rad_s=measured.velocity_rad_s,
+            age_s=self._joints.silence_s(),
+        )
 
     def _age_s(self, message: JointTrajectory, now_s: float, steady: float) -> float:
         """How long ago, in steady time, that was seen on which the motion was decided."""
@@ -212,10 +212,8 @@ class GateNode(Node):
 
     def _blocked(self, steady: float, now_s: float) -> str:
         """Why no motion at all can be accepted now; empty where one can."""
-        if self._measured is None:
-            return "no joint_states have come: I do not know where the arm is"
-        if self._hearing.expired(steady):
-            return f"joint_states have been silent for {self._hearing.silence_s(steady):.2f} s"
+        if problem := self._joints.problem(within_s=self._state_age_s):
+            return problem
         if now_s <= 0.0:
             return "the clock stands at zero: use_sim_time is set and no /clock has come"
         if self._heartbeat.expired(steady):
@@ -230,6 +228,7 @@ class GateNode(Node):
         if not self._scale.update(now_s, steady):
             # What was measured before is of another time, and perhaps of another arm.
             self._measured = None
+            self._joints.forget()
             self._rest.forget()
             self._abort("the clock went backwards", on_path=False)
         self._ticks += 1
@@ -245,7 +244,7 @@ class GateNode(Node):
                 self._advance(self._streamer, steady, now_s)
         if self._ticks % _STATUS_TICKS == 0:
             self._read_latch()
-            self._publish_status()
+            self._status.publish()
 
     def _read_latch(self) -> None:
         """A stop may also be written to the file, by whoever got no answer from here."""
@@ -258,29 +257,14 @@ class GateNode(Node):
         assert self._measured is not None
         if self._heartbeat.expired(steady):
             return f"the agent has been silent for {self._heartbeat.silence_s(steady):.2f} s", True
-        if self._hearing.expired(steady):
-            return f"joint_states have been silent for {self._hearing.silence_s(steady):.2f} s", True
-        away = self._away(self._streamer, self._measured, now_s)
-        # Messages to an arm with a fast clock come late by more of its seconds.
-        allowed = max(self._following_rad, min(self._following_rad * self._scale.scale, _FOLLOWING_RAD))
-        if not away.max() <= allowed:
-            joint = self._model.joint_names[int(away.argmax())]
-            text = f"the arm does not follow: {joint} is {away.max():.3f} rad off, at most {allowed:.3f}"
-            return text, False
-        return None
-
-    def _away(self, streamer: Streamer, measured: _Measured, now_s: float) -> Float:
-        """How far (N,) the joints are from where they had been told to be when they were measured.
-
-        Of the same instant, since a joint moves 0.1 rad while a message is on its way through a busy
-        machine. A stamp that cannot be true counts as now.
-        """
-        believed_s = self._hearing.timeout_s * self._scale.scale
-        at_s = measured.stamp_s if abs(now_s - measured.stamp_s) <= believed_s else now_s
-        return np.abs(streamer.told_rad(at_s) - measured.position_rad)
+        if problem := self._joints.problem(within_s=self._state_age_s):
+            return problem, True
+        names = self._model.joint_names
+        lost = self._following.complaint(self._streamer, self._measured, now_s, self._scale.scale, names)
+        return (lost, False) if lost else None
 
     def _advance(self, streamer: Streamer, steady: float, now_s: float) -> None:
-        self._progress = streamer.progress(now_s)
+        self._status.progress = streamer.progress(now_s)
         self._send(streamer.piece(now_s, scale=self._scale.scale), now_s)
         if not streamer.finished(now_s):
             return
@@ -289,14 +273,17 @@ class GateNode(Node):
         assert self._measured is not None
         away = np.abs(streamer.path.position_rad[-1] - self._measured.position_rad)
         if away.max() <= _ARRIVED_RAD and not self._moves(self._measured):
-            self._streamer, self._progress = None, 1.0
-            self._say("done", self._id, "")
+            self._streamer, self._status.progress = None, 1.0
+            self._status.say("done", self._status.id, "")
         elif steady - self._settling_since_s > _SETTLE_S:
             joint = self._model.joint_names[int(away.argmax())]
             # It presses against something, or cannot: the end of the path is no place to hold it at.
             self._abort(f"the arm did not arrive: {joint} is {away.max():.3f} rad off", on_path=False)
 
-    def _moves(self, measured: _Measured) -> bool:
+    def _silent(self) -> bool:
+        return not self._joints.silence_s() <= self._state_age_s
+
+    def _moves(self, measured: Joints) -> bool:
         return bool(np.abs(measured.velocity_rad_s).max() > self._gate.limits.start_speed_rad_s)
 
     def _send(self, piece: Piece, stamp_s: float) -> None:
@@ -305,7 +292,7 @@ class GateNode(Node):
         if piece.gripper_width_m not in (None, self._sent_width_m):
             self._gripper_out.publish(Float64MultiArray(data=[piece.gripper_width_m]))
             self._sent_width_m = piece.gripper_width_m
-        names = self._model.joint_names
+        names = self._joints.names
         self._arm_out.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s, frame_id=self._mark))
         begin_s = stamp_s or self._now_s()
         self._rest.ordered(begin_s + float(piece.time_s[-1]))
@@ -320,15 +307,13 @@ class GateNode(Node):
             self._send(streamer.brake(now_s), now_s)
         else:
             self._hold(streamer.told(now_s))
-        self.get_logger().warning(f"stopped {self._id}: {reason}")
-        self._say("aborted", self._id, reason)
+        self.get_logger().warning(f"stopped {self._status.id}: {reason}")
+        self._status.say("aborted", self._status.id, reason)
 
     def _is_pushed(self, streamer: Streamer, now_s: float) -> bool:
-        """Whether the arm is known to be off its path: to brake on the path would keep up the pressure."""
-        if self._measured is None or self._hearing.expired(steady_s()):
+        if self._measured is None or self._silent():
             return False
-        away = self._away(streamer, self._measured, now_s)
-        return bool(away.max() > _ARRIVED_RAD * self._scale.scale)
+        return self._following.pushed(streamer, self._measured, now_s, self._scale.scale)
 
     def _hold(self, told: tuple[Float, Float]) -> None:
         """Bring the arm, which was told to be at a place with a velocity (N,), to rest where it is.
@@ -346,10 +331,10 @@ class GateNode(Node):
         self._counts["refused"] += 1
         self.get_logger().warning(f"refused {motion_id}: {reason}")
         if self._streamer is None:
-            self._say("refused", motion_id, reason)
+            self._status.say("refused", motion_id, reason)
         else:
             # The motion under way keeps the status; the refusal is said once.
-            self._publish_status(state="refused", id=motion_id, reason=reason)
+            self._status.publish(state="refused", id=motion_id, reason=reason)
 
     def _on_stop(self, *_: object) -> Trigger.Response:
         try:
@@ -358,24 +343,24 @@ class GateNode(Node):
             # The file comes last, for the arm does not wait for a disk; but it comes.
             self._note(self._latch.stop())
         if self._complaint:
-            self._say("stopped", self._id, f"emergency stop; {self._complaint}")
+            self._status.say("stopped", self._status.id, f"emergency stop; {self._complaint}")
         return self._answer("stopped; nothing moves until ~/resume")
 
     def _stop(self, why: str) -> None:
         self._gate.stop()
-        measured, heard = self._measured, not self._hearing.expired(steady_s())
+        measured, heard = self._measured, not self._silent()
         if self._streamer is not None:
             self._abort(why)
         elif measured is not None and heard and self._moves(measured):
             self._hold((measured.position_rad, measured.velocity_rad_s))  # whoever moves it
-        self._say("stopped", self._id, why)
+        self._status.say("stopped", self._status.id, why)
 
     def _on_resume(self, *_: object) -> Trigger.Response:
         was_stopped = self._gate.stopped
         self._gate.resume()
         self._note(self._latch.release())
         if was_stopped:
-            self._say("idle", "", self._complaint)
+            self._status.say("idle", "", self._complaint)
         return self._answer("ready for the next motion" if was_stopped else "was not stopped")
 
     def _note(self, complaint: str) -> None:
@@ -388,34 +373,23 @@ class GateNode(Node):
         message = f"{text}; {self._complaint}" if self._complaint else text
         return Trigger.Response(success=True, message=message)
 
-    def _say(self, state: str, motion_id: str, reason: str) -> None:
-        self._state, self._id, self._reason = state, motion_id, reason
-        self._publish_status()
-
-    def _publish_status(self, **once: str) -> None:
-        status = {
-            "state": self._state,
-            "id": self._id,
-            "reason": self._reason,
-            "progress": round(self._progress, 3),
-            "part": self._part,
-            "stopped": self._gate.stopped,
-            "blocked": self._blocked(steady_s(), self._now_s()),
-            "gate": self._mark,
-        }
-        self._status_out.publish(common.to_json(status | once))
+    def _facts(self) -> dict[str, object]:
+        blocked = self._blocked(steady_s(), self._now_s())
+        return {"part": self._part, "stopped": self._gate.stopped, "blocked": blocked}
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
-        silence_s = self._hearing.silence_s(steady_s())
-        level = WARN if self._gate.stopped or self._hearing.expired(steady_s()) else OK
-        text = f"{self._state}: {self._reason}" if self._reason else self._state
+        silence_s = self._joints.silence_s()
+        blocked = self._joints.problem(within_s=self._state_age_s) or self._unordered or self._writers.trouble()
+        level = WARN if self._gate.stopped or blocked else OK
         details: dict[str, object] = {
             **self._counts,
             "strange_messages": self._writers.strange_messages,
             "joint_states_silence_s": f"{silence_s:.3f}",
+            "blocked": blocked,
             "latch_file": self._complaint or "ok",
+            **refusals(self._inlets),
         }
-        return ERROR if self._complaint else level, text, details
+        return ERROR if self._complaint else level, self._status.text, details
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from embodied.errors import UnsafeCommandError
 from embodied.safety import GateLimits, Latch
 from embodied.types import Float
 from nodes.common import declare, declare_arm
+from nodes.joint_states import PREFIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class GateParameters:
     following_rad: float
     """How far a joint may be from where it was told to be."""
     latch: Latch
+    joint_prefix: str
 
 
 def read_parameters(node: Node) -> GateParameters:
@@ -53,6 +55,7 @@ def read_parameters(node: Node) -> GateParameters:
         heartbeat_timeout_s=heartbeat_s,
         following_rad=following_rad,
         latch=Latch(latch_file),
+        joint_prefix=str(declare(node, "joint_prefix", "", PREFIX)),
     )
 
 

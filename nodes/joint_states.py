@@ -25,6 +25,8 @@ QUALITY = QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT)
 """Not the newest message alone: that of the arm would push out that of the gripper."""
 SILENT_S = 2.0
 """Whoever reads joints that have not come for longer is told so."""
+PREFIX = "what stands before the joints' names, as left_; empty: it is found where one arm alone is there"
+"""Of the parameter `joint_prefix`."""
 _ARMS = 8
 """More prefixes than arms stand together belong to no arm."""
 _MOST_JOINTS, _MOST_LISTS = 500, 32

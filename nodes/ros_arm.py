@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """An arm behind topics: what the agent sees and feels of it, and the gate that moves it."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,11 +10,13 @@ from typing import TypeVar
 import numpy as np
 from rclpy.node import Node
 
-from embodied.arm import ArmModel, Outcome
+from embodied.arm import ArmModel, Following, Outcome
 from embodied.errors import ObservationError
-from embodied.types import Motion, Observation
+from embodied.motion.path import TimedPath
+from embodied.safety.splice import BLENDS_S, splice
+from embodied.types import Joints, JointTrajectory, Motion, Observation, StreamedMotion
 from nodes.common import clock_scale, now_s, steady_s
-from nodes.gate_client import GateClient
+from nodes.gate_client import GateClient, Part
 from nodes.senses import Senses
 from nodes.stamps import SKEW_S
 
@@ -24,6 +27,48 @@ _WAIT_S = 10.0
 _POLL_S = 0.02
 _REST_RAD_S = 0.05
 _STOPPED = Outcome(state="stopped", reason="the emergency stop is latched; call gate_node/resume to go on")
+
+
+class Told:
+    """Where a streamed motion leads the arm, as far as the agent knows: the gate blends one part into the next."""
+
+    def __init__(self, trajectory: JointTrajectory) -> None:
+        # The first begins when the gate takes it, a little after it is proposed.
+        self._paths = [(0, math.nan, TimedPath(trajectory))]  # number of the part, when it begins, path
+        self._parts = 0
+
+    @property
+    def width_m(self) -> float:
+        """The width that the fingers are told last."""
+        return float(self._paths[-1][2].gripper_width_m[-1])
+
+    def at(self, seen: Joints, part: int) -> Joints:
+        """Where the arm was told to be when it was seen, and how fast; the gate executes this `part`."""
+        if math.isnan(self._paths[0][1]):
+            # Where on the path the arm is seen: it lags behind by what it always lags behind.
+            path = self._paths[0][2]
+            moments = np.linspace(0.0, path.duration_s, 400)
+            away = np.abs(path.sample(moments)[0] - seen.position_rad).max(axis=1)
+            self._paths[0] = (0, seen.stamp_s - float(moments[away.argmin()]), path)
+        # Parts after it were dropped.
+        self._paths = [each for each in self._paths if each[0] <= part]
+        begun = (each for each in reversed(self._paths) if each[1] <= seen.stamp_s)
+        _, begin_s, path = next(begun, self._paths[0])
+        place_s = np.array([max(seen.stamp_s - begin_s, 0.0)])
+        [position], [velocity] = path.sample(place_s)
+        width_m = path.gripper_width_at(float(place_s[0]))
+        return replace(seen, position_rad=position, velocity_rad_s=velocity, gripper_width_m=width_m)
+
+    def follow(self, trajectory: JointTrajectory, stamp_s: float, now_s: float) -> None:
+        """A later part is proposed at `now_s`, whose times count from `stamp_s`."""
+        first = trajectory.position_rad[0] - trajectory.time_s[0] * trajectory.velocity_rad_s[0]
+        later = TimedPath(trajectory, (first, trajectory.velocity_rad_s[0]))
+        _, begin_s, path = self._paths[-1]
+        self._parts += 1
+        place_s = now_s - begin_s
+        width_m = path.gripper_width_at(place_s)
+        blended = splice(lambda at_s: path.sample(place_s + at_s), width_m, later, now_s - stamp_s, BLENDS_S[0])
+        self._paths.append((self._parts, now_s, blended))
 
 
 class RosArm:
@@ -75,6 +120,16 @@ class RosArm:
 
     def execute(self, motion: Motion, observation: Observation, on_tick: Callable[[], None] = lambda: None) -> Outcome:
         """Plan from where the arm was seen, and let the gate move it. Raises UnreachableError."""
+        return self.stream(motion, observation, None, on_tick)
+
+    def stream(
+        self,
+        motion: Motion,
+        observation: Observation,
+        following: Following | None,
+        on_tick: Callable[[], None] = lambda: None,
+    ) -> Outcome:
+        """The same, and ask `following` for what comes next while the arm moves. Raises UnreachableError."""
         if self.gate.stopped:
             return _STOPPED
         trajectory = motion.plan(self.model, observation.joints.position_rad, observation.joints.gripper_width_m)
@@ -85,10 +140,33 @@ class RosArm:
             on_tick()
             narrowest_m = min(narrowest_m, self.senses.feel().gripper_width_m)
 
-        outcome = self.gate.execute(trajectory, stamp_s=observation.stamp_s, on_tick=watch)
+        told = Told(trajectory)
+
+        def part() -> Part | None:
+            if following is None:
+                return None
+            seen = self._look(self.now_s() - self.max_age_s)
+            later = following(seen)
+            if later is None:
+                return None
+            at = told.at(seen.joints, self.gate.part)
+            trajectory = later.plan_moving(self.model, seen.joints, at)
+            told.follow(trajectory, seen.stamp_s, self.now_s())
+            latest.append((later, seen))
+            return Part(trajectory=trajectory, stamp_s=seen.stamp_s)
+
+        latest: list[tuple[StreamedMotion, Observation]] = []
+        outcome = self.gate.execute(trajectory, stamp_s=observation.stamp_s, on_tick=watch, following=part)
+        if outcome.done and latest and self.gate.part != len(latest):
+            # The gate could not take the last part while the arm moved, and it rests where the one before it ends.
+            later, seen = latest[-1]
+            rest = self.observe()
+            still = replace(rest.joints, velocity_rad_s=np.zeros(self.model.joints))
+            trajectory = later.plan_moving(self.model, seen.joints, still)
+            outcome = self.gate.execute(trajectory, stamp_s=rest.stamp_s, on_tick=watch)
         if outcome.state == "stopped":
             outcome = _STOPPED
-        return replace(outcome, narrowest_m=narrowest_m, width_m=float(trajectory.gripper_width_m[-1]))
+        return replace(outcome, narrowest_m=narrowest_m, width_m=told.width_m)
 
     def stop(self) -> None:
         """Stop whatever moves, whoever asked for it. Does not wait."""

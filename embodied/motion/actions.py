@@ -5,7 +5,7 @@
 `joint`: joint targets at 10 Hz.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -97,6 +97,8 @@ class ActionChunk:
         """
         pose = HandPose.from_matrix(model.chain.forward(seen.position_rad))
         stops = self._stops(model, pose, told.gripper_width_m)
+        ahead_m = model.chain.forward(told.position_rad)[:3, 3]
+        stops = stops[_passed(ahead_m, pose.position_m, stops) :]
         return plan_motion(model, told.position_rad, told.gripper_width_m, stops, told.velocity_rad_s)
 
     def _stops(self, model: ArmModel, pose: HandPose, width_m: float) -> list[Waypoint]:
@@ -119,6 +121,16 @@ class ActionChunk:
             stops[-1 if on else len(stops) :] = [stop]
             direction = row[:6]
         return stops or [Waypoint(pose=pose, gripper_width_m=width_m)]
+
+
+def _passed(place_m: Float, start_m: Float, stops: Sequence[Waypoint]) -> int:
+    """How many of the stops a hand at a place (3,) is past already, on its way through them from a start (3,)."""
+    waits = next((i for i, stop in enumerate(stops) if stop.dwell_s > 0.0), len(stops) - 1)
+    corners = np.array([start_m, *(stop.pose.position_m for stop in stops[: waits + 1])])
+    way = np.diff(corners, axis=0)
+    share = ((place_m - corners[:-1]) * way).sum(axis=1) / np.maximum((way**2).sum(axis=1), 1e-12)
+    nearest = corners[:-1] + np.clip(share, 0.0, 1.0)[:, None] * way
+    return int(np.linalg.norm(nearest - place_m, axis=1).argmin())
 
 
 def stepped(model: ArmModel, pose: HandPose, action: Float) -> tuple[HandPose, float]:

@@ -23,8 +23,11 @@ from embodied.types import Float
 
 PLAN_SPARE_M = 2e-4
 """How much clearer a planner stays than must be: whoever checks its motion may round otherwise."""
+_APART_M = 3e-3
+"""How far links stay from each other, from boxes and from the table. The hand and the fingers, which are behind the
+last joint, may come as near to the table as they like: skills work there."""
 _LEAVE_M = 5e-4
-"""What is nearer than this at the start may stay so, and come nearer by this: an arm that touches must get away."""
+"""What begins nearer than it may be may come nearer by this: an arm that touches something must get away."""
 _FINEST_M = 1e-4
 """Stretches in which nothing moves farther than this are not halved again."""
 _FIRST_LOOKS = 80
@@ -79,7 +82,8 @@ class Clearance:
         """
         looks = _Looks(self, path, workspace)
         looks.add(np.append(path.time_s[: -1 : 1 + len(path.time_s) // _FIRST_LOOKS], path.duration_s))
-        allowed_m = spare_m + np.minimum(0.0, looks.start_m() - _LEAVE_M)
+        wanted_m = np.concatenate([np.full(len(self.pairs), _APART_M), self._above_by_m(), np.zeros(6)])
+        allowed_m = spare_m + np.minimum(wanted_m, looks.start_m(wanted_m) - _LEAVE_M)
         left = np.arange(len(looks.time_s) - 1)
         right, open_ = left + 1, np.ones((len(left), len(allowed_m)), dtype=bool)
         while True:
@@ -102,6 +106,11 @@ class Clearance:
             left, right, open_ = left[again], right[again], open_[again]
             middle = looks.add_between(left, right)
             left, right, open_ = np.append(left, middle), np.append(middle, right), np.concatenate([open_, open_])
+
+    def _above_by_m(self) -> Float:
+        """(len(above),) how far each stays above the table."""
+        behind_last = np.array([self._solids[i].body for i in self.above]) == len(self.chain.fixed)
+        return np.where(behind_last, 0.0, _APART_M)
 
     def heights_m(self, place: Float) -> Float:
         """(T, len(above)) how high the solids that are kept above the table are over it."""
@@ -137,9 +146,9 @@ class Clearance:
         postures = np.random.default_rng(0).uniform(chain.lower_rad, chain.upper_rad, (_POSTURES, len(home_rad)))
         place = self.stack.place(chain.frames(np.vstack([home_rad, postures])))
         a, b = (np.repeat(solids, count) for solids in self.pairs.T)
-        touching = self.stack.apart_m(place, np.tile(np.arange(count), len(self.pairs)), a, b) < _LEAVE_M
+        touching = self.stack.apart_m(place, np.tile(np.arange(count), len(self.pairs)), a, b) < _APART_M + _LEAVE_M
         touching = touching.reshape(-1, count)
-        boxed, under = self.pairs[:, 1] >= self._own, self.heights_m(place).T < _LEAVE_M
+        boxed, under = self.pairs[:, 1] >= self._own, (self.heights_m(place) < self._above_by_m() + _LEAVE_M).T
         for pair in self.pairs[boxed & touching[:, 0]]:
             raise EmbodiedError("at home, {} is in the keep-out box {!r}".format(*self._links(pair)))
         for solid in self.above[under[:, 0] & (under.mean(axis=1) < _ALWAYS)]:
@@ -158,7 +167,8 @@ class Clearance:
             """Of `far` past what is on the body `behind`: only the joints between the two move them."""
             reach_m = along_m[far.body - 1] - along_m + float(np.linalg.norm(far.pose[:3, 3])) + far.radius_m
             reach_m[far.body - 1] = far.swing_m(chain.axes[far.body - 1])
-            return np.where((joint >= behind) & (joint < far.body), reach_m, 0.0)
+            moves: Float = np.where((joint >= behind) & (joint < far.body), reach_m, 0.0)
+            return moves
 
         ordered = [sorted((self._solids[i] for i in pair), key=lambda solid: solid.body) for pair in self.pairs]
         rows = [lever(near.body, far) for near, far in ordered]
@@ -249,11 +259,12 @@ class _Looks:
         nearest[:, planes] = np.maximum(nearest[:, planes], ends_m - bent_m[:, planes])
         return nearest
 
-    def start_m(self) -> Float:
-        """(C,) distances at the start; of the solids themselves where they may be near."""
+    def start_m(self, wanted_m: Float) -> Float:
+        """(C,) distances at the start; of the solids themselves where they may be nearer than is wanted."""
         zero = np.zeros(1, dtype=np.intp)
-        self.settle(zero, zero, self.apart_m[:1] < _LEAVE_M)
-        return self.apart_m[0].copy()
+        self.settle(zero, zero, self.apart_m[:1] < wanted_m + _LEAVE_M)
+        start_m: Float = self.apart_m[0].copy()
+        return start_m
 
     def settle(self, left: Indices, right: Indices, which: NDArray[np.bool_]) -> bool:
         """Measure the solids themselves, at both ends of the stretches and for the columns `which` (I, C); whether

@@ -7,31 +7,24 @@ it: by the exact extremes of its curve, and takes longer where it would be refus
 and takes another way.
 """
 
-import itertools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embodied.arm import ArmModel
 from embodied.errors import UnreachableError
 from embodied.motion.clearance import PLAN_SPARE_M
-from embodied.motion.hand import TRAVEL_SPEED_M_S, HandPose, Waypoint, slerp, turn_between
+from embodied.motion.hand import TRAVEL_SPEED_M_S, HandPose, Waypoint
 from embodied.motion.path import TimedPath
+from embodied.motion.way import KNOT_M, way_through
 from embodied.types import Float, JointTrajectory
 
 STEP_S = 0.025
-SPACING_M = 0.025
-CORNER_M = 0.05
 _VELOCITY_SHARE = 0.8
 _ACCELERATION_SHARE = 0.5
-_METRES_PER_RAD = 0.1
-"""A turn of the hand counts as way, or a turn on the spot would have no length."""
 _GRID_M = 0.005
-_KNOT_M = 0.0012
-"""Knots nearer to each other than this would bend the curve by the noise of inverse kinematics."""
 _WITHIN = 0.999
 """Share of the arm's limits that a motion uses at most: what the gate computes may differ by rounding."""
 _BEYOND_RAD = 0.01
@@ -57,13 +50,13 @@ def plan_motion(
 ) -> JointTrajectory:
     """Plan the motion from `q_start_rad` (N,) through `waypoints` to rest: from rest, or with a velocity (N,) there.
 
-    Of that velocity, what leads along the way is kept. Where the last waypoint is the hand pose of `model.home_rad`, the arm ends in exactly these joint
-    angles. Where the way cannot be taken from rest, it is taken from home, and the arm turns home first.
-    Raises UnreachableError.
+    Of that velocity, what leads along the way is kept. Where the last waypoint is the hand pose of `model.home_rad`,
+    the arm ends in exactly these joint angles. Where the way cannot be taken from rest, it is taken from home, and
+    the arm turns home first. Raises UnreachableError.
     """
     if not (np.isfinite(q_start_rad).all() and np.isfinite(gripper_width_m)):
         raise UnreachableError("the joint angles that the motion starts from are not finite")
-    q, width = np.asarray(q_start_rad, dtype=np.float64), float(np.clip(gripper_width_m, 0.0, model.gripper_width_m))
+    q, width = np.asarray(q_start_rad, dtype=np.float64), float(gripper_width_m)
     if velocity_rad_s is not None:
         return _checked(model, _through(model, q, width, waypoints, velocity_rad_s), (q, velocity_rad_s))
     try:
@@ -129,7 +122,8 @@ def _joined(model: ArmModel, pieces: Sequence[_Piece]) -> JointTrajectory:
         time_s=STEP_S * np.arange(1, len(position) + 1, dtype=np.float64),
         position_rad=position,
         velocity_rad_s=velocity,
-        gripper_width_m=width,
+        # Fingers are measured a little beyond what they can do.
+        gripper_width_m=np.clip(width, 0.0, model.gripper_width_m),
     )
 
 
@@ -143,7 +137,7 @@ def _move(
     velocity_rad_s: Float | None,
 ) -> _Piece | None:
     """One motion, from rest or with a velocity, to rest past all of `run` but its last; None where it has no length."""
-    way = _way(start, run)
+    way = way_through(start, run)
     if way is None:
         return None
     hands, speed, passed, length = way
@@ -161,19 +155,16 @@ def _move(
         knots += share[:, None] * (end_rad - knots[-1])
     # Fingers take the width of a waypoint once the hand has passed it.
     widths = np.array([width, *(stop.gripper_width_m for stop in run[:-1])])
-    return _driven(
-        model,
-        length,
-        knots,
-        speed,
-        lambda place: widths[np.searchsorted(passed[:-1], place, side="left")],
-        velocity_rad_s,
-    )
+
+    def width_at(place: Float) -> Float:
+        return np.asarray(widths[np.searchsorted(passed[:-1], place, side="left")])
+
+    return _driven(model, length, knots, speed, width_at, velocity_rad_s)
 
 
 def _turn(model: ArmModel, q_start: Float, q_end: Float, width: float) -> "_Piece":
     """Every joint evenly from one posture to another, wherever that brings the hand."""
-    length = np.array([0.0, max(_METRES_PER_TURN * float(np.linalg.norm(q_end - q_start)), _KNOT_M)])
+    length = np.array([0.0, max(_METRES_PER_TURN * float(np.linalg.norm(q_end - q_start)), KNOT_M)])
     speed = np.full(2, TRAVEL_SPEED_M_S)
     return _driven(model, length, np.stack([q_start, q_end]), speed, lambda place: np.full(len(place), width))
 
@@ -191,19 +182,20 @@ def _driven(
     It begins at rest, or with as much of a velocity (N,) as leads along the way.
     """
     spline = _Spline(length, knots)
-    rate, start = 0.0, None
-    if velocity_rad_s is not None:
-        [slope] = spline.at(np.zeros(1))[1]
-        rate = max(float(velocity_rad_s @ slope) / float(slope @ slope), 0.0)
-        start = knots[0], rate * slope
-    profile = _fastest(spline, model, length, speed, rate)
+    [slope] = spline.at(np.zeros(1))[1]
+    along = 0.0 if velocity_rad_s is None else max(float(velocity_rad_s @ slope) / float(slope @ slope + 1e-9), 0.0)
+    profile = _fastest(spline, model, length, speed, along)
     slower = 1.0
     for _ in range(_TRIALS):
+        if slower * profile.duration_s > MAX_DURATION_S:
+            break
         place, rate = profile.sampled(slower)
         position, velocity = _cut(model, *spline.at(place))
         velocity *= rate[:, None]
         piece = _Piece(position, velocity, width_at(place))
-        excess = _excess(model, start or knots[0], piece)
+        # An arm that moves faster than this along the way is slowed down by whoever lets one motion follow another.
+        start = knots[0] if velocity_rad_s is None else (knots[0], profile.begin_rate / slower * slope)
+        excess = _excess(model, start, piece)
         if excess <= 1.0:
             return piece
         slower *= _SLOWER * excess
@@ -242,73 +234,6 @@ def _excess(model: ArmModel, start: Float | tuple[Float, Float], piece: _Piece) 
     swings = np.maximum(model.lower_rad - low, high - model.upper_rad).max() > _SWING_RAD
     hardest = max(acceleration.max(), jerk.max()) / _WITHIN
     return max(float(velocity.max()) / _WITHIN, float(np.sqrt(hardest)), 1.2 if swings else 0.0)
-
-
-def _way(start: HandPose, run: Sequence[Waypoint]) -> tuple[Float, Float, Float, Float] | None:
-    """Samples (M, 7) of x, y, z and orientation; speed (M,) there; the length at which each waypoint is
-    passed; and the length (M,) so far."""
-    points = np.array([_row(start), *(_row(stop.pose) for stop in run)])
-    sizes = _sizes(points)
-    samples, speeds, passed, corner_before = [points[0]], [run[0].speed_m_s], [], 0.0
-    for i, (stop, size) in enumerate(zip(run, sizes, strict=True)):
-        if size > 1e-6:
-            ahead = sizes[i + 1] if i + 1 < len(sizes) else 0.0
-            corner = min(CORNER_M, 0.45 * size, 0.45 * ahead) if ahead > 1e-6 else 0.0
-            a, b = points[i], points[i + 1]
-            share = np.linspace(corner_before / size, 1.0 - corner / size, 2 + int(size / SPACING_M))[1:]
-            samples += list(_between(a, b, share))
-            speeds += [stop.speed_m_s] * len(share)
-            if corner > 0.0:
-                leave = _between(b, points[i + 2], np.array([corner / ahead]))[0]
-                samples += list(_corner(samples[-1], b, leave))
-                speeds += [min(stop.speed_m_s, run[i + 1].speed_m_s)] * 4
-            corner_before = corner
-        passed.append(len(samples) - 1)
-    hands = np.array(samples)
-    length = np.concatenate([[0.0], np.cumsum(_sizes(hands))])
-    if length[-1] < 1e-5:
-        return None
-    keep = _knots(length)
-    return hands[keep], np.array(speeds)[keep], length[passed], length[keep]
-
-
-def _knots(length: Float) -> NDArray[np.bool_]:
-    """Which of the samples at lengths (M,) the curve goes through: both ends, and between them none that is
-    nearer than _KNOT_M to another."""
-    keep, last = np.zeros(len(length), dtype=bool), length[0]
-    keep[0] = keep[-1] = True
-    for k in range(1, len(length) - 1):
-        if min(length[k] - last, length[-1] - length[k]) >= _KNOT_M:
-            keep[k], last = True, length[k]
-    return keep
-
-
-def _row(pose: HandPose) -> Float:
-    return np.concatenate([pose.position_m, pose.orientation])
-
-
-def _between(a: Float, b: Float, share: Float) -> Float:
-    """(N, 7) at `share` (N,) of the straight way from `a` (N,) to `b` (N,)."""
-    places = a[:3] + share[:, None] * (b[:3] - a[:3])
-    return np.hstack([places, slerp(a[3:], b[3:], share)])
-
-
-def _corner(enter: Float, corner: Float, leave: Float) -> Float:
-    """(4, 7) samples of the arc (a quadratic Bezier curve) that rounds a corner."""
-    u = np.linspace(0.0, 1.0, 5)[1:, None]
-    # A quaternion and its negative are one orientation: take those on one side.
-    ends = [row * np.where(np.arange(7) < 3, 1.0, np.sign(row[3:] @ corner[3:])) for row in (enter, leave)]
-    arc = (1 - u) ** 2 * ends[0] + 2 * u * (1 - u) * corner + u**2 * ends[1]
-    arc[:, 3:] /= np.linalg.norm(arc[:, 3:], axis=1, keepdims=True)
-    return np.asarray(arc)
-
-
-def _sizes(rows: Float) -> list[float]:
-    """Lengths of the steps from each row (M, 7) to the next."""
-    return [
-        float(np.hypot(np.linalg.norm(b[:3] - a[:3]), _METRES_PER_RAD * turn_between(a[3:], b[3:])))
-        for a, b in itertools.pairwise(rows)
-    ]
 
 
 class _Spline:
@@ -353,6 +278,16 @@ class _Profile:
         self._place, self._rate = place, rate
         steps = 2.0 * place[1] / (rate[:-1] + rate[1:])
         self._time_s = np.concatenate([[0.0], np.cumsum(steps)])
+
+    @property
+    def duration_s(self) -> float:
+        """How long all takes."""
+        return float(self._time_s[-1])
+
+    @property
+    def begin_rate(self) -> float:
+        """The rate at the beginning."""
+        return float(self._rate[0])
 
     def sampled(self, slower: float) -> tuple[Float, Float]:
         """Places (N,) every STEP_S when all takes `slower` times as long, and the rates (N,) there."""

@@ -2,6 +2,7 @@
 """What stands between a decision and an arm. Plain numpy: nothing here learns, nothing imports torch."""
 
 from embodied.safety.clocks import ClockScale, Watchdog
+from embodied.safety.following import Following
 from embodied.safety.gate import ActionGate, ArmState, GateLimits
 from embodied.safety.hold import hold
 from embodied.safety.latch import Latch
@@ -12,6 +13,7 @@ __all__ = [
     "ActionGate",
     "ArmState",
     "ClockScale",
+    "Following",
     "GateLimits",
     "Latch",
     "Piece",

@@ -96,10 +96,18 @@ class ActionGate:
         return trajectory
 
     def check_later(
-        self, trajectory: JointTrajectory, *, earlier: Curve, later_s: float, arm: ArmState, proposal_age_s: float
+        self,
+        trajectory: JointTrajectory,
+        *,
+        earlier: Curve,
+        width_m: float,
+        later_s: float,
+        arm: ArmState,
+        proposal_age_s: float,
     ) -> TimedPath:
         """The path on which the rest of a streamed motion may take over from what was sent last, `earlier`.
 
+        The fingers were told `width_m`.
         `later_s` is the time in `trajectory` that it is now. Raises UnsafeCommandError; the earlier part then goes
         on to its end, at rest.
         """
@@ -110,7 +118,7 @@ class ActionGate:
         self._check_end(later)
         complaint: UnsafeCommandError | None = None
         for blend_s in BLENDS_S:
-            path = splice(earlier, later, later_s, blend_s)
+            path = splice(earlier, width_m, later, later_s, blend_s)
             try:
                 self._check_path(path)
             except UnsafeCommandError as error:

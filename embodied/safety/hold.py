@@ -28,7 +28,7 @@ def hold(model: ArmModel, position_rad: Float, velocity_rad_s: Float, told: tupl
     steps = np.ceil(speed / (_SHARE * model.max_acceleration_rad_s2) / _STEP_S)
     # At a limit there is no room, and beyond it less than none.
     brake_s = np.maximum(np.minimum(steps * _STEP_S, 2.0 * room / speed), 1e-9)
-    time_s = np.arange(1, round(_LONGEST_S / _STEP_S) + 1) * _STEP_S
+    time_s = np.linspace(_STEP_S, _LONGEST_S, round(_LONGEST_S / _STEP_S))
     share = np.minimum(time_s[:, None] / brake_s, 1.0)
     places = position_rad + velocity * brake_s * (share - 0.5 * share**2)
     places, speeds = np.clip(places, model.lower_rad, model.upper_rad), velocity * (1.0 - share)

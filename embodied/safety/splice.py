@@ -17,11 +17,12 @@ Curve = Callable[[Float], tuple[Float, Float]]
 """Positions and velocities (T, N) at times (T,)."""
 
 
-def splice(earlier: Curve, later: TimedPath, later_s: float, blend_s: float) -> TimedPath:
+def splice(earlier: Curve, width_m: float, later: TimedPath, later_s: float, blend_s: float) -> TimedPath:
     """From what was sent last, `earlier` at time 0, smoothly to `later`, which is at its `later_s` then.
 
     The weight of the later one is the quintic with no slope and no bend at its ends, so that the acceleration does
-    not jump.
+    not jump. The fingers, told `width_m` by the earlier one, keep to that until the later one says another width
+    than it began with: it was decided before that was told.
     """
     mixed_s = np.linspace(0.0, blend_s, round(blend_s / _STEP_S) + 1)
     share = (mixed_s / blend_s)[:, None]
@@ -32,12 +33,14 @@ def splice(earlier: Curve, later: TimedPath, later_s: float, blend_s: float) -> 
     velocity = old_speed + weight * (new_speed - old_speed) + slope * (new - old)
     rest = later.time_s > later_s + blend_s + _NEAREST_S
     time_s = np.concatenate([mixed_s, later.time_s[rest] - later_s])
-    width = [later.gripper_width_at(later_s + at) for at in mixed_s[1:].tolist()]
+    width = np.array([later.gripper_width_at(later_s + at) for at in mixed_s[1:].tolist()])
+    width = np.concatenate([width, later.gripper_width_m[rest]])
+    said = np.maximum.accumulate(width != later.gripper_width_m[0])
     trajectory = JointTrajectory(
         joint_names=(),
         time_s=time_s[1:],
         position_rad=np.concatenate([position[1:], later.position_rad[rest]]),
         velocity_rad_s=np.concatenate([velocity[1:], later.velocity_rad_s[rest]]),
-        gripper_width_m=np.concatenate([width, later.gripper_width_m[rest]]),
+        gripper_width_m=np.where(said, width, width_m),
     )
     return TimedPath(trajectory, (position[0], velocity[0]))

@@ -126,6 +126,10 @@ class Streamer:
         oldest._before = None
         return after
 
+    def width_m(self, now_s: float) -> float:
+        """The width that the fingers have been told."""
+        return self.path.gripper_width_at(self.place_s(now_s))
+
     def progress(self, now_s: float) -> float:
         """Share of the path that lies behind, in [0, 1]."""
         return self.place_s(now_s) / self.path.duration_s

@@ -17,7 +17,8 @@ from embodied.arm import ARMS, ROBOTS, ArmModel, Outcome, arm_model, load_arm
 from embodied.errors import EmbodiedError, UnknownNameError
 
 OURS = sorted(path.stem for path in ROBOTS.glob("*.yaml"))
-KEYS = [field.name for field in fields(ArmModel) if field.name not in ("chain", "name", "senses", "max_jerk_rad_s3")]
+OPTIONAL = ("chain", "name", "senses", "max_jerk_rad_s3", "keep_out", "table_m")
+KEYS = [field.name for field in fields(ArmModel) if field.name not in OPTIONAL]
 
 
 @pytest.fixture
@@ -67,6 +68,51 @@ def test_a_urdf_may_stand_in_an_installed_package(described: tuple[Path, dict[st
     path, content = described
     model = load_arm(write(path, content | {"urdf": "package:embodied/robots/panda.urdf"}))
     assert model.urdf == ROBOTS / "panda.urdf"
+
+
+AROUND: list[tuple[dict[str, Any], str]] = [
+    ({"keep_out": [0.1] * 6}, "keep_out must hold lines of name: .*the lower corner first, not"),
+    ({"keep_out": {"post": [0.1] * 5}}, "keep_out 'post' must be 6 numbers"),
+    ({"keep_out": {"post": [0.1] * 6}}, "the lower corner first, not 'post'"),
+    ({"keep_out": {7: [0.0, 0.0, 0.0, 0.1, 0.1, float("nan")]}}, "keep_out 7 must be 6 numbers"),
+    ({"keep_out": {"all": [-1, -1, -1, 1, 1, 1]}}, r"at home, panda_\w+ is in the keep-out box 'all'"),
+    ({"table_m": "low"}, "table_m must be 1 numbers, not"),
+    ({"table_m": 0.45}, r"at home, panda_\w+ is not above the table at 0.45 m"),
+    ({"reach_upper_m": [0.9, 0.4, 0.6]}, "reach_lower_m to reach_upper_m must be a box within the workspace"),
+    ({"workspace_upper_m": [0.85, 0.6]}, "workspace_upper_m must be 3 numbers"),
+]
+"""What belongs to the place: in the arm's own file, and in that of a cell."""
+
+
+@pytest.mark.parametrize(("change", "words"), AROUND, ids=lambda value: str(value)[:40])
+def test_a_fault_of_the_place_is_told_in_a_line(
+    change: dict[str, Any], words: str, described: tuple[Path, dict[str, Any]]
+) -> None:
+    path, content = described
+    cell = write(path.with_name("cell.yaml"), change)
+    write(path, content | change)
+    for load, file in ((lambda: load_arm(path), path), (lambda: arm_model("panda", str(cell)), cell)):
+        with pytest.raises(EmbodiedError, match=words) as caught:
+            load()
+        assert "\n" not in str(caught.value) and str(file) in str(caught.value)
+
+
+def test_a_cell_goes_before_the_arm_and_names_nothing_of_it(tmp_path: Path) -> None:
+    post = [0.6, 0.3, 0.0, 0.7, 0.4, 0.5]
+    cell = write(
+        tmp_path / "cell.yaml",
+        {"workspace_upper_m": [0.8, 0.5, 0.7], "keep_out": {"post": post}, "table_m": None, "reach_lower_m": [0.3] * 3},
+    )
+    model, bare = arm_model("panda", str(cell)), arm_model("panda")
+    assert model.workspace_upper_m.tolist() == [0.8, 0.5, 0.7] and model.reach_lower_m.tolist() == [0.3] * 3
+    assert np.concatenate(model.keep_out["post"]).tolist() == post and model.table_m is None
+    assert model.chain is bare.chain and (bare.keep_out, bare.table_m) == ({}, 0.0)
+    with pytest.raises(UnknownNameError, match=r"unknown key of .*cell\.yaml 'home_rad'"):
+        arm_model("panda", str(write(cell, {"home_rad": [0.0] * 7})))
+    with pytest.raises(EmbodiedError, match=r"cell\.yaml must hold `key: value` lines that describe a cell"):
+        arm_model("panda", str(write(cell, "- 1")))
+    with pytest.raises(EmbodiedError, match="no description of a cell in"):
+        arm_model("panda", str(tmp_path / "none.yaml"))
 
 
 FAULTS: list[tuple[dict[str, Any], str]] = [

@@ -13,11 +13,11 @@ from hypothesis.extra.numpy import arrays
 
 from embodied.arm import arm_model
 from embodied.errors import UnsafeCommandError
+from embodied.judge import Sent, followed, shares
 from embodied.motion.path import TimedPath
 from embodied.motion.skills import SkillCall
 from embodied.safety import ActionGate, ArmState, GateLimits, Streamer
 from embodied.types import Float, JointTrajectory
-from embodied.judge import Sent, followed, shares
 
 PANDA = arm_model("panda")
 HOME = PANDA.home_rad
@@ -291,7 +291,12 @@ def sent(streamer: Streamer, now_s: float) -> Sent:
 
 def later(streamer: Streamer, now_s: float, motion: JointTrajectory, begun_s: float) -> TimedPath:
     return gate().check_later(
-        motion, earlier=streamer.ahead(now_s), later_s=now_s - begun_s, arm=AT_HOME, proposal_age_s=0.1
+        motion,
+        earlier=streamer.ahead(now_s),
+        width_m=0.08,
+        later_s=now_s - begun_s,
+        arm=AT_HOME,
+        proposal_age_s=0.1,
     )
 
 

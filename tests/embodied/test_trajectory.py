@@ -12,6 +12,7 @@ from embodied.motion.skills import SKILLS, TRAVEL_HEIGHT_M, SkillCall
 from embodied.motion.trajectory import STEP_S, _cut, plan_motion
 from embodied.safety import ActionGate, ArmState
 from embodied.types import Float, JointTrajectory
+from tests.embodied.motion.judge import try_plans
 
 PANDA = arm_model("panda")
 CHAIN = PANDA.chain
@@ -154,3 +155,23 @@ def test_a_curve_that_would_pass_a_limit_by_far_is_said() -> None:
     swinging[1, 6] = CHAIN.upper_rad[6] + 0.02
     with pytest.raises(UnreachableError, match=r"panda_joint7 would pass its limit by 0\.020 rad"):
         _cut(PANDA, swinging, np.zeros((3, 7)))
+
+
+@pytest.mark.parametrize("arm", ["panda", "ur5e"])
+def test_no_plan_is_refused_from_wherever_an_arm_was_stopped(arm: str) -> None:
+    """A part of `python -m tests.embodied.motion.judge plans 10000`: any skill, any place, any width, noise."""
+    found = try_plans(arm, 150, seed=7)
+    assert found["planned and refused"] == 0, found
+    assert found["passed"] > 130, found
+
+
+def test_a_motion_that_would_take_longer_than_the_gate_allows_is_said() -> None:
+    home = HandPose.from_matrix(PANDA.home_pose)
+    slow = [Waypoint(pose=home, gripper_width_m=0.08, dwell_s=61.0)]
+    with pytest.raises(UnreachableError, match="this way would take 61 s, 60 s at most"):
+        plan_motion(PANDA, PANDA.home_rad, 0.08, slow)
+
+
+@pytest.mark.parametrize("width_m", [-0.004, 0.084, 0.2])
+def test_fingers_that_are_measured_too_far_apart_or_together_bar_no_motion(width_m: float) -> None:
+    assert refusal(HOMEWARD.plan(PANDA, PANDA.home_rad, width_m), PANDA.home_rad) == ""

@@ -69,15 +69,15 @@ def test_the_following_tolerance_grows_to_no_more_than_a_third_of_a_radian(
     gate._scale.update(0.0, 0.0)
     gate._scale.update(60.0, 1.0)
     gate._streamer, gate._measured = object(), object()
-    for watchdog in (gate._heartbeat, gate._hearing):
-        watchdog.feed(1.0)
+    gate._heartbeat.feed(1.0)
+    monkeypatch.setattr(gate._joints, "problem", lambda **_: "")
     for away_rad, troubled in ((0.34, False), (0.36, True)):
-        monkeypatch.setattr(gate, "_away", lambda *_, away_rad=away_rad: np.full(7, away_rad))
+        monkeypatch.setattr(gate._following, "away_rad", lambda *_, away_rad=away_rad: np.full(7, away_rad))
         assert (gate._trouble(1.0, 60.0) is not None) is troubled
     gate._streamer = gate._measured = None
 
 
-@pytest.mark.parametrize("broken", ["_abort", "_say"])
+@pytest.mark.parametrize("broken", ["_abort", "say"])
 def test_a_stop_is_kept_whatever_else_fails(
     make: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, broken: str
 ) -> None:
@@ -90,7 +90,7 @@ def test_a_stop_is_kept_whatever_else_fails(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(gate, broken, fail)
+    monkeypatch.setattr(gate._status if broken == "say" else gate, broken, fail)
     gate._streamer = object() if broken == "_abort" else None
     with pytest.raises(RuntimeError, match="broken"):
         gate._on_stop()

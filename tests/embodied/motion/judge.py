@@ -27,9 +27,15 @@ from embodied.motion.skills import SKILLS, SkillCall
 from embodied.safety import ActionGate, ArmState, GateLimits
 from embodied.types import Float, JointTrajectory
 
-TOLERANCE_M = 1e-3
-"""PyBullet makes a cylinder of 32 flat sides and adds a margin of this size."""
+THICKER_M = 2.5e-3
+"""PyBullet makes shapes thicker by a millimetre each, so that two are nearer to each other by this."""
+START_M = 8e-3
+"""Motions begin this far from everything. What begins within 3 mm of something, by distances that are up to 5 mm too
+small, may come a little nearer: an arm that touches must get away, which is another test."""
 EVERYWHERE = GateLimits(workspace_lower_m=np.full(3, -3.0), workspace_upper_m=np.full(3, 3.0))
+
+Shown = Callable[[Iterable[int]], Iterable[int]]
+"""How a long count is shown on the way."""
 
 
 class Judge:
@@ -43,7 +49,7 @@ class Judge:
         numbers = {info[1].decode(): info[0] for info in infos}
         self._joints = [numbers[name] for name in model.joint_names]
         self._fingers = [numbers[name] for name in model.gripper_joints]
-        self._names = {-1: "base"} | {info[0]: info[12].decode() for info in infos}
+        self._names = {-1: client.getBodyInfo(self._arm)[0].decode()} | {info[0]: info[12].decode() for info in infos}
         self._parents = {info[0]: info[16] for info in infos}
         self._shaped = [link for link in self._names if client.getCollisionShapeData(self._arm, link)]
         self._watched = []
@@ -107,6 +113,13 @@ class Judge:
         self._stand(q_rad, width_m)
         return any(self._client.getClosestPoints(self._arm, other, distance_m, *pair) for other, pair in self._watched)
 
+    def between_m(self, one: str, other: str, q_rad: Float) -> float:
+        """The distance of two links in a posture (N,) with the fingers closed, as far as a metre."""
+        self._stand(q_rad, 0.0)
+        links = {name: link for link, name in self._names.items()}
+        points = self._client.getClosestPoints(self._arm, self._arm, 1.0, links[one], links[other])
+        return min((point[8] for point in points), default=1.0)
+
     def along_m(self, motion: JointTrajectory, step_rad: float = 0.02) -> tuple[float, str]:
         """The least on the way, looked at wherever a joint has turned by `step_rad`."""
         return min((self.nearest_m(*look) for look in looks(motion, step_rad)), key=lambda found: found[0])
@@ -131,19 +144,21 @@ class Adversary:
     """Motions within all other limits, from anywhere to anywhere and most of all along what they might touch."""
 
     def __init__(self, model: ArmModel, judge: Judge, seed: int) -> None:
-        self._model, self._rng = model, np.random.default_rng(seed)
+        self._model, self._judge, self._rng = model, judge, np.random.default_rng(seed)
         self._free, self._near = [model.home_rad], []
         while len(self._near) < 100:
             q = self._rng.uniform(model.lower_rad, model.upper_rad)
-            if judge.nearest_m(q, model.gripper_width_m)[0] == 0.0:
+            if not self._is_near(q):
                 self._free.append(q)
                 continue
             clear, touching = self._free[-1], q
             for _ in range(10):
                 middle = 0.5 * (clear + touching)
-                touches = judge.nearest_m(middle, model.gripper_width_m)[0] < 0.0
-                clear, touching = (clear, middle) if touches else (middle, touching)
+                clear, touching = (clear, middle) if self._is_near(middle) else (middle, touching)
             self._near.append(clear)
+
+    def _is_near(self, q_rad: Float) -> bool:
+        return any(self._judge.is_within(START_M, q_rad, width) for width in (0.0, self._model.gripper_width_m))
 
     def motion(self) -> JointTrajectory:
         """Through one to three points; slow enough that only what it touches can be against it."""
@@ -169,8 +184,12 @@ class Adversary:
         )
         path = TimedPath(motion)
         faster = (path.peak_velocity_rad_s() / model.max_velocity_rad_s).max()
-        harder = (path.peak_acceleration_rad_s2() / model.max_acceleration_rad_s2).max()
-        slower = 1.01 * max(faster, np.sqrt(harder), 0.05)
+        # At the points, a jerk is a jump of the acceleration, and shrinks as that does.
+        hardest = np.maximum(
+            path.peak_acceleration_rad_s2() / model.max_acceleration_rad_s2,
+            path.peak_jerk_rad_s3() / model.max_jerk_rad_s3,
+        )
+        slower = 1.01 * max(faster, np.sqrt(hardest.max()), 0.05)
         return replace(motion, time_s=motion.time_s * slower, velocity_rad_s=velocity / slower)
 
 
@@ -185,22 +204,20 @@ def refusal(gate: ActionGate, motion: JointTrajectory) -> str:
     return ""
 
 
-def try_motions(
-    name: str, count: int, seed: int, shown: Callable[[Iterable[int]], Iterable[int]] = iter
-) -> Counter[str]:
-    """How many adversarial motions pass and touch, and of those that never come near to anything, how many pass."""
+def try_motions(name: str, count: int, seed: int, shown: Shown = iter) -> Counter[str]:
+    """How many adversarial motions pass and touch, and how many are refused that never come near to anything."""
     model, found = arm_model(name), Counter[str]()
     judge, gate = Judge(model), ActionGate(model, EVERYWHERE)
     adversary = Adversary(model, judge, seed)
     for _ in shown(range(count)):
         motion = adversary.motion()
         why = refusal(gate, motion)
-        if any(word in why for word in ("position of", "velocity of", "acceleration of")):
+        if any(word in why for word in ("position of", "velocity of", "acceleration of", "jerk of", "lasts")):
             found["beyond another limit"] += 1
             continue
         nearest_m, what = judge.along_m(motion)
         found["passed" if not why else "refused"] += 1
-        if nearest_m < -TOLERANCE_M:
+        if nearest_m < 0.0:
             found["touches"] += 1
             if not why:
                 found["touches, passed"] += 1
@@ -220,7 +237,7 @@ def random_call(model: ArmModel, rng: np.random.Generator) -> SkillCall:
     return SkillCall(skill=skill, points_m=points)
 
 
-def try_plans(name: str, count: int, seed: int, shown: Callable[[Iterable[int]], Iterable[int]] = iter) -> Counter[str]:
+def try_plans(name: str, count: int, seed: int, shown: Shown = iter) -> Counter[str]:
     """What the gate says to motions that are planned from wherever an earlier one was stopped."""
     model, rng, found = arm_model(name), np.random.default_rng(seed), Counter[str]()
     gate, q, width_m = ActionGate(model), model.home_rad, model.gripper_width_m
