@@ -109,7 +109,9 @@ class Run:
         if not lines:
             return []
         if lines[0] != self._identity():
-            raise ConfigError(f"{self.journal} holds trials of {lines[0]}, not of {self._identity()}: choose another out=")
+            raise ConfigError(
+                f"{self.journal} holds trials of {lines[0]}, not of {self._identity()}: choose another out="
+            )
         return lines[1:]
 
     def collect(self) -> bool:

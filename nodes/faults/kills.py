@@ -55,7 +55,7 @@ def _hurt(node: str, bench: Bench, number: int, what: signal.Signals, wake_s: fl
             spoke = watch.gate_now["gate"] != gate_was
         if node == "agent" and wake_s is None:
             spoke = watch.agent_now.get("state") == "ready" and spoke
-        return other and (spoke or node == "agent" and wake_s is not None) and watch.is_whole()
+        return other and (spoke or (node == "agent" and wake_s is not None)) and watch.is_whole()
 
     is_back = watch.wait(again, BACK_S)
     back_s = steady_s()
@@ -91,7 +91,9 @@ def _hurt(node: str, bench: Bench, number: int, what: signal.Signals, wake_s: fl
 def _noticed(node: str, watch: Watch, began_s: float) -> float:
     """When the gate says that it stopped the motion; where the gate is hurt, when the arm slows down."""
     if node != "gate":
-        words = [word.came_s for word in watch.gate if word.came_s > began_s and word.values.get("state") != "executing"]
+        words = [
+            word.came_s for word in watch.gate if word.came_s > began_s and word.values.get("state") != "executing"
+        ]
         return words[0] if words else float("inf")
     seen = list(watch.seen)
     before = [each.speed_rad_s for each in seen if each.came_s <= began_s][-1]

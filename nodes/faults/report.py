@@ -69,10 +69,7 @@ _HEAD = ("fault", "as it should, 95 %", "times p50 / p99", "worst share of a lim
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     low, high = (100 * bound for bound in row["ci95"])
-    values = [
-        f"{name} {numbers['p50']:.4g} / {numbers['p99']:.4g}"
-        for name, numbers in row["values"].items()
-    ]
+    values = [f"{name} {numbers['p50']:.4g} / {numbers['p99']:.4g}" for name, numbers in row["values"].items()]
     limits = [f"{name} {share:.2f}" for name, share in row["limits"].items()]
     broken = [f"{name} {count}" for name, count in row["broken_checks"].items()]
     good = f"{row['good']} of {row['trials']} ({low:.1f} to {high:.1f})"

@@ -21,6 +21,8 @@ BACK_S = 40.0
 _TRIES = 4
 LIMIT = 1.01
 """The share of a limit up to which it counts as kept: stamps are rounded."""
+START_RAD = 0.05
+"""How far from where the arm is measured a motion may begin."""
 
 
 @dataclass(kw_only=True)
@@ -79,11 +81,17 @@ class Bench:
         """The chance of the trial `number`; the same again when it is run again."""
         return random.Random(self.seed + number)
 
-    def episode(self, number: int, *, task: str = "") -> str:
+    def episode(self, number: int) -> str:
         """A new scene; returns its words."""
         load_environments()
         tasks = SUITES.get("tabletop")
-        return self.watch.reset(task or tasks[number % len(tasks)], self.seed + number)
+        return str(self.watch.reset(tasks[number % len(tasks)], self.seed + number)["instruction"])
+
+    def plain_episode(self, number: int) -> str:
+        """A new scene with a block and a bowl; returns words that every policy understands."""
+        things = self.watch.reset("put_in_bowl", self.seed + number)["objects"]
+        first = {thing["kind"]: f"{thing['colour']} {thing['kind']}" for thing in things.values()}
+        return f"put the {first['block']} in the {first['bowl']}"
 
     def start_moving(self, number: int, *, until: float | None = None) -> str:
         """Say something new and wait until the arm is well under way; returns the id of the instruction.
@@ -94,7 +102,7 @@ class Bench:
         progress = chance.uniform(0.08, 0.7) if until is None else until
         watch = self.watch
         for attempt in range(_TRIES):
-            words = self.episode(number + 1000 * attempt, task="put_in_bowl")
+            words = self.plain_episode(number + 1000 * attempt)
             watch.wait(lambda: False, 0.2)  # what tells of the scene before is on its way still
             said = watch.say(words)
 
@@ -118,7 +126,7 @@ def judge_limits(watch: Watch) -> Found:
     worst = {name: round(share, 3) for name, share in shares.items()}
     broken = {name: share for name, share in worst.items() if share > LIMIT}
     return Found(
-        checks={"limits": not broken},
+        checks={"limits": not broken, "begins_where_it_is": watch.start_off_rad <= START_RAD},
         values={f"share_{name}": share for name, share in worst.items()},
         note=f"beyond the limit: {broken}" if broken else "",
     )

@@ -93,6 +93,8 @@ class Watch:
         self.gate: list[Word] = []
         self.agent: list[Word] = []
         self.plans = 0
+        self.start_off_rad = 0.0
+        """How far the first point of a motion was from where the arm was measured, at most, since `forget`."""
         self.diagnostics: dict[str, dict[str, str]] = {}
         self._state = ""
         raw = "raw/" if relayed else ""
@@ -173,6 +175,7 @@ class Watch:
         """Keep the newest of everything alone: a new trial begins."""
         for records in (self.seen, self.told, self.gate, self.agent):
             del records[:-1]
+        self.start_off_rad = 0.0
 
     def wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait for it; False where it does not come true."""
@@ -219,15 +222,15 @@ class Watch:
         future = client.call_async(request)
         return future.result() if self.wait(future.done, timeout_s) else None
 
-    def reset(self, task: str, seed: int) -> str:
-        """Start an episode; returns its words. Raises EmbodiedError."""
+    def reset(self, task: str, seed: int) -> dict[str, Any]:
+        """Start an episode; returns its words and things. Raises EmbodiedError."""
         values = {"task": task, "split": "seen", "seed": seed}
         parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
         answer = self._ask(self._set, SetParameters.Request(parameters=parameters), _ANSWER_S)
         scene = self.call("sim_node/reset") if answer is not None else None
         if scene is None or not scene.success:
             raise EmbodiedError(f"sim_node does not reset: {scene.message if scene else 'no answer'}")
-        return str(json.loads(scene.message)["instruction"])
+        return dict(json.loads(scene.message))
 
     def score(self) -> bool:
         """Whether the simulator finds the task done."""
@@ -298,7 +301,7 @@ class Watch:
         return worst
 
     def _motions(self) -> list[tuple[Float, list[Sent]]]:
-        """What was sent, cut where the arm had come to rest, each with where the arm was measured then."""
+        """What was sent, cut where the arm had come to rest, each with where it begins."""
         found: list[tuple[Float, list[Sent]]] = []
         rests_s = float("-inf")
         seen, came_s = list(self.seen), [each.came_s for each in self.seen]
@@ -312,9 +315,11 @@ class Watch:
             before = bisect.bisect_right(came_s, told.came_s)
             goes_back = bool(found) and stamp_s < found[-1][1][-1].stamp_s
             if stamp_s > rests_s or goes_back:
-                if not before:
-                    continue
-                found.append((seen[before - 1].position_rad, []))
+                # From its first point on: where it begins, the gate has measured a moment before we have.
+                found.append((position[0], []))
+                if before and not goes_back:
+                    off_rad = float(np.abs(position[0] - seen[before - 1].position_rad).max())
+                    self.start_off_rad = max(self.start_off_rad, off_rad)
             found[-1][1].append(Sent(stamp_s, time_s, position, velocity))
             rests_s = stamp_s + float(time_s[-1])
         return found
