@@ -19,10 +19,10 @@ _LIES: dict[str, tuple[Order, str]] = {
     "torn": (Order(noise=True, picture="torn"), "torn"),
     "wrong_encoding": (Order(noise=True, picture="encoding"), "encoding|rgb9"),
     "wrong_size": (Order(noise=True, picture="size"), "height|step|size|bytes|rows"),
-    "hour_ahead": (Order(noise=True, jump_s=3600, jumped=[IMAGE]), "stamp|ahead"),
-    "hour_behind": (Order(noise=True, jump_s=-3600, jumped=[IMAGE]), "stamp|old|behind"),
-    "joints_hour_ahead": (Order(jump_s=3600, jumped=[JOINTS]), "stamp|ahead|silent|old"),
-    "joints_hour_behind": (Order(jump_s=-3600, jumped=[JOINTS]), "stamp|behind|silent|old"),
+    "hour_ahead": (Order(noise=True, jump_s=3600, jumped=[IMAGE]), "ahead"),
+    "hour_behind": (Order(noise=True, jump_s=-3600, jumped=[IMAGE]), "behind"),
+    "joints_hour_ahead": (Order(jump_s=3600, jumped=[JOINTS]), "ahead"),
+    "joints_hour_behind": (Order(jump_s=-3600, jumped=[JOINTS]), "behind"),
 }
 """Fault -> what the saboteur does, and words of which the answer must hold one."""
 

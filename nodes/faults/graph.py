@@ -121,6 +121,11 @@ class Graph:
                 continue  # it has ended meanwhile
         return None
 
+    def parent(self, pid: int) -> int:
+        """The process that started `pid`: of a node, its supervisor."""
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+        return int(after_name.split()[1])
+
     def signal(self, node: str, number: signal.Signals) -> int:
         """Send a signal to a node; returns its pid. Raises EmbodiedError where it does not run."""
         pid = self.pid(node)

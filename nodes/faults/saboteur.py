@@ -81,7 +81,7 @@ class Saboteur:
         self._kept: Any = None
         self._joints: JointState | None = None
         self._due_s: dict[str, float] = {}
-        self._out = {}
+        self._out: dict[str, Any] = {}
         for stream in STREAMS if relay else ():
             cls, quality = _TYPES[stream.topic]
             self._out[stream.topic] = node.create_publisher(cls, stream.topic, quality)
@@ -133,7 +133,8 @@ class Saboteur:
         send = partial(self._out[topic].publish, self._spoil(topic, data))
         if order.delay_s and topic in order.delayed:
             self._count += 1
-            heapq.heappush(self._late, (steady_s() + order.delay_s, self._count, send))
+            late: tuple[float, int, Callable[[], None]] = (steady_s() + order.delay_s, self._count, send)
+            heapq.heappush(self._late, late)
         else:
             send()
 
@@ -150,6 +151,8 @@ class Saboteur:
 
     def _paint(self, message: Image) -> Image:
         pixels = np.frombuffer(message.data, np.uint8)
+        if self.order.picture == "black":
+            pixels = np.zeros_like(pixels)
         if self.order.noise:
             pixels = np.clip(pixels.astype(np.int16) + self._shades.integers(-1, 2, pixels.size), 0, 255)
             pixels = pixels.astype(np.uint8)
@@ -158,12 +161,8 @@ class Saboteur:
         what = self.order.picture
         if what == "frozen":
             pixels = self._kept
-        elif what == "black":
-            pixels = np.zeros_like(pixels)
-        elif what == "torn":  # the lower half is that of the picture before
-            half, before = pixels.size // 2, self._kept
-            self._kept = pixels
-            pixels = np.concatenate([pixels[:half], before[half:]])
+        elif what == "torn":  # the lower half does not come any more
+            pixels = np.concatenate([pixels[: pixels.size // 2], self._kept[pixels.size // 2 :]])
         elif what == "encoding":
             message.encoding = "rgb9"
         elif what == "size":

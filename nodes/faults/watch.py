@@ -172,9 +172,10 @@ class Watch:
         return self.agent[-1].values if self.agent else {}
 
     def forget(self) -> None:
-        """Keep the newest of everything alone: a new trial begins."""
-        for records in (self.seen, self.told, self.gate, self.agent):
+        """Keep the newest of what there is alone, and nothing that was sent: a new trial begins."""
+        for records in (self.seen, self.gate, self.agent):
             del records[:-1]
+        self.told.clear()
         self.start_off_rad = 0.0
 
     def wait(self, condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -224,7 +225,7 @@ class Watch:
 
     def reset(self, task: str, seed: int) -> dict[str, Any]:
         """Start an episode; returns its words and things. Raises EmbodiedError."""
-        values = {"task": task, "split": "seen", "seed": seed}
+        values: dict[str, Any] = {"task": task, "split": "seen", "seed": seed}
         parameters = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
         answer = self._ask(self._set, SetParameters.Request(parameters=parameters), _ANSWER_S)
         scene = self.call("sim_node/reset") if answer is not None else None
@@ -293,16 +294,18 @@ class Watch:
     def limits(self) -> dict[str, float]:
         """The worst share of each limit in all that was sent since `forget`; 1 is at the limit."""
         worst: dict[str, float] = {}
-        for start_rad, sent in self._motions():
-            end_s = sent[-1].stamp_s + float(sent[-1].time_s[-1]) + 0.05
-            told = followed(start_rad, sent, sent[0].stamp_s - 0.01, end_s)
+        for sent in self._motions():
+            # From its first point on: where it begins, the gate has measured a moment before we have.
+            begin_s, end_s = (each.stamp_s + float(each.time_s[at]) for each, at in ((sent[0], 0), (sent[-1], -1)))
+            start = sent[0].position_rad[0], sent[0].velocity_rad_s[0]
+            told = followed(start[0], sent, begin_s, end_s + 0.05, start[1])
             for limit, share in shares(self.model, told).items():
                 worst[limit] = max(worst.get(limit, 0.0), share)
         return worst
 
-    def _motions(self) -> list[tuple[Float, list[Sent]]]:
-        """What was sent, cut where the arm had come to rest, each with where it begins."""
-        found: list[tuple[Float, list[Sent]]] = []
+    def _motions(self) -> list[list[Sent]]:
+        """What gates sent, cut where the arm had come to rest, and where it is held where it is measured."""
+        found: list[list[Sent]] = []
         rests_s = float("-inf")
         seen, came_s = list(self.seen), [each.came_s for each in self.seen]
         for told in list(self.told):
@@ -311,15 +314,18 @@ class Watch:
                 time_s, position, velocity = conversions.from_points(message, self.model.joint_names)
             except UnsafeCommandError:
                 continue
-            stamp_s = conversions.from_time(message.header.stamp) or told.arm_s
+            if not message.header.frame_id.startswith("gate-"):
+                continue  # a rogue's
+            stamp_s = conversions.from_time(message.header.stamp)
+            holds = not stamp_s
+            stamp_s = stamp_s or told.arm_s
             before = bisect.bisect_right(came_s, told.came_s)
-            goes_back = bool(found) and stamp_s < found[-1][1][-1].stamp_s
-            if stamp_s > rests_s or goes_back:
-                # From its first point on: where it begins, the gate has measured a moment before we have.
-                found.append((position[0], []))
-                if before and not goes_back:
+            goes_back = bool(found) and stamp_s < found[-1][-1].stamp_s
+            if stamp_s > rests_s or goes_back or holds:
+                found.append([])
+                if before and not (goes_back or holds):
                     off_rad = float(np.abs(position[0] - seen[before - 1].position_rad).max())
                     self.start_off_rad = max(self.start_off_rad, off_rad)
-            found[-1][1].append(Sent(stamp_s, time_s, position, velocity))
+            found[-1].append(Sent(stamp_s, time_s, position, velocity))
             rests_s = stamp_s + float(time_s[-1])
         return found
