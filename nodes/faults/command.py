@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -179,14 +181,16 @@ class Run:
         except EmbodiedError as error:
             found, broken = Found(checks={"ran": False}, note=str(error)), True
         judged = judge_limits(bench.watch)
-        note = "; ".join(filter(None, (found.note, judged.note)))
+        values = found.values | judged.values
+        never = [name for name, value in values.items() if not math.isfinite(value)]
+        note = "; ".join(filter(None, (found.note, judged.note, f"never: {', '.join(never)}" if never else "")))
         return {
             "family": fault.family,
             "fault": fault.name,
             "number": number,
             "ok": all((found.checks | judged.checks).values()),
             "checks": found.checks | judged.checks,
-            "values": found.values | judged.values,
+            "values": {name: value for name, value in values.items() if name not in never},
             "note": note,
             "broken": broken,
             "took_s": round(now_s() - began_s, 1),
@@ -206,3 +210,7 @@ class Run:
         print_report(rows, trials)
         print(f"wrote {self.out}" + ("" if whole else "; cut short: the same command goes on from here"))
         return all(trial["ok"] for trial in trials)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
