@@ -32,7 +32,9 @@ def followed(
     It starts at `start_rad` with the velocity `start_rad_s` (N,), at rest unless that is given.
     Between points it goes along the cubic polynomial of both positions and velocities.
     """
-    times = np.arange(round((end_s - begin_s) / STEP_S)) * STEP_S + begin_s
+    times: Float = np.arange(round((end_s - begin_s) / STEP_S), dtype=np.float64) * np.float64(STEP_S) + np.float64(
+        begin_s
+    )
     stamps = [message.stamp_s for message in sent]
     told = np.empty((len(times), len(start_rad)))
     position: Float = start_rad

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """sim.launch.py with the saboteur between simulator, agent and gate: what each of them says goes to raw/ first."""
 
-from launch import LaunchDescription
+from launch import LaunchDescription  # type: ignore[attr-defined]  # our folder of that name hides it
 from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import SetRemap
