@@ -35,6 +35,8 @@ PLUGS = {
         *(f"{name} = embodied.commands.{name}:main" for name in COMMANDS),
         "tasks = sim.catalogue:main",
         "say = nodes.say:main",
+        "faults = nodes.faults.command:main",
+        "soak = nodes.soak:main",
     ],
     "embodied.policies": [
         "palme = policies.palme:PalmePolicy",

@@ -12,14 +12,18 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from embodied.language.door import plain, stops
+from embodied.safety.latch import Latch
 from embodied.text import check_text, shown
-from nodes.common import EVERY_FACT, RELIABLE, from_json, spin_until, steady_s
+from nodes.common import COMMAND, EVERY_FACT, RELIABLE, from_json, spin_until, steady_s
+from nodes.launch_support import existing_latch_file
 
 SUCCEEDED, FAILED, NOBODY = 0, 1, 2
 """Exit codes: done; refused, failed or stopped; no agent to talk to."""
 STATES = ("loading", "ready", "thinking", "moving", "done", "refused", "failed", "stopped")
 """What an agent can be about."""
 _MOST_TOLD = 2000
+_GATE_S = 0.8
+"""A gate that is silent for so long does not hear either."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +62,8 @@ class Conversation:
         self._instruction = node.create_publisher(String, "instruction", RELIABLE)
         node.create_subscription(String, "status", self._on_status, EVERY_FACT)
         node.create_subscription(String, "plan", self._on_plan, RELIABLE)
+        self._gate_s = float("-inf")
+        node.create_subscription(String, "gate_status", self._on_gate, COMMAND)
         self._cancel: Client = node.create_client(Trigger, "agent_node/cancel")
         self._stop: Client = node.create_client(Trigger, "gate_node/stop")
 
@@ -101,21 +107,37 @@ class Conversation:
             own = status
             self._show(str(status))
             if status.final:
+                if stops(text) and not self._gate_speaks():
+                    self._shut()
                 wanted = "stopped" if stops(text) else "done"
                 return SUCCEEDED if status.state == wanted else FAILED
 
     def halt(self) -> None:
-        """Stop the arm: the agent gives up its instruction; if it does not answer, the gate shuts."""
-        if self._trigger(self._cancel):
+        """Stop the arm: the agent gives up its instruction; if it or the gate does not answer, the gate shuts."""
+        if self._trigger(self._cancel) and self._gate_speaks():
             self._show("stopped")
-        elif self._trigger(self._stop):
-            resume = self._node.resolve_service_name("gate_node/resume")
-            self._show(
-                "the agent does not answer; the gate stopped the arm and stays shut until "
-                f"`ros2 service call {resume} std_srvs/srv/Trigger`"
-            )
         else:
-            self._show("neither the agent nor the gate answers: without them, the arm holds where it is")
+            self._shut()
+
+    def _shut(self) -> None:
+        """The emergency stop: the gate is told, or finds it in its file when it is back."""
+        resume = f"`ros2 service call {self._node.resolve_service_name('gate_node/resume')} std_srvs/srv/Trigger`"
+        if self._trigger(self._stop):
+            self._show(f"the agent does not answer; the gate stopped the arm and stays shut until {resume}")
+            return
+        path = existing_latch_file(self._node.get_namespace())
+        complaint = "no launch has left a file to write it to" if path is None else Latch(path).stop()
+        if complaint:
+            self._show(f"the gate does not answer: without it, the arm holds where it is ({complaint})")
+        else:
+            self._show(
+                f"the gate does not answer: {path} says stopped, so that it is shut when it is back, until {resume}"
+            )
+
+    def _gate_speaks(self) -> bool:
+        """Whether the gate, which speaks ten times a second, does so now."""
+        began_s = steady_s()
+        return self._wait(lambda: self._gate_s > began_s, _GATE_S)
 
     def _trigger(self, client: Client) -> bool:
         if not self._wait(client.service_is_ready, 1.0):
@@ -136,6 +158,9 @@ class Conversation:
             return  # not the agent's: anyone may publish here
         self.status = Status(**told)
         self._heard.append(self.status)
+
+    def _on_gate(self, _: String) -> None:
+        self._gate_s = steady_s()
 
     def _on_plan(self, message: String) -> None:
         if self._following and message.data != self._plan:

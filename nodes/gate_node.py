@@ -232,9 +232,10 @@ class GateNode(Node):
             self._abort("the clock went backwards", on_path=False)
         self._ticks += 1
         # After a stall of this process, what was said meanwhile waits to be heard: judge nobody by it yet.
-        stalled = steady - self._ticked_s > _STALL_S
-        self._ticked_s = steady
-        if self._streamer is not None and not stalled:
+        away_s, self._ticked_s = steady - self._ticked_s, steady
+        if away_s > self._heartbeat.timeout_s:
+            self._abort(f"the gate itself stood still for {away_s:.2f} s")  # the arm came to rest, and stays there
+        if self._streamer is not None and away_s <= _STALL_S:
             trouble = self._trouble(steady, now_s)
             if trouble:
                 text, on_path = trouble

@@ -38,11 +38,24 @@ def latch_file(namespace: str) -> str:
     """
     from embodied.safety.latch import Latch
 
-    names = [os.environ.get("ROS_DOMAIN_ID") or "0", *namespace.strip("/").split("/")]
-    path = _folder() / ".".join(["emergency_stop", *filter(None, names)])
+    path = _latch_path(namespace)
     if not os.path.lexists(path) and (complaint := Latch(path).release()):
         raise EmbodiedError(complaint)
     return str(path)
+
+
+def existing_latch_file(namespace: str) -> Path | None:
+    """The same file for those who are not the launch; None where no launch has made one."""
+    try:
+        path = _latch_path(namespace)
+    except EmbodiedError:
+        return None
+    return path if os.path.lexists(path) else None
+
+
+def _latch_path(namespace: str) -> Path:
+    names = [os.environ.get("ROS_DOMAIN_ID") or "0", *namespace.strip("/").split("/")]
+    return _folder() / ".".join(["emergency_stop", *filter(None, names)])
 
 
 def _folder() -> Path:

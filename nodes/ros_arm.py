@@ -190,6 +190,7 @@ class RosArm:
             if reading.stamp_s < since_s:
                 raise ObservationError(
                     f"nothing new comes of {name}: the newest is {now_s - reading.stamp_s:.2f} s old"
+                    f"{self.senses.refusal(name)}"
                 )
             if reading.stamp_s > now_s + self.max_age_s:
                 ahead_s = reading.stamp_s - now_s

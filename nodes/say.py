@@ -11,6 +11,8 @@ from embodied.language.door import stops
 from embodied.text import check_text
 
 FOUND_WITHIN_S = 5.0
+STOP_WITHIN_S = 2.0
+"""The same for words that stop: whoever does not answer by then is not waited for."""
 LOADED_WITHIN_S = 120.0
 EXAMPLE = 'embodied say "put the red block in the green bowl"'
 
@@ -50,7 +52,7 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
     with temporary_node(f"say_{os.getpid()}", namespace) as node:
         conversation = Conversation(node, lambda line: print(line, flush=True))
         try:
-            if not conversation.wait_for_agent(FOUND_WITHIN_S):
+            if not conversation.wait_for_agent(STOP_WITHIN_S if stops(text) else FOUND_WITHIN_S):
                 start = "start one with: ros2 launch embodied sim.launch.py"
                 print(f"no agent is running; {start}", file=sys.stderr)
                 if stops(text):

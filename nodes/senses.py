@@ -142,6 +142,11 @@ class Senses:
             topics = [topic for topic, stamps in self._stamps.items() if stamps.zero]
         return [*(["joint_states"] if self.joints.zero_stamps else []), *topics]
 
+    def refusal(self, name: str) -> str:
+        """Why what comes of the sense `name` is refused, as the end of a sentence; empty where it is not."""
+        inlets = [self.joints.inlet] if name == JOINTS else self._inlets[_topic(name, self._camera(name))]
+        return "".join(f"; {inlet.complaint}" for inlet in inlets if inlet.complaint)
+
     def _why(self, topic: str) -> str:
         complaints = [inlet.complaint for inlet in self._inlets[topic] if inlet.complaint]
         return complaints[0] if complaints else f"nothing has come on {topic}"

@@ -13,11 +13,11 @@ from hypothesis.extra.numpy import arrays
 
 from embodied.arm import arm_model
 from embodied.errors import UnsafeCommandError
+from embodied.judge import Sent, followed, shares
 from embodied.motion.path import TimedPath
 from embodied.motion.skills import SkillCall
 from embodied.safety import ActionGate, ArmState, GateLimits, Streamer
 from embodied.types import Float, JointTrajectory
-from tests.sent import Sent, followed, shares
 
 PANDA = arm_model("panda")
 HOME = PANDA.home_rad

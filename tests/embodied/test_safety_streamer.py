@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embodied.arm import arm_model
+from embodied.judge import Sent, followed, shares
 from embodied.motion.path import TimedPath
 from embodied.safety import ClockScale, Piece, Streamer, Watchdog
 from embodied.safety.streamer import LEAD_S
 from embodied.types import JointTrajectory
-from tests.sent import Sent, followed, shares
 
 PANDA = arm_model("panda")
 

@@ -244,3 +244,16 @@ def test_an_arm_that_nobody_knows_is_said(ros: Any) -> None:
     process = ros.start("-m", "nodes.gate_node", "--ros-args", "-p", "arm:=pandaa")
     assert process.wait() == 2
     assert "error: unknown arm 'pandaa'. Did you mean 'panda'?" in process.text
+
+
+def test_a_gate_that_hung_and_wakes_does_not_go_on_by_itself(bench: Bench, start_gate: Callable[..., Any]) -> None:
+    gate = start_gate()
+    bench.start("slept")
+    gate.send(signal.SIGSTOP)
+    time.sleep(2.0)  # longer than it is patient
+    bench.come_to_rest()
+    place = bench.told_rad
+    gate.send(signal.SIGCONT)
+    assert "the gate itself stood still" in bench.ended("slept")["reason"]
+    time.sleep(0.3)
+    np.testing.assert_allclose(bench.told_rad, place, atol=2e-3)

@@ -12,6 +12,7 @@ pytest.importorskip("rclpy")
 
 from embodied.arm import arm_model
 from embodied.errors import UnsafeCommandError
+from embodied.judge import Sent, followed, shares
 from embodied.motion.actions import ActionChunk
 from embodied.motion.path import TimedPath
 from embodied.motion.skills import SkillCall
@@ -19,7 +20,6 @@ from embodied.safety import ActionGate, ArmState, Streamer
 from embodied.types import Float, Joints
 from nodes.ros_arm import Told
 from policies.chunks import ROWS, Way
-from tests.sent import Sent, followed, shares
 
 MODEL = arm_model("panda")
 LAG_S = 0.03

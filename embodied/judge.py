@@ -24,15 +24,21 @@ class Sent:
     velocity_rad_s: Float
 
 
-def followed(start_rad: Float, sent: Sequence[Sent], begin_s: float, end_s: float) -> Float:
+def followed(
+    start_rad: Float, sent: Sequence[Sent], begin_s: float, end_s: float, start_rad_s: Float | None = None
+) -> Float:
     """(T, N) where a controller wants the arm every millisecond: each message replaces the one before it.
 
+    It starts at `start_rad` with the velocity `start_rad_s` (N,), at rest unless that is given.
     Between points it goes along the cubic polynomial of both positions and velocities.
     """
-    times = np.arange(round((end_s - begin_s) / STEP_S)) * STEP_S + begin_s
+    times: Float = np.arange(round((end_s - begin_s) / STEP_S), dtype=np.float64) * np.float64(STEP_S) + np.float64(
+        begin_s
+    )
     stamps = [message.stamp_s for message in sent]
     told = np.empty((len(times), len(start_rad)))
-    position, velocity = start_rad, np.zeros_like(start_rad)
+    position: Float = start_rad
+    velocity: Float = np.zeros_like(start_rad) if start_rad_s is None else start_rad_s
     told[: np.searchsorted(times, stamps[0])] = position
     for i, message in enumerate(sent):
         until_s = stamps[i + 1] if i + 1 < len(sent) else end_s + 1.0

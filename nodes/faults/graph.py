@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A graph of real processes to be hurt: sim.launch.py in a ROS domain and a folder of its own, and a saboteur."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nodes.faults
+from embodied.errors import EmbodiedError
+
+_HERE = Path(nodes.faults.__file__).parent
+_ENDS_WITHIN_S = 20.0
+
+
+def free_domain() -> int:
+    """A ROS domain in which nobody listens on this machine."""
+    # 1..101 are the domains whose ports are below the ephemeral ones.
+    for domain in random.SystemRandom().sample(range(1, 102), 101):
+        if all(_is_free(7400 + 250 * domain + 10 + 2 * participant) for participant in range(8)):
+            return domain
+    raise EmbodiedError("all ROS domains of this machine are taken")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+class Graph:
+    """The processes, while the `with` block lasts.
+
+    Args:
+        policy: what decides.
+        rate: simulated seconds in one second.
+        relayed: whether the saboteur stands between the nodes.
+        log: file for what they print.
+    """
+
+    def __init__(self, *, policy: str, rate: float, relayed: bool, log: Path) -> None:
+        self.domain, self.log = free_domain(), log
+        self._folder = tempfile.mkdtemp(prefix="embodied-faults-")
+        ours = ("ROS_", "FASTDDS_", "FASTRTPS_")
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        # The distribution and where its logs go are the machine's; domain and transport are ours.
+        self.env |= {name: os.environ[name] for name in ("ROS_DISTRO", "ROS_LOG_DIR") if name in os.environ}
+        self.env |= {"ROS_DOMAIN_ID": str(self.domain), "XDG_RUNTIME_DIR": self._folder, "PYTHONUNBUFFERED": "1"}
+        self._what = [str(_HERE / "relayed_launch.py")] if relayed else ["embodied", "sim.launch.py"]
+        self._what += [f"policy:={policy}", f"rate:={rate}"]
+        self._relay = ["relay"] if relayed else []
+        self._others: list[subprocess.Popen[bytes]] = []
+        self._launch: subprocess.Popen[bytes] | None = None
+
+    @property
+    def latch_file(self) -> Path:
+        """Where the gate keeps the emergency stop."""
+        return Path(self._folder) / "embodied" / f"emergency_stop.{self.domain}"
+
+    def __enter__(self) -> Graph:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        ros2 = [sys.executable, "-m", "nodes.ros2.main"]
+        if os.environ.get("ROS_DISTRO"):
+            ros2 = [shutil.which("ros2") or "ros2"]
+        self._launch = self._begin([*ros2, "launch", *self._what])
+        self.start("nodes.faults.saboteur", *self._relay)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._others:
+            self.end(process)
+        launch = self._launch
+        assert launch is not None
+        launch.send_signal(signal.SIGINT)
+        try:
+            launch.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(launch.pid, signal.SIGKILL)
+            launch.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def start(self, module: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start one more process in the same domain; it ends with the graph."""
+        process = self._begin([sys.executable, "-m", module, *arguments], **env)
+        self._others.append(process)
+        return process
+
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """End what `start` began."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._others = [other for other in self._others if other is not process]
+
+    def check(self) -> None:
+        """Raises EmbodiedError where the graph has ended."""
+        if self._launch is None or self._launch.poll() is not None:
+            last = self.log.read_text(errors="replace").strip().splitlines()[-3:]
+            raise EmbodiedError(f"the graph has ended ({self.log}): {' | '.join(last)}")
+
+    def pid(self, node: str) -> int | None:
+        """The process of `gate`, `agent` or `sim`; None while there is none."""
+        own = f"XDG_RUNTIME_DIR={self._folder}".encode()
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (place / "cmdline").read_bytes().split(b"\0")
+                if f"nodes.{node}_node".encode() in words and own in (place / "environ").read_bytes().split(b"\0"):
+                    return int(place.name)
+            except OSError:
+                continue  # it has ended meanwhile
+        return None
+
+    def parent(self, pid: int) -> int:
+        """The process that started `pid`: of a node, its supervisor."""
+        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
+        return int(after_name.split()[1])
+
+    def signal(self, node: str, number: signal.Signals) -> int:
+        """Send a signal to a node; returns its pid. Raises EmbodiedError where it does not run."""
+        pid = self.pid(node)
+        if pid is None:
+            raise EmbodiedError(f"{node}_node does not run; see {self.log}")
+        os.kill(pid, number)
+        return pid
+
+    def _begin(self, command: list[str], **env: str) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                env=self.env | env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
