@@ -234,7 +234,8 @@ _LARGEST = 1e6
 """Of the numbers that describe an arm; none comes near."""
 _NAMES: Mapping[str, int | None] = {"gripper_joints": 2, "cameras": None}
 _USUAL_JERK_HZ = 500.0
-"""Limit of jerk to limit of acceleration, where a description gives no `max_jerk_rad_s3`: the Panda's."""
+"""Limit of jerk to limit of acceleration, where a description gives no `max_jerk_rad_s3`: that of the Panda's data
+sheet, for each of its joints."""
 _AROUND = ("keep_out", "table_m")
 _KEYS = ("urdf", "tip", "hand", *_NUMBERS, *_NAMES, "gripper_width_m")
 
@@ -260,7 +261,9 @@ def _build(path: Path, content: Mapping[str, Any]) -> ArmModel:
         key: _numbers(path, key, content[key], size or len(chain.joint_names)) for key, size in _NUMBERS.items()
     }
     usual = _USUAL_JERK_HZ * values["max_acceleration_rad_s2"]
-    values["max_jerk_rad_s3"] = _numbers(path, "max_jerk_rad_s3", content.get("max_jerk_rad_s3", usual), len(usual))
+    values["max_jerk_rad_s3"] = _numbers(
+        path, "max_jerk_rad_s3", content.get("max_jerk_rad_s3", usual.tolist()), len(usual)
+    )
     values |= {key: _names(path, key, content[key], size) for key, size in _NAMES.items()}
     values["senses"] = _names(path, "senses", content.get("senses", []), None)
     values |= words

@@ -236,10 +236,8 @@ class GateNode(Node):
         if away_s > self._heartbeat.timeout_s:
             self._abort(f"the gate itself stood still for {away_s:.2f} s")  # the arm came to rest, and stays there
         if self._streamer is not None and away_s <= _STALL_S:
-            trouble = self._trouble(steady, now_s)
-            if trouble:
-                text, on_path = trouble
-                self._abort(text, on_path=on_path)
+            if trouble := self._trouble(steady, now_s):
+                self._abort(trouble[0], on_path=trouble[1])
             else:
                 self._advance(self._streamer, steady, now_s)
         if self._ticks % _STATUS_TICKS == 0:

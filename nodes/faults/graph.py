@@ -14,10 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import nodes.faults
 from embodied.errors import EmbodiedError
 
-_HERE = Path(nodes.faults.__file__).parent
 _ENDS_WITHIN_S = 20.0
 
 
@@ -57,7 +55,7 @@ class Graph:
         # The distribution and where its logs go are the machine's; domain and transport are ours.
         self.env |= {name: os.environ[name] for name in ("ROS_DISTRO", "ROS_LOG_DIR") if name in os.environ}
         self.env |= {"ROS_DOMAIN_ID": str(self.domain), "XDG_RUNTIME_DIR": self._folder, "PYTHONUNBUFFERED": "1"}
-        self._what = [str(_HERE / "relayed_launch.py")] if relayed else ["embodied", "sim.launch.py"]
+        self._what = ["embodied", "faults.launch.py" if relayed else "sim.launch.py"]
         self._what += [f"policy:={policy}", f"rate:={rate}"]
         self._relay = ["relay"] if relayed else []
         self._others: list[subprocess.Popen[bytes]] = []

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
+from tests.sent import Sent, followed, shares
 from tqdm import tqdm
 
 from embodied.arm import ArmModel, arm_model
@@ -22,7 +23,6 @@ from embodied.motion.path import TimedPath
 from embodied.safety import ActionGate, ArmState, Streamer
 from embodied.types import Float, JointTrajectory
 from tests.embodied.motion.judge import Judge
-from tests.sent import Sent, followed, shares
 
 WITHIN = 1.005
 """Differences over a millisecond are not the derivative, and stamps are rounded."""

@@ -5,7 +5,6 @@ import pytest
 
 from tests.embodied.streamed import try_motions
 
-
 COUNTS = ("impossible", "passed", "refused", "streamed")
 
 
