@@ -43,6 +43,7 @@ class Result:
     text: str
     motions: int = 0  # that the policy decided
     over: bool = False  # whether the world ended with it
+    cut: bool = False  # whether something stopped the arm on its way: only new words move it again
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class Agent:
             hooks.on_state("thinking", result.text if attempt > 1 else "looking", attempt)
             result = self._try(attempt, hooks)
             motions += result.motions
-            if result.state in ("refused", "stopped") or result.over:
+            if result.state in ("refused", "stopped") or result.over or result.cut:
                 break
             if result.state == "done" and (self._judge is None or self._judge()):
                 break
@@ -283,4 +284,5 @@ def _result(decision: Decision, outcome: Outcome) -> Result:
 def _ended(outcome: Outcome, what: str) -> Result:
     if outcome.state == "stopped":
         return Result(state="stopped", text=outcome.reason or "the arm was stopped")
-    return Result(state="failed", text=f"{outcome.state}: {outcome.reason} ({what})")
+    cut = outcome.state in ("aborted", "silent")
+    return Result(state="failed", text=f"{outcome.state}: {outcome.reason} ({what})", cut=cut)

@@ -234,7 +234,7 @@ class GateNode(Node):
         # After a stall of this process, what was said meanwhile waits to be heard: judge nobody by it yet.
         away_s, self._ticked_s = steady - self._ticked_s, steady
         if away_s > self._heartbeat.timeout_s:
-            self._abort(f"the gate itself stood still for {away_s:.2f} s")  # the arm came to rest, and stays there
+            self._abort(f"the gate itself stood still for {away_s:.2f} s")
         if self._streamer is not None and away_s <= _STALL_S:
             if trouble := self._trouble(steady, now_s):
                 self._abort(trouble[0], on_path=trouble[1])
@@ -292,8 +292,7 @@ class GateNode(Node):
             self._sent_width_m = piece.gripper_width_m
         names = self._joints.names
         self._arm_out.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s, frame_id=self._mark))
-        begin_s = stamp_s or self._now_s()
-        self._rest.ordered(begin_s + float(piece.time_s[-1]))
+        self._rest.ordered((stamp_s or self._now_s()) + float(piece.time_s[-1]))
 
     def _abort(self, reason: str, *, on_path: bool = True) -> None:
         """Stop the arm and drop the motion under way, if there is one."""

@@ -14,13 +14,13 @@ from nodes.faults.trial import Bench, Fault, Found
 STILL_RAD = 0.01
 _ANSWER_S = 25.0
 _LIES: dict[str, tuple[Order, str]] = {
-    "frozen": (Order(noise=True, picture="frozen"), "frozen|not changed"),
-    "black": (Order(noise=True, picture="black"), "black|blank"),
-    "torn": (Order(noise=True, picture="torn"), "torn"),
-    "wrong_encoding": (Order(noise=True, picture="encoding"), "encoding|rgb9"),
-    "wrong_size": (Order(noise=True, picture="size"), "height|step|size|bytes|rows"),
-    "hour_ahead": (Order(noise=True, jump_s=3600, jumped=[IMAGE]), "ahead"),
-    "hour_behind": (Order(noise=True, jump_s=-3600, jumped=[IMAGE]), "behind"),
+    "frozen": (Order(picture="frozen"), "frozen|not changed"),
+    "black": (Order(picture="black"), "black|blank"),
+    "torn": (Order(picture="torn"), "torn"),
+    "wrong_encoding": (Order(picture="encoding"), "encoding|rgb9"),
+    "wrong_size": (Order(picture="size"), "height|step|size|bytes|rows"),
+    "hour_ahead": (Order(jump_s=3600, jumped=[IMAGE]), "ahead"),
+    "hour_behind": (Order(jump_s=-3600, jumped=[IMAGE]), "behind"),
     "joints_hour_ahead": (Order(jump_s=3600, jumped=[JOINTS]), "ahead"),
     "joints_hour_behind": (Order(jump_s=-3600, jumped=[JOINTS]), "behind"),
 }
@@ -30,10 +30,8 @@ _LIES: dict[str, tuple[Order, str]] = {
 def _lie(name: str, bench: Bench, number: int) -> Found:
     watch = bench.watch
     order, reason = _LIES[name]
-    if order.noise:
-        watch.order(Order(noise=True))  # what a camera's noise is like is learned while the arm rests
     words = bench.plain_episode(number)
-    watch.wait(lambda: False, 3.0 if order.noise else 0.3)
+    watch.wait(lambda: False, 3.0)  # that the camera has noise is learned while the arm rests
     watch.order(order)
     watch.wait(lambda: False, 1.0)
     began_s = steady_s()
@@ -44,7 +42,7 @@ def _lie(name: str, bench: Bench, number: int) -> Found:
     found = Found(note=f"{answer.get('state')}: {text}", values={"answered_s": round(took_s, 2)})
     found.checks["not_acted_upon"] = watch.moved_rad(began_s) <= STILL_RAD and answer.get("state") != "done"
     found.checks["says_why"] = re.search(reason, text) is not None
-    watch.order(Order(noise=order.noise))
+    watch.order(Order())
     bench.wait_ready(20.0)
     bench.start_moving(number, until=0.05)
     found.checks["works_again"] = True

@@ -37,7 +37,7 @@ def _hurt(node: str, bench: Bench, number: int, what: signal.Signals, wake_s: fl
     watch, graph = bench.watch, bench.graph
     bench.start_moving(number)
     hand_m_s = watch.hand_speed_m_s(steady_s())
-    pid, gate_was = graph.pid(node), watch.gate_now["gate"]
+    pid, gate_was, stamp_s = graph.pid(node), watch.gate_now["gate"], watch.seen[-1].stamp_s
     began_s = steady_s()
     graph.signal(node, what)
     slows_s = began_s
@@ -55,6 +55,9 @@ def _hurt(node: str, bench: Bench, number: int, what: signal.Signals, wake_s: fl
             spoke = watch.gate_now["gate"] != gate_was
         if node == "agent" and wake_s is None:
             spoke = watch.agent_now.get("state") == "ready" and spoke
+        if node == "sim":  # a new one begins its time anew
+            now = watch.seen[-1]
+            spoke = spoke and (now.came_s > woken_s if wake_s is not None else now.stamp_s < stamp_s)
         return other and (spoke or (node == "agent" and wake_s is not None)) and watch.is_whole()
 
     is_back = watch.wait(again, BACK_S)

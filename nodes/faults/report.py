@@ -32,12 +32,25 @@ def summarise(trials: Sequence[Mapping[str, Any]], order: Sequence[tuple[str, st
                 "values": {
                     name: {"p50": percentile(found, 50), "p99": percentile(found, 99), "worst": max(found)}
                     for name, found in values.items()
-                    if not name.startswith(_SHARE)
+                    if not name.startswith((_SHARE, "success"))
                 },
+                **_paired(group, [trial for trial in trials if trial["family"] == family]),
                 "limits": {name.removeprefix(_SHARE): max(values[name]) for name in names if name.startswith(_SHARE)},
             }
         )
     return rows
+
+
+def _paired(group: Sequence[Mapping[str, Any]], family: Sequence[Mapping[str, Any]]) -> Row:
+    """Successes, and how many more scenes fail than without the fault (`0%`), of those that both have tried."""
+    if "success" not in group[0]["values"]:
+        return {}
+    usual = {trial["number"]: trial["values"].get("success", 0.0) for trial in family if trial["fault"] == "0%"}
+    worse = [
+        usual[trial["number"]] - trial["values"].get("success", 0.0) for trial in group if trial["number"] in usual
+    ]
+    found: Row = {"successes": int(sum(trial["values"].get("success", 0.0) for trial in group))}
+    return found | ({"more_failures": int(sum(worse))} if worse else {})
 
 
 def print_report(rows: Sequence[Row], trials: Sequence[Mapping[str, Any]]) -> None:
@@ -70,6 +83,7 @@ _HEAD = ("fault", "as it should, 95 %", "times p50 / p99", "worst share of a lim
 def _cells(row: Mapping[str, Any]) -> list[str]:
     low, high = (100 * bound for bound in row["ci95"])
     values = [f"{name} {numbers['p50']:.4g} / {numbers['p99']:.4g}" for name, numbers in row["values"].items()]
+    values += [f"{name} {row[name]}" for name in ("successes", "more_failures") if name in row]
     limits = [f"{name} {share:.2f}" for name, share in row["limits"].items()]
     broken = [f"{name} {count}" for name, count in row["broken_checks"].items()]
     good = f"{row['good']} of {row['trials']} ({low:.1f} to {high:.1f})"

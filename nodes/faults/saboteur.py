@@ -58,8 +58,6 @@ class Order:
     jump_s: int = 0
     """Added to the stamps on the topics `jumped`."""
     jumped: list[str] = field(default_factory=list)
-    noise: bool = False
-    """Whether the camera has noise, as real ones have and the simulated one has not."""
     flood_hz: float = 0.0
     """Malformed messages on `instruction`."""
     write_hz: float = 0.0
@@ -141,21 +139,20 @@ class Saboteur:
     def _spoil(self, topic: str, data: bytes) -> Any:
         order = self.order
         jumps = order.jump_s and topic in order.jumped
-        spoils = topic == IMAGE and (order.picture or order.noise)
-        if not (jumps or spoils):
+        # A camera has noise; the simulated one has not, and without it a picture that stays the same may be true.
+        if not (jumps or topic == IMAGE):
             return data
         message: Any = deserialize_message(data, _TYPES[topic][0])
         if jumps:
             message.header.stamp.sec += order.jump_s
-        return self._paint(message) if spoils else message
+        return self._paint(message) if topic == IMAGE else message
 
     def _paint(self, message: Image) -> Image:
         pixels = np.frombuffer(message.data, np.uint8)
         if self.order.picture == "black":
             pixels = np.zeros_like(pixels)
-        if self.order.noise:
-            pixels = np.clip(pixels.astype(np.int16) + self._shades.integers(-1, 2, pixels.size), 0, 255)
-            pixels = pixels.astype(np.uint8)
+        noise = self._shades.integers(-1, 2, pixels.size, dtype=np.int8)
+        pixels = np.clip(pixels.astype(np.int16) + noise, 0, 255).astype(np.uint8)
         if self._kept is None:
             self._kept = pixels
         what = self.order.picture

@@ -323,7 +323,7 @@ class Watch:
             goes_back = bool(found) and stamp_s < found[-1][-1].stamp_s
             if stamp_s > rests_s or goes_back or holds:
                 found.append([])
-                if before and not (goes_back or holds):
+                if before and not (goes_back or holds) and seen[before - 1].speed_rad_s < REST_RAD_S:
                     off_rad = float(np.abs(position[0] - seen[before - 1].position_rad).max())
                     self.start_off_rad = max(self.start_off_rad, off_rad)
             found[-1].append(Sent(stamp_s, time_s, position, velocity))

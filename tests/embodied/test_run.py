@@ -389,8 +389,8 @@ def test_a_judge_is_not_asked_about_what_failed() -> None:
     [
         (Outcome(state="stopped", reason="the emergency stop"), "stopped", 1),
         (Outcome(state="refused", reason="too fast"), "failed", 2),
-        (Outcome(state="aborted", reason="in the way"), "failed", 2),
-        (Outcome(state="silent", reason="nobody answers"), "failed", 2),
+        (Outcome(state="aborted", reason="in the way"), "failed", 1),
+        (Outcome(state="silent", reason="nobody answers"), "failed", 1),
         (Outcome(state="refused", reason="over", over=True), "failed", 1),
         (Outcome(state="done", over=True), "done", 1),
     ],
