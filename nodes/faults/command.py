@@ -129,16 +129,17 @@ class Run:
         with (
             self.journal.open("a", encoding="utf-8") as journal,
             progress_bar("trials", len(self.jobs), completed=kept) as advance,
-        ):
+            suppress(KeyboardInterrupt),
             # Closed whatever happens: the graph ends with it.
-            with suppress(KeyboardInterrupt), closing(self._run(missing)) as found:
-                for trial in found:
-                    with writing(self.journal):
-                        journal.write(json.dumps(trial) + "\n")
-                        journal.flush()
-                    self.trials.append(trial)
-                    advance(1)
-                return True
+            closing(self._run(missing)) as found,
+        ):
+            for trial in found:
+                with writing(self.journal):
+                    journal.write(json.dumps(trial) + "\n")
+                    journal.flush()
+                self.trials.append(trial)
+                advance(1)
+            return True
         return False
 
     def _run(self, jobs: Sequence[tuple[Any, int]]) -> Generator[dict[str, Any], None, None]:
