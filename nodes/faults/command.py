@@ -6,8 +6,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -129,19 +129,20 @@ class Run:
         with (
             self.journal.open("a", encoding="utf-8") as journal,
             progress_bar("trials", len(self.jobs), completed=kept) as advance,
+            suppress(KeyboardInterrupt),
+            # Closed whatever happens: the graph ends with it.
+            closing(self._run(missing)) as found,
         ):
-            try:
-                for trial in self._run(missing):
-                    with writing(self.journal):
-                        journal.write(json.dumps(trial) + "\n")
-                        journal.flush()
-                    self.trials.append(trial)
-                    advance(1)
-            except KeyboardInterrupt:
-                return False
-        return True
+            for trial in found:
+                with writing(self.journal):
+                    journal.write(json.dumps(trial) + "\n")
+                    journal.flush()
+                self.trials.append(trial)
+                advance(1)
+            return True
+        return False
 
-    def _run(self, jobs: Sequence[tuple[Any, int]]) -> Iterator[dict[str, Any]]:
+    def _run(self, jobs: Sequence[tuple[Any, int]]) -> Generator[dict[str, Any], None, None]:
         """Trials of one graph follow each other in it; where one leaves it broken, the next gets a new one."""
         for (relayed, rate), group in groupby(jobs, key=lambda job: (job[0].relayed, job[0].rate)):
             stack = ExitStack()
