@@ -40,6 +40,13 @@ class ArmWriters:
         others = self._others()
         return f"something else may write to the arm ({others}): end it" if others else ""
 
+    def agents(self) -> int:
+        """How many nodes publish `heartbeat`: two agents would want different things, and forged ones look alike.
+
+        One that was killed counts until it is forgotten, some seconds later.
+        """
+        return self._node.count_publishers(self._node.resolve_topic_name("heartbeat"))
+
     def _on_bytes(self, message: bytes) -> None:
         if self._mark not in message:
             self._heard_s, self.strange_messages = steady_s(), self.strange_messages + 1

@@ -377,10 +377,12 @@ class GateNode(Node):
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         silence_s = self._joints.silence_s()
         blocked = self._joints.problem(within_s=self._state_age_s) or self._unordered or self._writers.trouble()
-        level = WARN if self._gate.stopped or blocked else OK
+        agents = self._writers.agents()
+        level = WARN if self._gate.stopped or blocked or agents > 1 else OK
         details: dict[str, object] = {
             **self._counts,
             "strange_messages": self._writers.strange_messages,
+            "agents": agents,
             "joint_states_silence_s": f"{silence_s:.3f}",
             "blocked": blocked,
             "latch_file": self._complaint or "ok",
