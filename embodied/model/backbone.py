@@ -12,6 +12,7 @@ import copy
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoTokenizer
 from transformers.cache_utils import Cache, DynamicCache
 from transformers.configuration_utils import PretrainedConfig
+from transformers.initialization import no_init_weights
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from embodied.errors import CheckpointError, EmbodiedError, shown
@@ -63,6 +65,12 @@ class Int8Embedding(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """(...,) int ids to (..., D) float32 embeddings."""
         return self.weight[ids].float() * self.scale[ids]
+
+
+def unset() -> AbstractContextManager[None]:
+    """While it is built, a model has no weights worth having: all of them are read from a file afterwards."""
+    nothing: AbstractContextManager[None] = no_init_weights()
+    return nothing
 
 
 class Backbone(nn.Module):

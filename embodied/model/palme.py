@@ -19,7 +19,15 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError, check_name
 from embodied.language.verbs import VERBS, Plan
 from embodied.model import checkpoint
-from embodied.model.backbone import Backbone, config_from_dict, encode, first_line, load_tokenizer, save_tokenizer
+from embodied.model.backbone import (
+    Backbone,
+    config_from_dict,
+    encode,
+    first_line,
+    load_tokenizer,
+    save_tokenizer,
+    unset,
+)
 from embodied.model.budget import Budget, check_counts
 from embodied.model.composition import PARTS, PalmeConfig, PartConfig, config_from
 from embodied.model.connectors import CONNECTORS, Connector
@@ -220,7 +228,7 @@ class Palme(nn.Module):
             config = config_from({key: data[key] for key in PARTS}, str(path))
             _check_installed(directory, config)
             check_counts(data["backbone"], len(shapes))
-            with Budget(sum(map(math.prod, shapes.values()))):
+            with Budget(sum(map(math.prod, shapes.values()))), unset():
                 backbone = Backbone(config_from_dict(data["backbone"]))
                 model = cls(config, backbone, load_tokenizer(directory / TOKENIZER))
         except _NO_MODEL as error:
