@@ -14,11 +14,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
-from tests.sent import Sent, followed, shares
 from tqdm import tqdm
 
 from embodied.arm import ArmModel, arm_model
 from embodied.errors import UnsafeCommandError
+from embodied.judge import Sent, followed, shares
 from embodied.motion.path import TimedPath
 from embodied.safety import ActionGate, ArmState, Streamer
 from embodied.types import Float, JointTrajectory
