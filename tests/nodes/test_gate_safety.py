@@ -20,7 +20,7 @@ from embodied.safety import Latch
 from tests.nodes.gate_bench import MODEL, Bench
 
 # On a machine that is busy with other things a living node may be silent for longer than 0.3 s.
-PATIENT = ("heartbeat_timeout_s:=1.5", "joint_states_timeout_s:=1.5")
+PATIENT = ("heartbeat_timeout_s:=1.5", "joint_states_timeout_s:=1.5", "max_proposal_age_s:=10.0")
 WALL_RAD = 0.2
 
 

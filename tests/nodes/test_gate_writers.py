@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gate alone moves the arm: strangers, twins and motion that nobody ordered are seen, said and stopped."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from tests.nodes import test_gate_safety
+from tests.nodes.gate_bench import MODEL, Bench
+
+bench, start_gate = test_gate_safety.bench, test_gate_safety.start_gate
+
+
+def away(rad: float, seconds: float, points: int = 40) -> tuple[Any, Any, Any]:
+    """Times, places and speeds of the first joint's way from where it is."""
+    share = np.arange(1, points + 1) / points
+    place, speed = np.tile(MODEL.home_rad, (points, 1)), np.zeros((points, MODEL.joints))
+    place[:, 0] += rad * (3 * share**2 - 2 * share**3)
+    speed[:, 0] = rad * (6 * share - 6 * share**2) / seconds
+    return seconds * share, place, speed
+
+
+def test_a_stranger_on_the_arms_topic_ends_the_motion_and_forbids_the_next(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    from trajectory_msgs.msg import JointTrajectory
+
+    from nodes import conversions
+
+    start_gate()
+    bench.start("first")
+    stranger = bench.node.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 1)
+    try:
+        bench.wait(lambda: stranger.get_subscription_count() >= 2, "the gate does not listen")
+        stranger.publish(conversions.to_arm_trajectory(MODEL.joint_names, *away(1.0, 2.0), stamp_s=bench.now_s))
+        ended = bench.ended("first")
+        assert ended["state"] == "aborted"
+        assert "something else writes to /arm_controller/joint_trajectory (/bench)" in ended["reason"]
+        bench.come_to_rest()
+        assert bench.measured_rad[0] < 0.5, "it is stopped long before the end of either way"
+        bench.propose("second")
+        assert "/bench): end it" in bench.ended("second")["reason"]
+    finally:
+        bench.node.destroy_publisher(stranger)
+    bench.home()
+    bench.wait(lambda: bench.gate["blocked"] == "", "it is forgiven")
+    bench.start("third")
+    assert bench.ended("third")["state"] == "done"
+
+
+def test_motion_that_nobody_ordered_is_stopped_where_it_is(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    process = start_gate()
+    bench.start("ours")
+    assert bench.ended("ours")["state"] == "done"
+    bench.come_to_rest()
+    begin_rad = bench.measured_rad[0]
+    time_s, place, speed = away(-1.0, 2.0)
+    place[:, 0] += begin_rad - MODEL.home_rad[0]
+    bench.controller.follow(bench.now_s + time_s, place, speed, now_s=bench.now_s)
+    process.wait_for("and I did not order it")
+    bench.come_to_rest()
+    assert abs(bench.measured_rad[0] - begin_rad) < 0.5
+
+    def counted() -> bool:
+        told = [value.value for s in list(bench.diagnostics) for value in s.values if value.key == "unordered_motions"]
+        return "1" in told
+
+    bench.wait(counted, "the diagnostics do not count it")
+    bench.wait(lambda: bench.gate["blocked"] == "", "it stays blocked")
+
+
+def test_a_simulator_that_was_reset_has_not_moved_by_itself(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    start_gate()
+    bench.start("ours")
+    assert bench.ended("ours")["state"] == "done"
+    bench.come_to_rest()
+    bench.home()
+    bench.wait(lambda: abs(bench.measured_rad[0] - MODEL.home_rad[0]) < 1e-6, "it is not at home")
+    sent = len(bench.sent)
+    time.sleep(1.0)
+    assert len(bench.sent) == sent, "nothing is held that stands"
+    bench.start("after")
+    assert bench.ended("after")["state"] == "done", bench.gate
+
+
+def test_the_motion_of_a_second_agent_is_refused_and_the_first_goes_on(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    start_gate()
+    bench.start("first")
+    bench.propose("second")
+    bench._motion_id = "first"  # whose heartbeat goes on
+    assert "the motion first is under way" in bench.ended("second")["reason"]
+    assert bench.ended("first")["state"] == "done"
+
+
+def test_a_second_gate_under_the_same_name_is_noticed_by_both(
+    ros: Any,
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    start_gate()
+    twin = ros.start("-m", "nodes.gate_node", "--ros-args", "-p", "use_sim_time:=true")
+    marks: dict[str, str] = {}
+
+    def both_say_it() -> bool:
+        marks.update({status["gate"]: status["blocked"] for status in list(bench.history)})
+        return len(marks) == 2 and all("a second gate" in blocked for blocked in marks.values())
+
+    try:
+        bench.wait(both_say_it, "the twins do not see each other")
+    finally:
+        twin.send(9)
+        twin.wait()
+    bench.wait(lambda: bench.gate["blocked"] == "", "the one that is left is not ready")
+
+
+def test_a_later_part_takes_over_and_an_old_one_does_not(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    from nodes import conversions
+    from tests.nodes.gate_bench import JointTrajectory
+
+    start_gate()
+    bench.start("stream")
+    bench.wait(lambda: bench.measured_rad[0] > 0.2, "it does not move")
+    begin_s = bench.now_s
+    joints = bench.controller.command(begin_s)[0]
+
+    def part(number: int, reach_rad: float) -> None:
+        share = np.arange(1, 81) / 80
+        place = np.tile(joints, (80, 1))
+        place[:, 0] += reach_rad * (2 * share - share**2)
+        speed = np.zeros((80, MODEL.joints))
+        speed[:, 0] = reach_rad * (2 - 2 * share) / 2.0
+        motion = JointTrajectory(
+            joint_names=MODEL.joint_names,
+            time_s=2.0 * share,
+            position_rad=place,
+            velocity_rad_s=speed,
+            gripper_width_m=np.full(80, 0.08),
+        )
+        name = f"stream+{number}"
+        message = conversions.to_trajectory(
+            motion, gripper_joint=MODEL.gripper_joints[0], motion_id=name, stamp_s=begin_s
+        )
+        bench._proposal_out.publish(message)
+
+    part(2, 0.35)
+    bench.wait(lambda: bench.gate["part"] == 2, "the part does not take over")
+    part(1, -0.35)
+    ended = bench.ended("stream")
+    assert (ended["state"], bench.gate["part"]) == ("done", 2)
+    bench.come_to_rest()
+    assert bench.measured_rad[0] == pytest.approx(joints[0] + 0.35, abs=0.01)
