@@ -126,7 +126,7 @@ class Outcome:
         return self.state == "done"
 
 
-Following = Callable[[Observation], "StreamedMotion | None"]
+NextMotion = Callable[[Observation], "StreamedMotion | None"]
 """What comes after a motion that is still under way, by what is seen meanwhile; None: nothing does."""
 
 
@@ -162,7 +162,7 @@ class StreamingArm(Arm, Protocol):
         self,
         motion: Motion,
         observation: Observation,
-        following: Following | None,
+        following: NextMotion | None,
         on_tick: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """As `execute`, and ask `following` again and again, until it gives None; the newest replaces what is left."""

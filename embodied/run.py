@@ -142,7 +142,7 @@ class Agent:
             text = decision.text
             if decision.refused and outcome.done:
                 return Result(state="refused", text=text, motions=motions)
-            result = replace(_result(decision, outcome), motions=motions, over=outcome.over)
+            result = replace(_result(stream.executed, outcome), motions=motions, over=outcome.over)
             if result.over or result.state != "done" or decision.done:
                 return result
         return Result(state="failed", text=f"not done after {MAX_STEPS} steps: {text}", motions=motions)
@@ -256,11 +256,13 @@ class _Stream:
 
     def __init__(self, agent: Agent, first: Decision, hooks: Hooks) -> None:
         self._agent, self._hooks = agent, hooks
-        self.last, self.motions = first, 1
+        self.last = self.executed = first
+        """The newest decision, and the newest of those whose motion was handed over."""
+        self.motions = 1
 
     def following(self, observation: Observation) -> StreamedMotion | None:
         """The motion of the next decision; None where the last one was the last, or cannot be streamed."""
-        if self.last.done:
+        if self.last.done or self.motions >= MAX_STEPS:
             return None
         decision = self._agent.decide(observation)
         self._hooks.on_decision(decision)
@@ -268,7 +270,8 @@ class _Stream:
             # Another motion begins at rest, and is decided on what is seen then.
             self.last = replace(decision, done=decision.done and decision.motion is None)
             return None
-        self.last, self.motions = decision, self.motions + 1
+        self.last = self.executed = decision
+        self.motions += 1
         return decision.motion
 
 

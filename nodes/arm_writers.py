@@ -4,12 +4,14 @@
 from collections.abc import Callable
 
 from rclpy.node import Node
-from rclpy.publisher import Publisher
+from rclpy.qos import QoSProfile
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 from nodes.common import COMMAND, steady_s
 
+EVERY = QoSProfile(depth=50)
+"""Of what the gate itself sends fifty times a second, nothing may push out what a stranger sends once."""
 _FRESH_S = 1.0
 
 
@@ -20,15 +22,13 @@ class ArmWriters:
     status. `on_stranger` is called when something else has come to the arm.
     """
 
-    def __init__(
-        self, node: Node, mark: str, publishers: tuple[Publisher, ...], on_stranger: Callable[[], None]
-    ) -> None:
+    def __init__(self, node: Node, mark: str, topics: tuple[str, str], on_stranger: Callable[[], None]) -> None:
         self._node, self._mark, self._on_stranger = node, mark.encode(), on_stranger
-        self._topics = [publisher.topic_name for publisher in publishers]
+        self._topics = topics
         self._heard_s = self._twin_s = float("-inf")
         self.strange_messages = 0
         # Bytes: nothing that comes from elsewhere is taken apart here.
-        node.create_subscription(JointTrajectory, self._topics[0], self._on_bytes, COMMAND, raw=True)
+        node.create_subscription(JointTrajectory, self._topics[0], self._on_bytes, EVERY, raw=True)
         node.create_subscription(String, "gate_status", self._on_status, COMMAND, raw=True)
 
     def trouble(self) -> str:

@@ -4,6 +4,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from rclpy.client import Client
 from rclpy.duration import Duration
@@ -12,9 +13,10 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from embodied.language.door import plain, stops
+from embodied.safety.latch import LATCHED as LATCHED_WORDS
 from embodied.safety.latch import Latch
 from embodied.text import check_text, shown
-from nodes.common import COMMAND, EVERY_FACT, RELIABLE, from_json, spin_until, steady_s
+from nodes.common import EVERY_FACT, LATCHED, RELIABLE, from_json, spin_until, steady_s
 from nodes.launch_support import existing_latch_file
 
 SUCCEEDED, FAILED, NOBODY = 0, 1, 2
@@ -63,7 +65,8 @@ class Conversation:
         node.create_subscription(String, "status", self._on_status, EVERY_FACT)
         node.create_subscription(String, "plan", self._on_plan, RELIABLE)
         self._gate_s = float("-inf")
-        node.create_subscription(String, "gate_status", self._on_gate, COMMAND)
+        self._latch_file: Path | None = None
+        node.create_subscription(String, "gate_status", self._on_gate, LATCHED)
         self._cancel: Client = node.create_client(Trigger, "agent_node/cancel")
         self._stop: Client = node.create_client(Trigger, "gate_node/stop")
 
@@ -123,9 +126,12 @@ class Conversation:
         """The emergency stop: the gate is told, or finds it in its file when it is back."""
         resume = f"`ros2 service call {self._node.resolve_service_name('gate_node/resume')} std_srvs/srv/Trigger`"
         if self._trigger(self._stop):
-            self._show(f"the agent does not answer; the gate stopped the arm and stays shut until {resume}")
+            self._show(f"the gate stopped the arm and stays shut until {resume}")
             return
         path = existing_latch_file(self._node.get_namespace())
+        # Anyone may say anything on a topic: what is named there has to be such a file already.
+        if self._latch_file is not None and Latch(self._latch_file).read() in ("", LATCHED_WORDS):
+            path = self._latch_file
         complaint = "no launch has left a file to write it to" if path is None else Latch(path).stop()
         if complaint:
             self._show(f"the gate does not answer: without it, the arm holds where it is ({complaint})")
@@ -159,8 +165,11 @@ class Conversation:
         self.status = Status(**told)
         self._heard.append(self.status)
 
-    def _on_gate(self, _: String) -> None:
+    def _on_gate(self, message: String) -> None:
         self._gate_s = steady_s()
+        path = from_json(message).get("latch_file")
+        if isinstance(path, str) and path:
+            self._latch_file = Path(path)
 
     def _on_plan(self, message: String) -> None:
         if self._following and message.data != self._plan:

@@ -133,29 +133,6 @@ def to_joint_state(
     )
 
 
-def from_joint_state(message: JointState, joint_names: Sequence[str], gripper_joint: str) -> tuple[Float, Float, float]:
-    """Positions (N,), velocities (N,) and gripper width of the named joints, in any order of the message.
-
-    A message without velocities counts as at rest. Raises ObservationError for missing joints, joints
-    named twice, and numbers that are not finite.
-    """
-    place = {name: i for i, name in enumerate(message.name)}
-    if len(place) != len(message.name):
-        raise ObservationError("joint_states names a joint twice")
-    wanted = [*joint_names, gripper_joint]
-    missing = [name for name in wanted if name not in place]
-    if missing:
-        raise ObservationError(f"joint_states lacks {', '.join(missing)}")
-    if len(message.position) != len(message.name) or len(message.velocity) not in (0, len(message.name)):
-        raise ObservationError("joint_states has lists of unequal length")
-    index = [place[name] for name in wanted]
-    position = np.array(message.position, dtype=np.float64)[index]
-    velocity = np.array(message.velocity or [0.0] * len(message.name), dtype=np.float64)[index]
-    if not (np.isfinite(position).all() and np.isfinite(velocity).all()):
-        raise ObservationError("joint_states holds a value that is not finite")
-    return position[:-1], velocity[:-1], 2.0 * float(position[-1])
-
-
 def to_trajectory(
     trajectory: JointTrajectory, *, gripper_joint: str, motion_id: str, stamp_s: float
 ) -> JointTrajectoryMessage:

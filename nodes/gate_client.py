@@ -36,8 +36,9 @@ PART_S = 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A later part of a streamed motion; its times count from `stamp_s`."""
+    """A later part of a streamed motion, the `number`-th; its times count from `stamp_s`."""
 
+    number: int
     trajectory: JointTrajectory
     stamp_s: float
 
@@ -80,7 +81,8 @@ class GateClient:
         """Which part of its motion the gate executes."""
         with self._lock:
             part = self._status.get("part", 0)
-        return part if isinstance(part, int) else 0
+        assert isinstance(part, int)
+        return part
 
     @property
     def stopped(self) -> bool:
@@ -107,7 +109,8 @@ class GateClient:
         """Propose and wait until the motion has ended. `stamp_s` is of what it was decided on.
 
         `on_tick` is called in between; where it raises, the arm is stopped and the error goes on. `following` is
-        asked for what comes next while the motion is under way, again and again until it gives None.
+        asked for what comes next while the motion is under way, again and again until it gives None; where it raises
+        ObservationError it is asked once more a little later.
         """
         self._count, stops = self._count + 1, self._stops
         motion_id = f"{self._prefix}-{self._count}"
@@ -115,7 +118,7 @@ class GateClient:
             on_tick()  # what is no longer wanted is not even proposed
             if not self._publish(motion_id, trajectory, stamp_s, stops):
                 return Outcome(state="aborted", reason="it was stopped before it began")
-            return self._follow(motion_id, on_tick, following)
+            return self._follow(motion_id, stops, on_tick, following)
         except BaseException:
             self.stop()
             raise
@@ -135,8 +138,10 @@ class GateClient:
             self._proposed_out.publish(message)
             return True
 
-    def _follow(self, motion_id: str, on_tick: Callable[[], None], following: Callable[[], Part | None]) -> Outcome:
-        proposed_s, gate, part, stops = steady_s(), "", 0, self._stops
+    def _follow(
+        self, motion_id: str, stops: int, on_tick: Callable[[], None], following: Callable[[], Part | None]
+    ) -> Outcome:
+        proposed_s, gate = steady_s(), ""
         next_s = proposed_s + PART_S
         while True:
             with self._lock:
@@ -155,13 +160,23 @@ class GateClient:
             if not gate and now_s - proposed_s > _ANSWER_S:
                 return Outcome(state="silent", reason=f"the gate did not answer within {_ANSWER_S:g} s")
             if gate and now_s >= next_s:
-                later, part = following(), part + 1
-                next_s = math.inf if later is None else steady_s() + PART_S
-                if later is not None:
-                    on_tick()
-                    self._publish(motion_id, later.trajectory, later.stamp_s, stops, part)
+                next_s = math.inf if self._add(motion_id, stops, on_tick, following) else steady_s() + PART_S
                 continue
             time.sleep(_POLL_S)
+
+    def _add(
+        self, motion_id: str, stops: int, on_tick: Callable[[], None], following: Callable[[], Part | None]
+    ) -> bool:
+        """Propose what follows, if it is known now; whether that was the last."""
+        try:
+            later = following()
+        except ObservationError:
+            return False
+        if later is None:
+            return True
+        on_tick()
+        self._publish(motion_id, later.trajectory, later.stamp_s, stops, later.number)
+        return False
 
     def _beat(self) -> None:
         message = Header(frame_id=self._motion_id)
@@ -172,7 +187,14 @@ class GateClient:
         status = from_json(message)
         # Anyone may publish here, and what is no status of the gate's must not hide the one before.
         texts = all(isinstance(status.get(key, ""), str) for key in _TEXTS)
-        if not (texts and status.get("state") in _STATES and isinstance(status.get("stopped", False), bool)):
+        part = status.get("part", 0)
+        if not (
+            type(part) is int
+            and part >= 0
+            and texts
+            and status.get("state") in _STATES
+            and isinstance(status.get("stopped", False), bool)
+        ):
             raise ObservationError(f"it is no status of a gate: {shown(message.data, 80)}")
         with self._lock:
             self._status = status

@@ -26,19 +26,19 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from std_msgs.msg import Float64MultiArray, Header
+from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-from embodied.errors import UnsafeCommandError
+from embodied.errors import ObservationError, UnsafeCommandError
 from embodied.motion.path import TimedPath
-from embodied.safety import ActionGate, ArmState, Following, Piece, RestWatch, Streamer, Watchdog, hold
-from embodied.safety.latch import LATCHED
+from embodied.safety import ActionGate, ArmState, Following, RestWatch, Streamer, Watchdog, hold
 from embodied.text import shown
 from embodied.types import Float, Joints
 from nodes import common, conversions
+from nodes.arm_output import ArmOutput
 from nodes.arm_writers import ArmWriters
-from nodes.common import COMMAND, ERROR, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
+from nodes.common import ERROR, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
 from nodes.gate_parameters import read_parameters
 from nodes.gate_status import GateStatus
 from nodes.inlet import Inlet, refusals
@@ -49,6 +49,8 @@ _TICK_S = 0.02
 _STALL_S = 0.06
 _STATUS_TICKS = 5
 _ARRIVED_RAD = 0.03
+_NOW_S = 0.1
+"""What was measured longer ago is not where the arm is."""
 _SETTLE_S = 1.0
 
 
@@ -58,7 +60,7 @@ class GateNode(Node):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("gate_node", **kwargs)
         given = read_parameters(self)
-        self._model, self._latch = given.model, given.latch
+        self._model, self._latch, self._part, self._ticks = given.model, given.latch, 0, 0
         self._following = Following(given.following_rad, given.limits.max_state_age_s)
         self._heartbeat = Watchdog(given.heartbeat_timeout_s)
         self._state_age_s = given.limits.max_state_age_s
@@ -67,18 +69,13 @@ class GateNode(Node):
         self._measured: Joints | None = None
         self._streamer: Streamer | None = None
         self._settling_since_s: float | None = None
-        self._sent_width_m: float | None = None
         self._hold_is_due = False
         self._rest = RestWatch(given.model, given.limits.start_speed_rad_s)
-        self._unordered = ""
-        self._part = 0
-        self._ticks = 0
+        self._unordered = False
         self._ticked_s = -np.inf
         self._counts = dict.fromkeys(("refused", "dropped_parts", "unordered_motions"), 0)
         self._complaint = ""
 
-        self._arm_out = self.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", COMMAND)
-        self._gripper_out = self.create_publisher(Float64MultiArray, "gripper_controller/commands", COMMAND)
         self._mark = f"gate-{uuid.uuid4().hex[:8]}"
         self._status = GateStatus(self, self._mark, self._facts)
         self._joints = JointStates(
@@ -88,16 +85,19 @@ class GateNode(Node):
             allowed_s=lambda: SKEW_S * self._scale.scale,
             on_news=self._on_joints,
         )
+        self._out = ArmOutput(self, self._joints, self._rest, self._mark)
         self._inlets = (
             self._joints.inlet,
             Inlet(self, Header, "heartbeat", self._on_heartbeat, NEWEST),
             Inlet(self, JointTrajectory, "proposed_trajectory", self._on_proposal, RELIABLE),
         )
-        self._writers = ArmWriters(self, self._mark, (self._arm_out, self._gripper_out), self._on_stranger)
-        self.create_service(Trigger, "~/stop", self._on_stop)
+        self._writers = ArmWriters(self, self._mark, self._out.topics, self._on_stranger)
+        # Of requests that wait together the last that was made to the node is served last: a stop undoes a resume.
         self.create_service(Trigger, "~/resume", self._on_resume)
+        self.create_service(Trigger, "~/stop", self._on_stop)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=STEADY)
         self._diagnostics = Diagnostics(self, given.model.name, self._report)
+        self._latch_stops = self._latch.stops()
         if why := self._latch.read():
             self._gate.stop()
             why = f"{why}; call {self.get_fully_qualified_name()}/resume to release it"
@@ -108,24 +108,22 @@ class GateNode(Node):
         return common.now_s(self)
 
     def _on_joints(self) -> None:
-        if self._joints.problem(within_s=self._state_age_s):
-            return
-        self._measured = measured = self._joints.read(within_s=self._state_age_s, gripper=False)
+        try:
+            measured = self._joints.read(within_s=self._state_age_s, gripper=False)
+        except ObservationError:
+            return  # what is missing is said where it is asked for
+        self._measured = measured
+        told = (measured.position_rad, measured.velocity_rad_s)
         if self._hold_is_due:
             self._hold((measured.position_rad, np.zeros_like(measured.position_rad)))
-        self._watch_rest(measured)
-
-    def _watch_rest(self, measured: Joints) -> None:
-        """An arm that moves although nothing was ordered is brought to rest, for as long as it does."""
-        was = self._unordered
-        if self._streamer is None:
-            self._unordered = self._rest.unordered(measured.position_rad, measured.velocity_rad_s, measured.stamp_s)
-        if not self._unordered:
-            return
-        self._hold((measured.position_rad, measured.velocity_rad_s))
-        if not was:
-            self._counts["unordered_motions"] += 1
-            self.get_logger().error(f"stopped the arm: {self._unordered}, and I did not order it")
+        if self._streamer is None and self._rest.moves(*told, self._now_s()):
+            # Whoever moves it: it is brought to rest for as long as it moves.
+            if not self._unordered:
+                self._counts["unordered_motions"] += 1
+                self._unordered = True
+                self._status.publish()
+                self.get_logger().error(f"stopping the arm: {self._rest.complaint(self._now_s())}; I did not order it")
+            self._hold(told, ordered=False)
 
     def _on_stranger(self) -> None:
         if self._streamer is not None:
@@ -163,7 +161,7 @@ class GateNode(Node):
         self._streamer = Streamer(TimedPath(trajectory), self._model)
         self._part = 0
         self._settling_since_s = None
-        self._sent_width_m = None
+        self._out.begin()
         self._heartbeat.feed(steady_s())
         self._status.progress = 0.0
         self._status.say("executing", motion_id, "")
@@ -192,7 +190,7 @@ class GateNode(Node):
             return
         self._streamer = self._streamer.follow(path, now_s)
         self._part, self._settling_since_s = int(part), None
-        self._send(self._streamer.piece(now_s, scale=self._scale.scale), now_s)
+        self._out.send(self._streamer.piece(now_s, scale=self._scale.scale), now_s)
         self._status.publish()
 
     def _arm_state(self) -> ArmState:
@@ -218,8 +216,9 @@ class GateNode(Node):
         if self._heartbeat.expired(steady):
             silence_s = self._heartbeat.silence_s(steady)
             return f"no heartbeat for {silence_s:.2f} s: a motion needs a living agent"
-        if self._unordered:
-            return f"the arm moves, and I did not order it: {self._unordered}"
+        if moves := self._rest.complaint(now_s):
+            return f"the arm moves, and I did not order it: {moves}"
+        self._unordered = False
         return self._writers.trouble()
 
     def _tick(self) -> None:
@@ -239,15 +238,20 @@ class GateNode(Node):
             if trouble := self._trouble(steady, now_s):
                 self._abort(trouble[0], on_path=trouble[1])
             else:
-                self._advance(self._streamer, steady, now_s)
+                try:
+                    self._advance(self._streamer, steady, now_s)
+                except UnsafeCommandError as error:
+                    self._abort(str(error))
         if self._ticks % _STATUS_TICKS == 0:
             self._read_latch()
             self._status.publish()
 
     def _read_latch(self) -> None:
         """A stop may also be written to the file, by whoever got no answer from here."""
-        if not (self._gate.stopped or self._complaint) and self._latch.read() == LATCHED:
-            self._stop("emergency stop, written to the latch file")
+        stops, was = self._latch.stops(), self._latch_stops
+        self._latch_stops = stops
+        if stops and not was and not self._gate.stopped:
+            self._stop(f"emergency stop: {self._latch.read() or self._latch.path}")
 
     def _trouble(self, steady: float, now_s: float) -> tuple[str, bool] | None:
         """What forbids to go on, and whether the arm can still be trusted to brake along its path."""
@@ -263,7 +267,7 @@ class GateNode(Node):
 
     def _advance(self, streamer: Streamer, steady: float, now_s: float) -> None:
         self._status.progress = streamer.progress(now_s)
-        self._send(streamer.piece(now_s, scale=self._scale.scale), now_s)
+        self._out.send(streamer.piece(now_s, scale=self._scale.scale), now_s)
         if not streamer.finished(now_s):
             return
         if self._settling_since_s is None:
@@ -284,25 +288,18 @@ class GateNode(Node):
     def _moves(self, measured: Joints) -> bool:
         return bool(np.abs(measured.velocity_rad_s).max() > self._gate.limits.start_speed_rad_s)
 
-    def _send(self, piece: Piece, stamp_s: float) -> None:
-        numbers = (piece.time_s, piece.position_rad, piece.velocity_rad_s)
-        assert all(np.isfinite(values).all() for values in numbers), "a checked motion is finite"
-        if piece.gripper_width_m not in (None, self._sent_width_m):
-            self._gripper_out.publish(Float64MultiArray(data=[piece.gripper_width_m]))
-            self._sent_width_m = piece.gripper_width_m
-        names = self._joints.names
-        self._arm_out.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s, frame_id=self._mark))
-        self._rest.ordered((stamp_s or self._now_s()) + float(piece.time_s[-1]))
-
     def _abort(self, reason: str, *, on_path: bool = True) -> None:
         """Stop the arm and drop the motion under way, if there is one."""
         streamer, self._streamer = self._streamer, None
         if streamer is None:
             return
         now_s = self._now_s()
-        if on_path and not self._is_pushed(streamer, now_s):
-            self._send(streamer.brake(now_s), now_s)
-        else:
+        try:
+            if on_path and not self._is_pushed(streamer, now_s):
+                self._out.send(streamer.brake(now_s), now_s)
+            else:
+                self._hold(streamer.told(now_s))
+        except UnsafeCommandError:  # it stands, and nothing is left to be said to it
             self._hold(streamer.told(now_s))
         self.get_logger().warning(f"stopped {self._status.id}: {reason}")
         self._status.say("aborted", self._status.id, reason)
@@ -312,17 +309,17 @@ class GateNode(Node):
             return False
         return self._following.pushed(streamer, self._measured, now_s, self._scale.scale)
 
-    def _hold(self, told: tuple[Float, Float]) -> None:
+    def _hold(self, told: tuple[Float, Float], *, ordered: bool = True) -> None:
         """Bring the arm, which was told to be at a place with a velocity (N,), to rest where it is.
 
         Where that is not known it is done as soon as it is.
         """
-        self._hold_is_due = self._measured is None
-        if self._measured is not None:
-            measured = self._measured
+        measured = self._measured
+        self._hold_is_due = measured is None or not self._joints.silence_s() <= _NOW_S
+        if measured is not None and not self._hold_is_due:
             piece = hold(self._model, measured.position_rad, measured.velocity_rad_s, told)
             # Stamped zero: it begins when it arrives, whatever the two clocks show.
-            self._send(piece, 0.0)
+            self._out.send(piece, 0.0, ordered=ordered)
 
     def _refuse(self, motion_id: str, reason: str) -> None:
         self._counts["refused"] += 1
@@ -345,10 +342,10 @@ class GateNode(Node):
 
     def _stop(self, why: str) -> None:
         self._gate.stop()
-        measured, heard = self._measured, not self._silent()
+        measured = self._measured
         if self._streamer is not None:
             self._abort(why)
-        elif measured is not None and heard and self._moves(measured):
+        elif measured is not None and self._moves(measured) and not self._rest.brakes(self._now_s()):
             self._hold((measured.position_rad, measured.velocity_rad_s))  # whoever moves it
         self._status.say("stopped", self._status.id, why)
 
@@ -372,11 +369,13 @@ class GateNode(Node):
 
     def _facts(self) -> dict[str, object]:
         blocked = self._blocked(steady_s(), self._now_s())
-        return {"part": self._part, "stopped": self._gate.stopped, "blocked": blocked}
+        latch_file = str(self._latch.path or "")
+        return {"part": self._part, "stopped": self._gate.stopped, "blocked": blocked, "latch_file": latch_file}
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         silence_s = self._joints.silence_s()
-        blocked = self._joints.problem(within_s=self._state_age_s) or self._unordered or self._writers.trouble()
+        silent = self._joints.problem(within_s=self._state_age_s)
+        blocked = silent or self._rest.complaint(self._now_s()) or self._writers.trouble()
         agents = self._writers.agents()
         level = WARN if self._gate.stopped or blocked or agents > 1 else OK
         details: dict[str, object] = {

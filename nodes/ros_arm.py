@@ -10,8 +10,8 @@ from typing import TypeVar
 import numpy as np
 from rclpy.node import Node
 
-from embodied.arm import ArmModel, Following, Outcome
-from embodied.errors import ObservationError
+from embodied.arm import ArmModel, NextMotion, Outcome
+from embodied.errors import ObservationError, UnreachableError
 from embodied.motion.path import TimedPath
 from embodied.safety.splice import BLENDS_S, splice
 from embodied.types import Joints, JointTrajectory, Motion, Observation, StreamedMotion
@@ -25,6 +25,8 @@ T = TypeVar("T")
 _WAIT_S = 10.0
 """How long to wait for pictures, for joints and for the gate, steady seconds."""
 _POLL_S = 0.02
+_REMEMBERED = 20
+"""Parts of a streamed motion that are remembered: two seconds of them."""
 _REST_RAD_S = 0.05
 _STOPPED = Outcome(state="stopped", reason="the emergency stop is latched; call gate_node/resume to go on")
 
@@ -35,6 +37,7 @@ class Told:
     def __init__(self, trajectory: JointTrajectory) -> None:
         # The first begins when the gate takes it, a little after it is proposed.
         self._paths = [(0, math.nan, TimedPath(trajectory))]  # number of the part, when it begins, path
+        self._taken = self._paths[0]
         self._parts = 0
 
     @property
@@ -50,10 +53,11 @@ class Told:
             moments = np.linspace(0.0, path.duration_s, 400)
             away = np.abs(path.sample(moments)[0] - seen.position_rad).max(axis=1)
             self._paths[0] = (0, seen.stamp_s - float(moments[away.argmin()]), path)
-        # Parts after it were dropped.
-        self._paths = [each for each in self._paths if each[0] <= part]
-        begun = (each for each in reversed(self._paths) if each[1] <= seen.stamp_s)
-        _, begin_s, path = next(begun, self._paths[0])
+        # Parts after it were dropped, or are not taken yet.
+        taken = [each for each in self._paths if each[0] <= part]
+        self._taken = taken[-1] if taken else self._paths[0]
+        begun = (each for each in reversed(taken) if each[1] <= seen.stamp_s)
+        _, begin_s, path = next(begun, self._taken)
         place_s = np.array([max(seen.stamp_s - begin_s, 0.0)])
         [position], [velocity] = path.sample(place_s)
         width_m = path.gripper_width_at(float(place_s[0]))
@@ -63,12 +67,13 @@ class Told:
         """A later part is proposed at `now_s`, whose times count from `stamp_s`."""
         first = trajectory.position_rad[0] - trajectory.time_s[0] * trajectory.velocity_rad_s[0]
         later = TimedPath(trajectory, (first, trajectory.velocity_rad_s[0]))
-        _, begin_s, path = self._paths[-1]
+        _, begin_s, path = self._taken
         self._parts += 1
         place_s = now_s - begin_s
         width_m = path.gripper_width_at(place_s)
         blended = splice(lambda at_s: path.sample(place_s + at_s), width_m, later, now_s - stamp_s, BLENDS_S[0])
         self._paths.append((self._parts, now_s, blended))
+        del self._paths[:-_REMEMBERED]
 
 
 class RosArm:
@@ -126,7 +131,7 @@ class RosArm:
         self,
         motion: Motion,
         observation: Observation,
-        following: Following | None,
+        following: NextMotion | None,
         on_tick: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """The same, and ask `following` for what comes next while the arm moves. Raises UnreachableError."""
@@ -140,33 +145,42 @@ class RosArm:
             on_tick()
             narrowest_m = min(narrowest_m, self.senses.feel().gripper_width_m)
 
-        told = Told(trajectory)
+        told, number = Told(trajectory), 0
+        newest: tuple[StreamedMotion, Observation] | None = None
 
         def part() -> Part | None:
+            nonlocal number, newest
             if following is None:
                 return None
             seen = self._look(self.now_s() - self.max_age_s)
             later = following(seen)
             if later is None:
                 return None
-            at = told.at(seen.joints, self.gate.part)
-            trajectory = later.plan_moving(self.model, seen.joints, at)
+            number, newest = number + 1, (later, seen)
+            try:
+                trajectory = later.plan_moving(self.model, seen.joints, told.at(seen.joints, self.gate.part))
+            except UnreachableError as error:
+                raise ObservationError(str(error)) from None  # from where the arm will be, perhaps
             told.follow(trajectory, seen.stamp_s, self.now_s())
-            latest.append((later, seen))
-            return Part(trajectory=trajectory, stamp_s=seen.stamp_s)
+            return Part(number=number, trajectory=trajectory, stamp_s=seen.stamp_s)
 
-        latest: list[tuple[StreamedMotion, Observation]] = []
         outcome = self.gate.execute(trajectory, stamp_s=observation.stamp_s, on_tick=watch, following=part)
-        if outcome.done and latest and self.gate.part != len(latest):
-            # The gate could not take the last part while the arm moved, and it rests where the one before it ends.
-            later, seen = latest[-1]
-            rest = self.observe()
-            still = replace(rest.joints, velocity_rad_s=np.zeros(self.model.joints))
-            trajectory = later.plan_moving(self.model, seen.joints, still)
-            outcome = self.gate.execute(trajectory, stamp_s=rest.stamp_s, on_tick=watch)
+        if outcome.done and newest is not None and self.gate.part != number:
+            # The last part could not be taken while the arm moved, and it rests where the one before it ends.
+            outcome = self._from_rest(*newest, watch)
         if outcome.state == "stopped":
             outcome = _STOPPED
         return replace(outcome, narrowest_m=narrowest_m, width_m=told.width_m)
+
+    def _from_rest(self, motion: StreamedMotion, seen: Observation, on_tick: Callable[[], None]) -> Outcome:
+        """What is left of a motion that was decided on what was `seen` then, now that the arm stands."""
+        rest = self.observe()
+        still = replace(rest.joints, velocity_rad_s=np.zeros(self.model.joints))
+        try:
+            trajectory = motion.plan_moving(self.model, seen.joints, still)
+        except UnreachableError as error:
+            return Outcome(state="refused", reason=str(error))
+        return self.gate.execute(trajectory, stamp_s=seen.stamp_s, on_tick=on_tick)
 
     def stop(self) -> None:
         """Stop whatever moves, whoever asked for it. Does not wait."""

@@ -210,11 +210,15 @@ def main() -> NoReturn:
     if name not in known:
         print(f"error: there is no node {name!r} to supervise; there are: {', '.join(known)}", file=sys.stderr)
         sys.exit(USER_ERROR)
-    nice = int(arguments[1]) if arguments[:1] == ["--nice"] else 0
+    nice = 0
+    if arguments[:1] == ["--nice"]:
+        if len(arguments) < 2 or not arguments[1].isdecimal():
+            print("error: --nice is followed by a number from 0 to 19", file=sys.stderr)
+            sys.exit(USER_ERROR)
+        nice, arguments = int(arguments[1]), arguments[2:]
     # In a source tree that is not installed Python finds us in the current folder. Elsewhere nothing that lies
     # there may hide us.
     safe = [] if sys.path[0] == str(path.parent.parent) else ["-P"]
-    arguments = arguments[2:] if nice else arguments
     command = [sys.executable, *safe, "-m", "nodes.process", f"nodes.{path.stem}", *arguments]
     # Without Python's own way out: nothing is left to be done, and a late signal could only disturb it.
     os._exit(Supervisor(path.stem, command, nice).run())

@@ -30,6 +30,7 @@ class TimedPath:
     def __init__(self, trajectory: JointTrajectory, start: tuple[Float, Float] | None = None) -> None:
         first_s = trajectory.time_s[0]
         assert first_s > 0, first_s
+        self._from_rest = start is None
         if start is None:
             rest = trajectory.position_rad[0] - 0.5 * first_s * trajectory.velocity_rad_s[0]
             start = rest, np.zeros_like(rest)
@@ -65,12 +66,12 @@ class TimedPath:
         stops: Float = self.time_s[changed[still]]
         return stops
 
-    def peak_position_rad(self) -> tuple[Float, Float]:
-        """Lowest and highest position (N,) anywhere on the curve."""
-        _, a, b, c = self._quadratics()
+    def peak_position_rad(self, first: int = 0) -> tuple[Float, Float]:
+        """Lowest and highest position (N,) anywhere on the curve from its segment number `first` on."""
+        a, b, c = (each[first:] for each in self._quadratics()[1:])
+        here, there = self.position_rad[first:-1], self.position_rad[first + 1 :]
         # Where the velocity is zero, the position turns.
-        low = np.minimum(self.position_rad[:-1], self.position_rad[1:])
-        high = np.maximum(self.position_rad[:-1], self.position_rad[1:])
+        low, high = np.minimum(here, there), np.maximum(here, there)
         with np.errstate(divide="ignore", invalid="ignore"):
             root = np.sqrt(np.maximum(b * b - 4 * a * c, 0.0))
             # The stable form of the quadratic formula: no difference of near numbers.
@@ -78,7 +79,7 @@ class TimedPath:
             turns = (q / a, c / q)
         for u in turns:
             u = np.where(np.isfinite(u), np.clip(u, 0.0, 1.0), 0.0)
-            x = self.position_rad[:-1] + u * (c + u * (b / 2 + u * a / 3))
+            x = here + u * (c + u * (b / 2 + u * a / 3))
             low, high = np.minimum(low, x), np.maximum(high, x)
         return low.min(axis=0), high.max(axis=0)
 
@@ -101,14 +102,16 @@ class TimedPath:
     def peak_jerk_rad_s3(self) -> Float:
         """Largest jerk (N,) on the curve; at its points a jump of the acceleration, over CONTROL_PERIOD_S.
 
-        What comes before and after the curve counts as rest where it begins and ends at rest.
+        What comes after the curve counts as rest where it ends at rest, and what comes before it where no start is
+        given: one that is given has an acceleration of its own.
         """
         first, last = self._accelerations()
         inside = np.abs(last - first) / np.diff(self.time_s)[:, None]
         jumps = np.abs(first[1:] - last[:-1]).max(axis=0, initial=0.0)
-        for end, velocity in ((first[0], self.velocity_rad_s[0]), (last[-1], self.velocity_rad_s[-1])):
-            if np.abs(velocity).max() < _REST_RAD_S:
-                jumps = np.maximum(jumps, np.abs(end))
+        if self._from_rest:
+            jumps = np.maximum(jumps, np.abs(first[0]))
+        if np.abs(self.velocity_rad_s[-1]).max() < _REST_RAD_S:
+            jumps = np.maximum(jumps, np.abs(last[-1]))
         peak: Float = np.maximum(inside.max(axis=0), jumps / CONTROL_PERIOD_S)
         return peak
 

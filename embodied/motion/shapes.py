@@ -86,8 +86,10 @@ def read_solids(path: Path | str, joint_names: Sequence[str]) -> tuple[Solid, ..
                 continue
             cover = _cover(Path(path), joint)
             place = pose @ pose_of(joint)
-            for solid in map(cover, behind(child, after, body, np.eye(4))):
-                yield replace(solid, pose=place @ solid.pose)
+            for solid in behind(child, after, body, np.eye(4)):
+                # What hangs on a joint of the arm further out has a place of its own.
+                covered = cover(solid) if solid.body == body else solid
+                yield replace(covered, pose=place @ covered.pose) if solid.body == body else solid
 
     solids = tuple(behind(base, "", 0, np.eye(4)))
     if not any(solid.body for solid in solids):

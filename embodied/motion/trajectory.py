@@ -7,6 +7,7 @@ it: by the exact extremes of its curve, and takes longer where it would be refus
 and takes another way.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -56,7 +57,8 @@ def plan_motion(
     """
     if not (np.isfinite(q_start_rad).all() and np.isfinite(gripper_width_m)):
         raise UnreachableError("the joint angles that the motion starts from are not finite")
-    q, width = np.asarray(q_start_rad, dtype=np.float64), float(gripper_width_m)
+    # An arm that stands a little beyond a limit begins with the way back within it, which is the gate's to add.
+    q, width = np.clip(q_start_rad, model.lower_rad, model.upper_rad), float(gripper_width_m)
     if velocity_rad_s is not None:
         return _checked(model, _through(model, q, width, waypoints, velocity_rad_s), (q, velocity_rad_s))
     try:
@@ -66,11 +68,13 @@ def plan_motion(
             raise
         start = HandPose.from_matrix(model.chain.forward(q))
         rise = Waypoint(pose=start.at(start.position_m + np.array([0.0, 0.0, _RISE_M])), gripper_width_m=width)
-        for before in ([rise], []):
+        # Where the first place is only passed by, above where the hand began, there is no need to come back to it.
+        passes = len(waypoints) > 1 and waypoints[0].dwell_s <= 0.0
+        for before, rest in itertools.product(([rise], []), (waypoints, waypoints[1:]) if passes else (waypoints,)):
             with suppress(UnreachableError):
                 way = _through(model, q, width, before)
                 way.append(_turn(model, way[-1].position_rad[-1] if way else q, model.home_rad, width))
-                return _checked(model, way + _through(model, model.home_rad, width, waypoints))
+                return _checked(model, way + _through(model, model.home_rad, width, rest))
         raise
 
 

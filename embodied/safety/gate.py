@@ -18,6 +18,8 @@ from embodied.types import Float, JointTrajectory
 MAX_POINTS = 5000
 """Points of a motion; whoever converts one looks at no more."""
 _NEAREST_S = 0.001
+_LATER_SHARE = 0.95
+"""Share of the limits for a part that takes over: it is braked from a motion that is under way already."""
 _BLEND_SHARE, _PAUSE_S = 0.2, 0.01
 _SAME_RAD = 1e-5
 """A start this near to where the arm is measured costs less than a fiftieth of its acceleration."""
@@ -91,9 +93,10 @@ class ActionGate:
         self._check_allowed(arm, proposal_age_s)
         trajectory = self._checked_form(trajectory)
         self._check_start(TimedPath(trajectory), arm)
-        trajectory = from_measured(self.model, trajectory, arm.position_rad)
-        self._check_path(TimedPath(trajectory))
-        return trajectory
+        begun = from_measured(self.model, trajectory, arm.position_rad)
+        # The way from where the arm is measured may lie beyond a limit, for it leads back.
+        self._check_path(TimedPath(begun), first=begun.time_s.size - trajectory.time_s.size)
+        return begun
 
     def check_later(
         self,
@@ -114,13 +117,13 @@ class ActionGate:
         self._check_allowed(arm, proposal_age_s)
         later = TimedPath(self._checked_form(trajectory))
         if later_s >= later.duration_s - BLENDS_S[0]:
-            raise UnsafeCommandError(f"it came too late: it would have ended {later_s - later.duration_s:.2f} s ago")
+            raise UnsafeCommandError(f"it came too late: its end is {max(later.duration_s - later_s, 0.0):.2f} s away")
         self._check_end(later)
         complaint: UnsafeCommandError | None = None
         for blend_s in BLENDS_S:
             path = splice(earlier, width_m, later, later_s, blend_s)
             try:
-                self._check_path(path)
+                self._check_path(path, share=_LATER_SHARE)
             except UnsafeCommandError as error:
                 complaint = complaint or error
             else:
@@ -137,8 +140,8 @@ class ActionGate:
         self._check_form(trajectory)
         return self._without_small_overshoots(trajectory)
 
-    def _check_path(self, path: TimedPath) -> None:
-        self._check_limits(path)
+    def _check_path(self, path: TimedPath, first: int = 0, share: float = 1.0) -> None:
+        self._check_limits(path, first, share)
         self._check_clearance(path)
 
     def _check_form(self, trajectory: JointTrajectory) -> None:
@@ -214,15 +217,18 @@ class ActionGate:
         end = np.abs(path.velocity_rad_s[-1])
         self._refuse_above("end", end, np.full(end.shape, 1e-3), "rad/s: a motion ends at rest")
 
-    def _check_limits(self, path: TimedPath) -> None:
+    def _check_limits(self, path: TimedPath, first: int, share: float) -> None:
+        """With a share of the limits of acceleration and jerk; positions from the segment number `first` on."""
         model, slack = self.model, self.limits.overshoot_rad
-        low, high = path.peak_position_rad()
+        low, high = path.peak_position_rad(first)
         beyond = np.maximum(model.lower_rad - low, high - model.upper_rad)
         self._refuse_above("position", beyond, np.full(beyond.shape, slack), "rad beyond its limit")
         speed = path.peak_velocity_rad_s()
         self._refuse_above("velocity", speed, model.max_velocity_rad_s, "rad/s")
-        self._refuse_above("acceleration", path.peak_acceleration_rad_s2(), model.max_acceleration_rad_s2, "rad/s^2")
-        self._refuse_above("jerk", path.peak_jerk_rad_s3(), model.max_jerk_rad_s3, "rad/s^3")
+        self._refuse_above(
+            "acceleration", path.peak_acceleration_rad_s2(), share * model.max_acceleration_rad_s2, "rad/s^2"
+        )
+        self._refuse_above("jerk", path.peak_jerk_rad_s3(), share * model.max_jerk_rad_s3, "rad/s^3")
 
     def _check_clearance(self, path: TimedPath) -> None:
         if why := self.model.clearance.refusal(path, self._workspace):
@@ -243,9 +249,7 @@ def from_measured(model: ArmModel, trajectory: JointTrajectory, measured_rad: Fl
     At even acceleration, first one way and then the other, with a share of the limits.
     """
     begin = TimedPath(trajectory).position_rad[0]
-    # What is measured a little beyond a limit goes back within it.
-    here = np.clip(measured_rad, model.lower_rad, model.upper_rad)
-    way = begin - here
+    way = begin - measured_rad
     half_s = float(np.sqrt(np.abs(way) / (_BLEND_SHARE * model.max_acceleration_rad_s2)).max())
     if np.abs(way).max() <= _SAME_RAD:
         return trajectory
@@ -254,7 +258,7 @@ def from_measured(model: ArmModel, trajectory: JointTrajectory, measured_rad: Fl
     return replace(
         trajectory,
         time_s=np.concatenate([times, times[-1] + trajectory.time_s]),
-        position_rad=np.concatenate([[here + 0.5 * way, begin, begin], trajectory.position_rad]),
+        position_rad=np.concatenate([[measured_rad + 0.5 * way, begin, begin], trajectory.position_rad]),
         velocity_rad_s=np.concatenate([[way / half_s, still, still], trajectory.velocity_rad_s]),
         gripper_width_m=np.concatenate([np.repeat(trajectory.gripper_width_m[:1], 3), trajectory.gripper_width_m]),
     )

@@ -7,7 +7,7 @@ from embodied.arm import ArmModel
 from embodied.safety.streamer import Piece
 from embodied.types import Float
 
-_SHORTEST_S, _LONGEST_S = 0.1, 2.0
+_SHORTEST_S, _LONG_S = 0.1, 2.0
 _STEP_S = 0.02
 _SHARE = 0.9
 """Share of the arm's limits that is used: what was measured is old by a little, and the arm is disturbed."""
@@ -28,7 +28,8 @@ def hold(model: ArmModel, position_rad: Float, velocity_rad_s: Float, told: tupl
     steps = np.ceil(speed / (_SHARE * model.max_acceleration_rad_s2) / _STEP_S)
     # At a limit there is no room, and beyond it less than none.
     brake_s = np.maximum(np.minimum(steps * _STEP_S, 2.0 * room / speed), 1e-9)
-    time_s = np.linspace(_STEP_S, _LONGEST_S, round(_LONGEST_S / _STEP_S))
+    count = int(np.ceil(max(_LONG_S, float(brake_s.max())) / _STEP_S)) + 1
+    time_s = np.linspace(_STEP_S, count * _STEP_S, count)
     share = np.minimum(time_s[:, None] / brake_s, 1.0)
     places = position_rad + velocity * brake_s * (share - 0.5 * share**2)
     places, speeds = np.clip(places, model.lower_rad, model.upper_rad), velocity * (1.0 - share)

@@ -42,6 +42,10 @@ class Latch:
             return LATCHED
         return f"{self.path} says neither {RELEASED} nor {STOPPED}"
 
+    def stops(self) -> bool:
+        """Whether there is a file, and it does not say released: what a gate that runs goes by."""
+        return self.path is not None and os.path.lexists(self.path) and bool(self.read())
+
     def stop(self) -> str:
         """Note the stop. Returns what went wrong, empty where it is written and safe."""
         if self.path is None:
@@ -77,8 +81,9 @@ class Latch:
                 with new.open("w", encoding="ascii") as file:
                     file.write(f"{word}\n")
                     file.flush()
+                    # Every process sees it from here on, however long the disk takes to make it last.
+                    new.replace(self.path)
                     os.fsync(file.fileno())
-                new.replace(self.path)
                 _sync(self.path.parent)
             except OSError:
                 with contextlib.suppress(OSError):

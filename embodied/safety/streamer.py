@@ -8,7 +8,6 @@ the arm comes to rest on the path and holds. What is checked against the limits 
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embodied.arm import ArmModel
+from embodied.errors import UnsafeCommandError
 from embodied.motion.path import TimedPath
 from embodied.safety.rate import RAMP_S, Rate, change
 from embodied.safety.singular import slowed
@@ -38,7 +38,7 @@ _SHARES = (1.0, 0.95, 0.88, 0.78, 0.65, 0.45, 0.25)
 _TABLE_S = 0.005
 _AHEAD_S = 0.4
 """How far ahead it is looked whether the arm has to go slower: as long as it takes to."""
-_WITHIN = 1.0 + 1e-6
+_WITHIN, _BEYOND_RAD = 1.0 + 1e-6, 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,30 +196,33 @@ class Streamer:
         return np.append(time_s, begin_s + ends[0][1:]), np.append(slopes, ends[1][1:])
 
     def _first_within(self, now_s: float, place_s: float, ways: Iterable[Rate]) -> Piece:
-        """The piece of the first way that the arm can go; the rest of the piece before where it can go none."""
-        rest = self._rest(now_s)
-        for rate in itertools.chain(ways, rest):
+        """The piece of the first way that the arm can go; the rest of the piece before where it can go none.
+
+        Raises UnsafeCommandError where there is no such rest: the arm stands.
+        """
+        limit_s = self._limit_s(place_s)
+        for rate in ways:
             if rate.rate.min() < -1e-9:
                 continue
-            made = _Made(made_s=now_s, rate=rate, limit_s=self._limit_s(place_s))
+            made = _Made(made_s=now_s, rate=rate, limit_s=limit_s)
             points, within = self._points(made)
             if within:
-                break
-        # The rest of a piece was within the limits when the whole of it was.
+                self._made.append(made)
+                return points
+        # The rest of a piece is within the limits as the whole of it was.
+        made = _Made(made_s=now_s, rate=self._rest(now_s), limit_s=limit_s)
         self._made.append(made)
-        return points
+        return self._points(made)[0]
 
-    def _rest(self, now_s: float) -> Iterator[Rate]:
-        if not self._made:
-            return
-        last = self._made[-1]
-        elapsed_s = now_s - last.made_s
-        ahead = last.rate.time_s > elapsed_s + 1e-9
-        if not ahead.any():
-            return
+    def _rest(self, now_s: float) -> Rate:
+        last = self._made[-1] if self._made else None
+        elapsed_s = now_s - last.made_s if last else 0.0
+        if last is None or not (ahead := last.rate.time_s > elapsed_s + 1e-9).any():
+            raise UnsafeCommandError("there is no way to send this motion on within the limits of the arm")
         place, rate, slope = last.rate.at(np.array([elapsed_s]))
         time_s = np.concatenate([[0.0], last.rate.time_s[ahead] - elapsed_s])
-        yield Rate.over(time_s, np.concatenate([slope, last.rate.slope_hz[ahead]]), float(rate[0]), float(place[0]))
+        slopes = np.concatenate([slope, last.rate.slope_hz[ahead]])
+        return Rate.over(time_s, slopes, float(rate[0]), float(place[0]))
 
     def _limit_s(self, place_s: float) -> float:
         # The arm waits where the gripper moves until the gripper has been told: whatever comes after
@@ -258,7 +261,8 @@ class Streamer:
             (path.peak_velocity_rad_s() <= model.max_velocity_rad_s * _WITHIN).all()
             and (path.peak_acceleration_rad_s2() <= model.max_acceleration_rad_s2 * _WITHIN).all()
             and (path.peak_jerk_rad_s3() <= model.max_jerk_rad_s3 * _WITHIN).all()
-            and max((model.lower_rad - low).max(), (high - model.upper_rad).max()) <= 1e-3
+            and (model.lower_rad - low <= _BEYOND_RAD + np.maximum(model.lower_rad - position_rad, 0.0)).all()
+            and (high - model.upper_rad <= _BEYOND_RAD + np.maximum(position_rad - model.upper_rad, 0.0)).all()
         )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from embodied.arm import arm_model
-from embodied.errors import UnsafeCommandError
+from embodied.errors import UnreachableError, UnsafeCommandError
 from embodied.judge import Sent, followed, shares
 from embodied.motion.path import TimedPath
 from embodied.motion.skills import SkillCall
@@ -21,6 +21,7 @@ from embodied.types import Float, JointTrajectory
 
 PANDA = arm_model("panda")
 HOME = PANDA.home_rad
+EVERYWHERE = GateLimits(workspace_lower_m=np.full(3, -3.0), workspace_upper_m=np.full(3, 3.0))
 AT_HOME = ArmState(position_rad=HOME, velocity_rad_s=np.zeros(7), age_s=0.01)
 
 
@@ -331,7 +332,7 @@ def test_a_later_part_takes_over_without_a_jolt(late_s: float) -> None:
 def test_a_part_that_comes_when_it_is_over_is_dropped() -> None:
     now_s = 0.7
     streamer, _ = moving(now_s)
-    with pytest.raises(UnsafeCommandError, match=r"it came too late: it would have ended 0\.50 s ago"):
+    with pytest.raises(UnsafeCommandError, match=r"it came too late: its end is 0\.00 s away"):
         later(streamer, now_s, sway(), now_s - 2.5)
 
 
@@ -341,3 +342,40 @@ def test_a_part_that_no_blend_brings_within_the_limits_is_refused() -> None:
     far = replace(sway(), position_rad=sway().position_rad + 0.8)
     with pytest.raises(UnsafeCommandError, match=r"(velocity|acceleration) of panda_joint"):
         later(streamer, now_s, far, now_s - 0.1)
+
+
+def refuses(here: Float) -> bool:
+    """Whether the straight turn of all joints home would touch something, or leave the workspace."""
+    share = np.arange(1, 81)[:, None] / 80
+    way = replace(
+        sway(points=80),
+        time_s=10.0 * share[:, 0],
+        position_rad=here + (HOME - here) * (3 * share**2 - 2 * share**3),
+        velocity_rad_s=(HOME - here) * (6 * share - 6 * share**2) / 10.0,
+    )
+    return bool(PANDA.clearance.refusal(TimedPath(way), PANDA.workspace))
+
+
+@pytest.mark.parametrize("beyond_rad", [0.0008, 0.004, 0.045])
+@pytest.mark.parametrize("joint", range(7))
+def test_an_arm_that_was_stopped_beyond_a_limit_comes_back(joint: int, beyond_rad: float) -> None:
+    """Within all other limits, and from where it really is."""
+    for limit, outward in ((PANDA.lower_rad, -1.0), (PANDA.upper_rad, 1.0)):
+        here = HOME.copy()
+        here[joint] = limit[joint] + outward * beyond_rad
+        at_rest = replace(AT_HOME, position_rad=here)
+        try:
+            way = SkillCall(skill="home", points_m=np.zeros((0, 3))).plan(PANDA, here, 0.08)
+        except UnreachableError:
+            assert refuses(here), "nothing else is in its way"
+            continue
+        passed = TimedPath(ActionGate(PANDA, EVERYWHERE).check(way, arm=at_rest, proposal_age_s=0.1))
+        np.testing.assert_allclose(passed.position_rad[0], here, atol=1e-12)
+        streamer, messages = Streamer(passed, PANDA), []
+        for now_s in (0.02 * np.arange(60)).tolist():
+            messages.append(sent(streamer, now_s))
+        told = followed(here, messages, 0.0, 1.0)
+        found = shares(PANDA, told)
+        assert max(found["velocity"], found["acceleration"], found["jerk"]) <= 1.01
+        assert found["position"] <= 1.0 + beyond_rad + 1e-6
+        assert abs(told[-1, joint]) <= max(-PANDA.lower_rad[joint], PANDA.upper_rad[joint])

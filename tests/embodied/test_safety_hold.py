@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An arm that is not on its path comes to rest where it is, with any controller that there may be."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -100,3 +102,12 @@ def test_a_curve_of_cubics_meets_its_ends() -> None:
         )
     )
     np.testing.assert_allclose(path.sample(np.array([0.25]))[0][0], hermite(0.5, 0.3, x0, v0, x1, v1)[0])
+
+
+def test_an_arm_that_can_brake_only_slowly_is_told_all_of_it() -> None:
+    slow = replace(PANDA, max_acceleration_rad_s2=np.full(7, 0.5))
+    velocity = np.zeros(7)
+    velocity[0] = 2.1
+    piece = hold(slow, HOME - 2.0 * np.eye(7)[0], velocity, (HOME - 2.0 * np.eye(7)[0], velocity))
+    np.testing.assert_array_equal(piece.velocity_rad_s[-1], np.zeros(7))
+    assert piece.time_s[-1] > 2.1 / 0.5

@@ -54,37 +54,6 @@ def test_a_pose_that_is_none_is_refused() -> None:
             conversions.from_pose(message)
 
 
-def test_joint_states_come_in_any_order() -> None:
-    position, velocity = np.arange(3) * 0.1, np.arange(3) * -0.2
-    message = conversions.to_joint_state(NAMES, FINGER, position, velocity, 0.06, stamp_s=2.0)
-    shuffled = JointState(
-        name=["another_joint", *reversed(message.name)],
-        position=[9.0, *reversed(message.position)],
-        velocity=[9.0, *reversed(message.velocity)],
-    )
-    for given_message in (message, shuffled):
-        q, qd, width = conversions.from_joint_state(given_message, NAMES, FINGER)
-        np.testing.assert_allclose(q, position)
-        np.testing.assert_allclose(qd, velocity)
-        assert width == pytest.approx(0.06)
-
-
-def test_joint_states_that_say_nothing_are_refused() -> None:
-    message = conversions.to_joint_state(NAMES, FINGER, np.zeros(3), np.zeros(3), 0.0, stamp_s=0.0)
-    message.position[2] = math.nan
-    with pytest.raises(ObservationError, match="not finite"):
-        conversions.from_joint_state(message, NAMES, FINGER)
-    message.name[1] = "shoulder"
-    with pytest.raises(ObservationError, match="lacks elbow"):
-        conversions.from_joint_state(message, NAMES, FINGER)
-    message.name[1] = "base"
-    with pytest.raises(ObservationError, match="names a joint twice"):
-        conversions.from_joint_state(message, NAMES, FINGER)
-    message.name = message.name[:-1]
-    with pytest.raises(ObservationError):
-        conversions.from_joint_state(message, NAMES, FINGER)
-
-
 def motion() -> JointTrajectory:
     rng = np.random.default_rng(1)
     return JointTrajectory(

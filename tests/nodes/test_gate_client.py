@@ -55,6 +55,7 @@ def test_a_stop_of_before_stops_nothing_that_comes_after() -> None:
 
 
 JUNK = ["", "no JSON", "[1, 2]", '{"state": 3}', '{"state": "odd"}', '"executing"', "null", "[" * 60_000, "x" * 10**6]
+JUNK += ['{"state": "idle", "part": -1}', '{"state": "idle", "part": true}', '{"state": "idle", "part": 1.5}']
 JUNK += ['{"state": "idle", "stopped": "no"}', '{"state": "idle", "blocked": {}}', '{"state": []}', "\x1b[2J"]
 
 

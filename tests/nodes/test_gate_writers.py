@@ -68,7 +68,8 @@ def test_motion_that_nobody_ordered_is_stopped_where_it_is(
     time_s, place, speed = away(-1.0, 2.0)
     place[:, 0] += begin_rad - MODEL.home_rad[0]
     bench.controller.follow(bench.now_s + time_s, place, speed, now_s=bench.now_s)
-    process.wait_for("and I did not order it")
+    bench.wait(lambda: "I did not order it: panda_joint1 moves at" in bench.gate["blocked"], "it is not said")
+    process.wait_for("I did not order it")
     bench.come_to_rest()
     assert abs(bench.measured_rad[0] - begin_rad) < 0.5
 

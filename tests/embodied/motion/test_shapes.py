@@ -112,3 +112,18 @@ def test_what_cannot_be_known_is_refused_in_a_line(tmp_path: Path, shape: str, j
 def test_an_arm_whose_links_have_no_shapes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmbodiedError, match="no link that moves has a <collision>"):
         read_solids(robot(tmp_path, '<sphere radius="0.1"/>'), ())
+
+
+def test_a_fixed_joint_between_two_that_turn_moves_nothing_behind_the_outer_one(tmp_path: Path) -> None:
+    path = tmp_path / "robot.urdf"
+    turns = '<axis xyz="0 0 1"/><limit lower="-1" upper="1" velocity="1" effort="1"/>'
+    path.write_text(
+        f"""<robot name="r"><link name="base"/><link name="arm"/><link name="plate"/><link name="end"><collision>
+        <origin xyz="0 0 0.1"/><geometry><sphere radius="0.05"/></geometry></collision></link>
+        <joint name="inner" type="revolute"><parent link="base"/><child link="arm"/>{turns}</joint>
+        <joint name="bolt" type="fixed"><parent link="arm"/><child link="plate"/><origin xyz="0 0 3"/></joint>
+        <joint name="outer" type="revolute"><parent link="plate"/><child link="end"/>{turns}</joint></robot>"""
+    )
+    [solid] = read_solids(path, ("inner", "outer"))
+    assert solid.body == 2
+    np.testing.assert_allclose(solid.pose[:3, 3], [0.0, 0.0, 0.1])

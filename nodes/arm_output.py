@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way out to the arm's controllers: pieces of trajectories and widths of the fingers."""
+
+import numpy as np
+from rclpy.node import Node
+from std_msgs.msg import Float64MultiArray
+from trajectory_msgs.msg import JointTrajectory
+
+from embodied.safety import Piece, RestWatch
+from nodes import common, conversions
+from nodes.common import COMMAND
+from nodes.joint_states import JointStates
+
+
+class ArmOutput:
+    """Publishes `arm_controller/joint_trajectory`, marked as the gate's own, and `gripper_controller/commands`.
+
+    `rest` hears what was ordered; `joints` knows what the driver calls them.
+    """
+
+    def __init__(self, node: Node, joints: JointStates, rest: RestWatch, mark: str) -> None:
+        self._node, self._joints, self._rest, self._mark = node, joints, rest, mark
+        self._arm = node.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", COMMAND)
+        self._gripper = node.create_publisher(Float64MultiArray, "gripper_controller/commands", COMMAND)
+        self._width_m: float | None = None
+
+    @property
+    def topics(self) -> tuple[str, str]:
+        """Where it writes: trajectories, and widths."""
+        return self._arm.topic_name, self._gripper.topic_name
+
+    def begin(self) -> None:
+        """A motion begins: what the fingers were told before counts no longer."""
+        self._width_m = None
+
+    def send(self, piece: Piece, stamp_s: float, *, ordered: bool = True) -> None:
+        """Send a piece that begins at `stamp_s`, or when it arrives where that is zero."""
+        numbers = (piece.time_s, piece.position_rad, piece.velocity_rad_s)
+        assert all(np.isfinite(values).all() for values in numbers), "a checked motion is finite"
+        if piece.gripper_width_m not in (None, self._width_m):
+            self._gripper.publish(Float64MultiArray(data=[piece.gripper_width_m]))
+            self._width_m = piece.gripper_width_m
+        names = self._joints.names
+        self._arm.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s, frame_id=self._mark))
+        if ordered:
+            self._rest.ordered((stamp_s or common.now_s(self._node)) + float(piece.time_s[-1]))
