@@ -13,13 +13,12 @@ from embodied.motion.clearance import Box
 from embodied.motion.path import TimedPath
 from embodied.motion.trajectory import MAX_DURATION_S
 from embodied.safety.splice import BLENDS_S, Curve, splice
+from embodied.safety.streamer import SPARE
 from embodied.types import Float, JointTrajectory
 
 MAX_POINTS = 5000
 """Points of a motion; whoever converts one looks at no more."""
 _NEAREST_S = 0.001
-_LATER_SHARE = 0.95
-"""Share of the limits for a part that takes over: it is braked from a motion that is under way already."""
 _BLEND_SHARE, _PAUSE_S = 0.2, 0.01
 _SAME_RAD = 1e-5
 """A start this near to where the arm is measured costs less than a fiftieth of its acceleration."""
@@ -123,7 +122,7 @@ class ActionGate:
         for blend_s in BLENDS_S:
             path = splice(earlier, width_m, later, later_s, blend_s)
             try:
-                self._check_path(path, share=_LATER_SHARE)
+                self._check_path(path, share=SPARE)
             except UnsafeCommandError as error:
                 complaint = complaint or error
             else:

@@ -24,6 +24,8 @@ from embodied.types import Float, JointTrajectory
 
 LEAD_S = 0.06
 """Steady time for which a piece goes on before it slows down: how late the next one may come unnoticed."""
+SPARE = 0.95
+"""Share of the limits of acceleration and jerk that a motion uses at most while it goes on evenly."""
 _STEP_S = 0.02
 _NEAREST_S = 0.001
 """Points of a piece are at least this far apart, or the rounding of stamps would tell as acceleration."""
@@ -82,6 +84,10 @@ class Streamer:
         self._bend = np.sign(speed) * np.gradient(speed, _TABLE_S, axis=0)
         self._speed = np.maximum(np.abs(speed), 1e-6)
         self._slow_s, self._slow = slowed(model, path)
+        acceleration = (path.peak_acceleration_rad_s2() / model.max_acceleration_rad_s2).max()
+        jerk = (path.peak_jerk_rad_s3() / model.max_jerk_rad_s3).max()
+        self._full = float(min(1.0, np.sqrt(SPARE / max(acceleration, 1e-9)), np.cbrt(SPARE / max(jerk, 1e-9))))
+        """The rate of a path that leaves nothing of its limits for slowing down."""
         self._made: deque[_Made] = deque(maxlen=_REMEMBERED)
         self._before: tuple[float, Streamer] | None = None
 
@@ -147,7 +153,7 @@ class Streamer:
         place, rate, slope = self._now(now_s)
         lead_s = LEAD_S * scale
         ahead_s = np.linspace(place, place + lead_s + _AHEAD_S, 8)
-        most = float(np.interp(ahead_s, self._slow_s, self._slow).min())
+        most = min(self._full, float(np.interp(ahead_s, self._slow_s, self._slow).min()))
 
         def ways() -> Iterator[Rate]:
             for gain in _GAINS:
@@ -168,7 +174,7 @@ class Streamer:
         return self._first_within(now_s, place, (Rate.over(*each, rate, place) for each in brakes))
 
     def _now(self, now_s: float) -> tuple[float, float, float]:
-        return self._made[-1].at(now_s) if self._made else (0.0, 1.0, 0.0)
+        return self._made[-1].at(now_s) if self._made else (0.0, self._full, 0.0)
 
     def _brake(self, place_s: float, rate: float, slope_hz: float, share: float) -> tuple[Float, Float]:
         """Times and slopes that bring the arm to rest with this share of its limits of acceleration.
