@@ -141,9 +141,12 @@ class Conversation:
             )
 
     def _gate_speaks(self) -> bool:
-        """Whether the gate, which speaks ten times a second, does so now."""
+        """Whether the gate, which speaks ten times a second, does so now, or there is none."""
         began_s = steady_s()
-        return self._wait(lambda: self._gate_s > began_s, _GATE_S)
+        if self._wait(lambda: self._gate_s > began_s, _GATE_S):
+            return True
+        # Where there is none, and never was, the agent's word is all that there is.
+        return self._gate_s < 0.0 and not self._node.count_publishers(self._node.resolve_topic_name("gate_status"))
 
     def _trigger(self, client: Client) -> bool:
         if not self._wait(client.service_is_ready, 1.0):

@@ -4,6 +4,7 @@
 One finger's joint, `gripper_joint`, stands for the gripper in messages; its position is half of the width.
 """
 
+import re
 from array import array
 from collections.abc import Sequence
 
@@ -131,6 +132,20 @@ def to_joint_state(
         position=array("d", [*position_rad, 0.5 * gripper_width_m]),
         velocity=array("d", [*velocity_rad_s, 0.0]),
     )
+
+
+_PART = re.compile(r"(.*)\+part([1-9][0-9]{0,8})")
+
+
+def named(motion_id: str, part: int) -> str:
+    """The id of a part of a streamed motion; the first one, 0, is the motion's own."""
+    return f"{motion_id}+part{part}" if part else motion_id
+
+
+def part_of(name: str) -> tuple[str, int | None]:
+    """The motion and the number of the part that `named` put together; None for a motion of its own."""
+    found = _PART.fullmatch(name)
+    return (found[1], int(found[2])) if found else (name, None)
 
 
 def to_trajectory(

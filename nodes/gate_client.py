@@ -127,7 +127,7 @@ class GateClient:
 
     def _publish(self, motion_id: str, trajectory: JointTrajectory, stamp_s: float, stops: int, part: int = 0) -> bool:
         """Propose, unless something was stopped since `stops` were counted: whoever did came after the check."""
-        name = f"{motion_id}+{part}" if part else motion_id
+        name = conversions.named(motion_id, part)
         message = conversions.to_trajectory(
             trajectory, gripper_joint=self._gripper_joint, motion_id=name, stamp_s=stamp_s
         )

@@ -6,8 +6,8 @@ with half of the wanted width; header.stamp = the observation that it was decide
 id for the motion; no points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least
 10 Hz, frame_id = id of the motion that the agent wants executed).
 
-A streamed motion has later parts: `id+1`, `id+2`, ..., whose times count from their stamp. While the motion `id` is
-under way, each replaces what is left of the one before.
+A streamed motion has later parts: `id+part1`, `id+part2`, ..., whose times count from their stamp. While the motion
+`id` is under way, each replaces what is left of the one before.
 
 Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces that go on for 0.06 s of steady time
 and then come to rest as soon as the limits allow, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
@@ -135,10 +135,10 @@ class GateNode(Node):
             self._heartbeat.feed(steady_s())
 
     def _on_proposal(self, message: JointTrajectory) -> None:
-        motion_id, _, part = shown(message.header.frame_id, 100).partition("+")
+        motion_id, part = conversions.part_of(shown(message.header.frame_id, 100))
         if not message.points:
             self._abort("the agent stopped it")
-        elif part:
+        elif part is not None:
             self._accept_part(message, motion_id, part)
         elif self._streamer is not None:
             self._refuse(motion_id, f"the motion {self._status.id} is under way: stop it first, and propose at rest")
@@ -166,14 +166,14 @@ class GateNode(Node):
         self._status.progress = 0.0
         self._status.say("executing", motion_id, "")
 
-    def _accept_part(self, message: JointTrajectory, motion_id: str, part: str) -> None:
+    def _accept_part(self, message: JointTrajectory, motion_id: str, part: int) -> None:
         """The next part of the streamed motion under way; what cannot take over is dropped, and the arm goes on."""
         steady, now_s = steady_s(), self._now_s()
         stamp_s = conversions.from_time(message.header.stamp)
         try:
             if self._streamer is None or motion_id != self._status.id:
                 raise UnsafeCommandError(f"the motion {motion_id} is not under way")
-            if not part.isdecimal() or int(part) <= self._part:
+            if part <= self._part:
                 raise UnsafeCommandError(f"part {part} of {motion_id} is not newer than part {self._part}")
             path = self._gate.check_later(
                 conversions.from_trajectory(message, self._model.joint_names, self._model.gripper_joints[0]),
@@ -189,7 +189,7 @@ class GateNode(Node):
             self._status.publish()
             return
         self._streamer = self._streamer.follow(path, now_s)
-        self._part, self._settling_since_s = int(part), None
+        self._part, self._settling_since_s = part, None
         self._out.send(self._streamer.piece(now_s, scale=self._scale.scale), now_s)
         self._status.publish()
 

@@ -23,6 +23,7 @@ _BLEND_SHARE, _PAUSE_S = 0.2, 0.01
 _SAME_RAD = 1e-5
 """A start this near to where the arm is measured costs less than a fiftieth of its acceleration."""
 _ROUNDING = 1e-6
+_READABLE = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,9 +238,9 @@ class ActionGate:
         within = values <= allowed * (1 + _ROUNDING)
         if not within.all():
             worst = int(np.where(within, -np.inf, values / allowed).argmax())
-            raise UnsafeCommandError(
-                f"{what} of {self.model.joint_names[worst]}: {values[worst]:.4f} {unit}, at most {allowed[worst]:.4f}"
-            )
+            found = f"{values[worst]:.4f}" if abs(values[worst]) < _READABLE else f"{values[worst]:.3g}"
+            name = self.model.joint_names[worst]
+            raise UnsafeCommandError(f"{what} of {name}: {found} {unit}, at most {allowed[worst]:.4f}")
 
 
 def from_measured(model: ArmModel, trajectory: JointTrajectory, measured_rad: Float) -> JointTrajectory:

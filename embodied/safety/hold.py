@@ -31,6 +31,7 @@ def hold(model: ArmModel, position_rad: Float, velocity_rad_s: Float, told: tupl
     count = int(np.ceil(max(_LONG_S, float(brake_s.max())) / _STEP_S)) + 1
     time_s = np.linspace(_STEP_S, count * _STEP_S, count)
     share = np.minimum(time_s[:, None] / brake_s, 1.0)
+    share[share > 1.0 - 1e-9] = 1.0  # rest is rest to the last bit, or a controller refuses all of it
     places = position_rad + velocity * brake_s * (share - 0.5 * share**2)
     places, speeds = np.clip(places, model.lower_rad, model.upper_rad), velocity * (1.0 - share)
     starts = (told, (position_rad, velocity))

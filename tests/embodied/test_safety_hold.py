@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -31,6 +31,7 @@ def curve(piece: Piece, begin_rad: Float, speed_rad_s: Float) -> tuple[Float, Fl
 
 
 @settings(max_examples=200, deadline=None)
+@example(speed=np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.345, 0.0]), away=np.eye(7)[5], off_rad=0.12)
 @given(speed=unit, away=unit, off_rad=st.sampled_from([0.0, 0.01, 0.12, 0.6]))
 def test_a_controller_accepts_it_and_comes_to_rest(speed: Float, away: Float, off_rad: float) -> None:
     measured, velocity = HOME, 1.2 * speed * PANDA.max_velocity_rad_s

@@ -105,3 +105,9 @@ def test_a_motion_of_far_too_many_points_is_not_looked_at() -> None:
     message.points = [message.points[0]] * 5001
     with pytest.raises(UnsafeCommandError, match="5001 points; a motion has 1 to 5000"):
         conversions.from_trajectory(message, NAMES, FINGER)
+
+
+def test_parts_have_names_that_no_motion_has_by_chance() -> None:
+    for motion_id in ("ab12-3", "spoilt -1e+308", "a+1", "a+part", "a+part0", "a+part1x", ""):
+        assert conversions.part_of(conversions.named(motion_id, 0)) == (motion_id, None)
+        assert conversions.part_of(conversions.named(motion_id, 12)) == (motion_id, 12)

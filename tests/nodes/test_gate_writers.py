@@ -157,7 +157,7 @@ def test_a_later_part_takes_over_and_an_old_one_does_not(
             velocity_rad_s=speed,
             gripper_width_m=np.full(80, 0.08),
         )
-        name = f"stream+{number}"
+        name = conversions.named("stream", number)
         message = conversions.to_trajectory(
             motion, gripper_joint=MODEL.gripper_joints[0], motion_id=name, stamp_s=begin_s
         )

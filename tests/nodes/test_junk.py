@@ -135,12 +135,12 @@ def test_a_gate_lives_through_junk_on_every_topic_and_sends_nothing(make: Any) -
 
     gate = make(GateNode)
     sent: list[Any] = []
-    gate._arm_out.publish = sent.append
+    gate._out._arm.publish = sent.append
     assert set(shower(gate, random.Random(6), 1000)) >= {"/joint_states", "/heartbeat", "/proposed_trajectory"}
     gate._tick()
     gate._report()
     assert sent == []
-    assert gate._state == "refused"
+    assert gate._status.state == "refused"
 
 
 def test_instructions_of_any_length_and_kind_are_answered_at_once(make: Any, wait_until: Any) -> None:

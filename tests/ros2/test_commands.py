@@ -153,7 +153,7 @@ def test_a_command_that_the_stand_in_lacks_gets_the_valid_ones(monkeypatch, caps
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("simm.launch.py",), "Valid: agent.launch.py, real.launch.py, sim.launch.py"),
+        (("simm.launch.py",), "Valid: agent.launch.py, faults.launch.py, real.launch.py, sim.launch.py"),
         (("sim.launch.py", "polcy:=oracle"), "Did you mean 'policy'?"),
         (("sim.launch.py", "policy=oracle"), "expected format '<name>:=<value>'"),
         (("sim.launch.py", "gui:=maybe"), "Valid options are: ['true', 'false']"),
