@@ -13,6 +13,8 @@ from nodes.common import COMMAND, steady_s
 EVERY = QoSProfile(depth=50)
 """Of what the gate itself sends fifty times a second, nothing may push out what a stranger sends once."""
 _FRESH_S = 1.0
+_UNKNOWN = "_NODE_NAME_UNKNOWN_"
+"""What rmw calls a node whose endpoints came before its name."""
 
 
 class ArmWriters:
@@ -66,6 +68,8 @@ class ArmWriters:
         found = set()
         for topic in self._topics:
             for info in self._node.get_publishers_info_by_topic(topic):
-                if (info.node_name, info.node_namespace) != own:
+                if info.node_name == _UNKNOWN:
+                    found.add("a node whose name has not come yet")
+                elif (info.node_name, info.node_namespace) != own:
                     found.add(f"{info.node_namespace.rstrip('/')}/{info.node_name}")
         return ", ".join(sorted(found))
