@@ -14,6 +14,7 @@ from embodied.errors import EmbodiedError, check_name, shown
 from embodied.files import read_yaml
 from embodied.motion.clearance import Box, Clearance
 from embodied.motion.kinematics import Chain
+from embodied.motion.path import TimedPath
 from embodied.motion.shapes import read_solids
 from embodied.motion.urdf import read_urdf
 from embodied.registry import Registry
@@ -100,6 +101,14 @@ class ArmModel:
         """Keeps the links clear of each other and of what stands about. Raises EmbodiedError, see `Clearance`."""
         solids = read_solids(self.urdf, self.joint_names)
         return Clearance(self.chain, solids, self.home_rad, keep_out=self.keep_out, table_m=self.table_m)
+
+    def shares(self, path: TimedPath) -> tuple[Float, Float, Float]:
+        """How much (N,) of the limits of velocity, acceleration and jerk a path takes; 1 is at the limit."""
+        return (
+            path.peak_velocity_rad_s() / self.max_velocity_rad_s,
+            path.peak_acceleration_rad_s2() / self.max_acceleration_rad_s2,
+            path.peak_jerk_rad_s3() / self.max_jerk_rad_s3,
+        )
 
     @cached_property
     def home_pose(self) -> Float:

@@ -154,6 +154,12 @@ def _type_words(wanted: Any) -> str:
     return " or ".join(words) or _TYPE_WORDS.get(wanted, str(wanted))
 
 
+def check_json_name(out: str) -> None:
+    """Raises ConfigError unless `out=` names a JSON file; what else a command writes goes beside it."""
+    if Path(out).suffix != ".json":
+        raise ConfigError(f"out={out}: the name must end in .json")
+
+
 def _shown_default(field: dataclasses.Field[Any]) -> str:
     default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     if default is None or default == {} or default == []:

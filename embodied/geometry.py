@@ -38,6 +38,16 @@ def unproject(frame: Picture, pixels: Float, height_m: float) -> Float:
     return points
 
 
+def beside(place_m: Float, corners_m: Float) -> tuple[Float, Float]:
+    """Of each straight line (N,) from one of the corners (N + 1, 3) to the next: which share of it is nearest to a
+    place (3,), and how far away that is."""
+    begin, way = corners_m[:-1], np.diff(corners_m, axis=0)
+    along = ((place_m - begin) * way).sum(axis=1) / np.maximum((way**2).sum(axis=1), 1e-12)
+    share: Float = np.clip(along, 0.0, 1.0)
+    away: Float = np.linalg.norm(begin + share[:, None] * way - place_m, axis=1)
+    return share, away
+
+
 def quaternion(rotation: Float) -> Float:
     """Unit quaternion (4,) of a rotation (3, 3)."""
     # The largest of the four squared components keeps the division far from zero.

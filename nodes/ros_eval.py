@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -29,6 +26,7 @@ from embodied.controls import WORDS_WITHOUT_CONTENT
 from embodied.environments import SPLITS
 from embodied.episode import EpisodeResult
 from embodied.errors import EmbodiedError
+from nodes import launched
 from nodes.common import spin_until, temporary_node
 from nodes.conversation import Conversation
 
@@ -82,14 +80,8 @@ class GraphSession:
 
     def _end(self) -> None:
         """End the graph if this session started it."""
-        if self._launch is None:
-            return
-        try:
-            self._launch.send_signal(signal.SIGINT)
-            self._launch.wait(timeout=20.0)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._launch.pid, signal.SIGKILL)
-            self._launch.wait()
+        if self._launch is not None:
+            launched.end(self._launch)
         self._launch = None
 
     def run_episode(self, *, task: str, split: str, seed: int) -> EpisodeResult:
@@ -143,27 +135,17 @@ class GraphSession:
                 )
 
     def _start(self) -> None:
-        if os.environ.get("ROS_DISTRO"):
-            ros2 = [shutil.which("ros2") or "ros2"]
-        else:
-            ros2 = [sys.executable, "-m", "nodes.ros2.main"]
         given = {**self._wanted, "device": self._device, "rate": self._rate}
         arguments = [f"{name}:={value}" for name, value in given.items()]
         self._log = self._out.with_suffix(".graph.log")
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("wb") as log:
-            self._launch = subprocess.Popen(
-                [*ros2, "launch", "embodied", "sim.launch.py", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._log.write_bytes(b"")
+        self._launch = launched.launch(["embodied", "sim.launch.py", *arguments], self._log)
 
     def _ready(self) -> bool:
         if self._launch is not None and self._launch.poll() is not None:
-            last = self._log.read_text(errors="replace").strip().splitlines()[-3:]
-            raise EmbodiedError(f"the graph ended before it was ready ({self._log}): {' | '.join(last)}")
+            last = launched.last_words(self._log)
+            raise EmbodiedError(f"the graph ended before it was ready ({self._log}): {last}")
         return self._talk.wait_until_ready(0.5)
 
     def _start_episode(self, task: str, split: str, seed: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from embodied.config import ConfigError, option, parse
+from embodied.config import ConfigError, check_json_name, option, parse
 from embodied.files import check_writable, replacing, write_json
 
 EXAMPLE = "embodied soak minutes=10 out=runs/soak.json"
@@ -43,8 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     out = Path(options.out)
     if options.minutes <= 0 or options.rate <= 0 or options.seed < 0:
         raise ConfigError("minutes and rate must be above 0, seed 0 or more")
-    if out.suffix != ".json":
-        raise ConfigError(f"out={options.out}: the name must end in .json")
+    check_json_name(options.out)
     check_writable(out)
     samples, episodes, restarts = _work(options)
     trends = _trends(samples)

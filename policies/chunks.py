@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.arm import DEFAULT_ARM, ArmModel, arm_model
+from embodied.geometry import beside
 from embodied.motion.actions import (
     CHUNK_RATE_HZ,
     MAX_STEP_M,
@@ -126,12 +127,10 @@ class Way:
         end = min(int(np.ceil(expected)) + 1, len(self.steps))
         rows = np.arange(int(self.place), max(end, int(self.place) + 1))
         points = np.array([self.poses[row].position_m for row in (*rows, rows[-1] + 1)])
-        begin, way = points[:-1], np.diff(points, axis=0)
-        length = (way**2).sum(axis=1)
-        share = np.clip(((hand.position_m - begin) * way).sum(axis=1) / np.maximum(length, 1e-12), 0.0, 1.0)
-        away = np.linalg.norm(begin + share[:, None] * way - hand.position_m, axis=1)
+        share, away = beside(hand.position_m, points)
         # A row that waits is one place all along.
-        share = np.where(length < 1e-12, np.clip(expected - rows, 0.0, 1.0), share)
+        waits = (np.diff(points, axis=0) ** 2).sum(axis=1) < 1e-12
+        share = np.where(waits, np.clip(expected - rows, 0.0, 1.0), share)
         places = np.maximum(rows + share, self.place)
         near = away < away.min() + _BESIDE_M
         return float(min(places[near], key=lambda place: abs(place - expected)))

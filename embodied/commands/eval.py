@@ -17,7 +17,7 @@ from typing import Any
 
 from embodied import environments
 from embodied.arm import DEFAULT_ARM, arm_model
-from embodied.config import ConfigError, option, parse
+from embodied.config import ConfigError, check_json_name, option, parse
 from embodied.controls import CONTROLS, Policies, check_splits
 from embodied.environments import DEFAULT_SUITE, SPLITS, TASK_SPLITS, suite_tasks
 from embodied.episode import UNTIL, EpisodeResult, run_episode
@@ -74,8 +74,7 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
         raise ConfigError("episodes must be at least 1, workers and seed at least 0")
     if not options.split:
         raise ConfigError("split= needs at least one split")
-    if Path(options.out).suffix != ".json":
-        raise ConfigError(f"out={options.out}: the name must end in .json")
+    check_json_name(options.out)
     for suffix in (".json", ".jsonl", ".png"):
         check_writable(Path(options.out).with_suffix(suffix))
     # Last, for the module of a policy may take seconds to load.

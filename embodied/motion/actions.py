@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from embodied.arm import ArmModel
 from embodied.errors import UnsafeCommandError
-from embodied.geometry import quaternion, rotation_matrix
+from embodied.geometry import beside, quaternion, rotation_matrix
 from embodied.motion.hand import HandPose, Waypoint, turn_between
 from embodied.motion.skills import SKILLS, SkillCall, width_to_keep
 from embodied.motion.trajectory import plan_motion
@@ -127,10 +127,7 @@ def _passed(place_m: Float, start_m: Float, stops: Sequence[Waypoint]) -> int:
     """How many of the stops a hand at a place (3,) is past already, on its way through them from a start (3,)."""
     waits = next((i for i, stop in enumerate(stops) if stop.dwell_s > 0.0), len(stops) - 1)
     corners = np.array([start_m, *(stop.pose.position_m for stop in stops[: waits + 1])])
-    way = np.diff(corners, axis=0)
-    share = ((place_m - corners[:-1]) * way).sum(axis=1) / np.maximum((way**2).sum(axis=1), 1e-12)
-    nearest = corners[:-1] + np.clip(share, 0.0, 1.0)[:, None] * way
-    return int(np.linalg.norm(nearest - place_m, axis=1).argmin())
+    return int(beside(place_m, corners)[1].argmin())
 
 
 def stepped(model: ArmModel, pose: HandPose, action: Float) -> tuple[HandPose, float]:

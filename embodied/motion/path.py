@@ -20,6 +20,11 @@ def hermite(u: Float | float, h: Float | float, x0: Float, v0: Float, x1: Float,
     return position, velocity
 
 
+def cubic_accelerations(h: Float, way: Float, v0: Float, v1: Float) -> tuple[Float, Float]:
+    """At both ends of the cubic that goes a way from the velocity v0 to v1 in `h` seconds; shapes broadcast."""
+    return (6 * way / h - 4 * v0 - 2 * v1) / h, (2 * v0 + 4 * v1 - 6 * way / h) / h
+
+
 class TimedPath:
     """The cubic curve through the points of a trajectory, from the position and velocity `start` (N,) at time 0.
 
@@ -117,8 +122,7 @@ class TimedPath:
 
     def _accelerations(self) -> tuple[Float, Float]:
         """At the beginning and at the end of each segment."""
-        h, dx, v0, v1 = self._segments()
-        return (6 * dx / h - 4 * v0 - 2 * v1) / h, (2 * v0 + 4 * v1 - 6 * dx / h) / h
+        return cubic_accelerations(*self._segments())
 
     def _segment(self, time_s: Float) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
         return np.clip(np.searchsorted(self.time_s, time_s, side="right") - 1, 0, self.time_s.size - 2)

@@ -228,16 +228,13 @@ def _excess(model: ArmModel, start: Float | tuple[Float, Float], piece: _Piece) 
         rest = _Piece(start[None], np.zeros((1, len(start))), piece.width_m[:1])
         # The first piece of a motion begins as the path itself begins, any other at the last stop.
         paths = [TimedPath(_joined(model, pieces)) for pieces in ([piece], [rest, piece])]
-    velocity = np.max([path.peak_velocity_rad_s() for path in paths], axis=0) / model.max_velocity_rad_s
-    acceleration = np.max([path.peak_acceleration_rad_s2() for path in paths], axis=0)
-    acceleration /= model.max_acceleration_rad_s2
-    # A jump of the acceleration shrinks as the acceleration does.
-    jerk = np.max([path.peak_jerk_rad_s3() for path in paths], axis=0) / model.max_jerk_rad_s3
+    velocity, acceleration, jerk = np.max([model.shares(path) for path in paths], axis=(0, 2))
     low, high = paths[-1].peak_position_rad()
     # Slower points lie nearer to each other, and the curve swings less between them.
     swings = np.maximum(model.lower_rad - low, high - model.upper_rad).max() > _SWING_RAD
-    hardest = max(acceleration.max(), jerk.max()) / _WITHIN
-    return max(float(velocity.max()) / _WITHIN, float(np.sqrt(hardest)), 1.2 if swings else 0.0)
+    # A jump of the acceleration, which counts as jerk, shrinks as the acceleration does.
+    hardest = max(acceleration, jerk) / _WITHIN
+    return max(float(velocity) / _WITHIN, float(np.sqrt(hardest)), 1.2 if swings else 0.0)
 
 
 class _Spline:

@@ -4,6 +4,7 @@
 import numpy as np
 
 from embodied.arm import ArmModel
+from embodied.motion.path import cubic_accelerations
 from embodied.safety.streamer import Piece
 from embodied.types import Float
 
@@ -48,9 +49,9 @@ def hold(model: ArmModel, position_rad: Float, velocity_rad_s: Float, told: tupl
 
 def _excess(model: ArmModel, start: tuple[Float, Float], places: Float, speeds: Float, time_s: Float) -> Float:
     """(T, N) share of the limits that the cubics from a start to each of the points take, until the times (T, 1)."""
-    way, begin = (places - start[0]) / time_s, start[1]
-    first, last = (6.0 * way - 4.0 * begin - 2.0 * speeds) / time_s, (2.0 * begin + 4.0 * speeds - 6.0 * way) / time_s
+    way, begin = places - start[0], start[1]
+    first, last = cubic_accelerations(time_s, way, begin, speeds)
     acceleration = np.maximum(np.abs(first), np.abs(last)) / model.max_acceleration_rad_s2
-    middle = np.abs(1.5 * way - 0.25 * (begin + speeds)) / model.max_velocity_rad_s
+    middle = np.abs(1.5 * way / time_s - 0.25 * (begin + speeds)) / model.max_velocity_rad_s
     excess: Float = np.maximum(acceleration, middle)
     return excess

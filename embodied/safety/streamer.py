@@ -84,8 +84,7 @@ class Streamer:
         self._bend = np.sign(speed) * np.gradient(speed, _TABLE_S, axis=0)
         self._speed = np.maximum(np.abs(speed), 1e-6)
         self._slow_s, self._slow = slowed(model, path)
-        acceleration = (path.peak_acceleration_rad_s2() / model.max_acceleration_rad_s2).max()
-        jerk = (path.peak_jerk_rad_s3() / model.max_jerk_rad_s3).max()
+        _, acceleration, jerk = (share.max() for share in model.shares(path))
         self._full = float(min(1.0, np.sqrt(SPARE / max(acceleration, 1e-9)), np.cbrt(SPARE / max(jerk, 1e-9))))
         """The rate of a path that leaves nothing of its limits for slowing down."""
         self._made: deque[_Made] = deque(maxlen=_REMEMBERED)
@@ -264,9 +263,7 @@ class Streamer:
         path = TimedPath(trajectory, (position_rad, velocity_rad_s))
         low, high = path.peak_position_rad()
         return bool(
-            (path.peak_velocity_rad_s() <= model.max_velocity_rad_s * _WITHIN).all()
-            and (path.peak_acceleration_rad_s2() <= model.max_acceleration_rad_s2 * _WITHIN).all()
-            and (path.peak_jerk_rad_s3() <= model.max_jerk_rad_s3 * _WITHIN).all()
+            all((share <= _WITHIN).all() for share in model.shares(path))
             and (model.lower_rad - low <= _BEYOND_RAD + np.maximum(model.lower_rad - position_rad, 0.0)).all()
             and (high - model.upper_rad <= _BEYOND_RAD + np.maximum(position_rad - model.upper_rad, 0.0)).all()
         )

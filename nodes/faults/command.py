@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from embodied.config import ConfigError, option, parse
+from embodied.config import ConfigError, check_json_name, option, parse
 from embodied.errors import EmbodiedError, check_name
 
 EXAMPLE = "embodied faults only=kill,hang trials=5 out=runs/faults.json"
@@ -41,8 +41,7 @@ def main(arguments: Sequence[str]) -> int:
         return _write_table(Path(options.table), Path(options.page))
     if options.trials < 0 or options.seed < 0:
         raise ConfigError("trials and seed must be 0 or more")
-    if Path(options.out).suffix != ".json":
-        raise ConfigError(f"out={options.out}: the name must end in .json")
+    check_json_name(options.out)
     from embodied.files import check_writable
 
     check_writable(Path(options.out))

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import shutil
@@ -15,8 +14,7 @@ import tempfile
 from pathlib import Path
 
 from embodied.errors import EmbodiedError
-
-_ENDS_WITHIN_S = 20.0
+from nodes import launched
 
 
 def free_domain() -> int:
@@ -68,44 +66,32 @@ class Graph:
 
     def __enter__(self) -> Graph:
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        ros2 = [sys.executable, "-m", "nodes.ros2.main"]
-        if os.environ.get("ROS_DISTRO"):
-            ros2 = [shutil.which("ros2") or "ros2"]
-        self._launch = self._begin([*ros2, "launch", *self._what])
+        self._launch = launched.launch(self._what, self.log, self.env)
         self.start("nodes.faults.saboteur", *self._relay)
         return self
 
     def __exit__(self, *_: object) -> None:
         for process in self._others:
             self.end(process)
-        launch = self._launch
-        assert launch is not None
-        launch.send_signal(signal.SIGINT)
-        try:
-            launch.wait(_ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(launch.pid, signal.SIGKILL)
-            launch.wait()
+        assert self._launch is not None
+        launched.end(self._launch)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def start(self, module: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         """Start one more process in the same domain; it ends with the graph."""
-        process = self._begin([sys.executable, "-m", module, *arguments], **env)
+        process = launched.begin([sys.executable, "-m", module, *arguments], self.log, self.env | env)
         self._others.append(process)
         return process
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """End what `start` began."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        launched.kill(process)
         self._others = [other for other in self._others if other is not process]
 
     def check(self) -> None:
         """Raises EmbodiedError where the graph has ended."""
         if self._launch is None or self._launch.poll() is not None:
-            last = self.log.read_text(errors="replace").strip().splitlines()[-3:]
-            raise EmbodiedError(f"the graph has ended ({self.log}): {' | '.join(last)}")
+            raise EmbodiedError(f"the graph has ended ({self.log}): {launched.last_words(self.log)}")
 
     def pid(self, node: str) -> int | None:
         """The process of `gate`, `agent` or `sim`; None while there is none."""
@@ -131,14 +117,3 @@ class Graph:
             raise EmbodiedError(f"{node}_node does not run; see {self.log}")
         os.kill(pid, number)
         return pid
-
-    def _begin(self, command: list[str], **env: str) -> subprocess.Popen[bytes]:
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                command,
-                env=self.env | env,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )

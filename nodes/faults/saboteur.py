@@ -41,7 +41,6 @@ _TYPES: Mapping[str, tuple[type, Any]] = {
 }
 _MALFORMED = b"\x00\x01\x00\x00\xff\xff\xff\x7fjunk"
 """No String: it says that it is longer than it is."""
-_HOUR_S = 3600
 
 
 @dataclass(frozen=True, kw_only=True)

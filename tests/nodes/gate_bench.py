@@ -18,6 +18,15 @@ MODEL = arm_model("panda")
 PATIENCE_S = 60.0
 
 
+def swing(begin_rad: Float, reach_rad: float, *, moving: bool = False) -> tuple[Float, Float, Float]:
+    """Times, places and speeds of the first joint's way in 2 s, from rest or already on its way, to rest."""
+    share = np.arange(1, 81) / 80
+    place, speed = np.tile(begin_rad, (80, 1)), np.zeros((80, MODEL.joints))
+    place[:, 0] += reach_rad * (2 * share - share**2 if moving else 3 * share**2 - 2 * share**3)
+    speed[:, 0] = reach_rad * (2 - 2 * share if moving else 6 * share - 6 * share**2) / 2.0
+    return 2.0 * share, place, speed
+
+
 class Bench:
     """An arm without physics and a living agent, as one node: what a gate needs around it.
 
@@ -145,27 +154,24 @@ class Bench:
 
     def propose(self, motion_id: str) -> None:
         """The first joint goes 0.5 rad in 2 s, out or back, from where it is."""
+        self._motion_id = motion_id
+        self.send(motion_id, *swing(self.measured_rad, 0.5 if self.measured_rad[0] < 0.25 else -0.5), self.now_s)
+
+    def send(self, name: str, time_s: Float, position_rad: Float, velocity_rad_s: Float, stamp_s: float) -> None:
+        """Propose a motion with open fingers, whatever this agent wants."""
         from nodes import conversions
 
-        self._motion_id = motion_id
-        share = np.arange(1, 81) / 80
-        position = np.tile(self.measured_rad, (80, 1))
-        reach_rad = 0.5 if self.measured_rad[0] < 0.25 else -0.5
-        velocity = np.zeros((80, MODEL.joints))
-        position[:, 0] += reach_rad * (3 * share**2 - 2 * share**3)
-        velocity[:, 0] = reach_rad * (6 * share - 6 * share**2) / 2.0
         motion = JointTrajectory(
             joint_names=MODEL.joint_names,
-            time_s=2.0 * share,
-            position_rad=position,
-            velocity_rad_s=velocity,
-            gripper_width_m=np.full(80, 0.08),
+            time_s=time_s,
+            position_rad=position_rad,
+            velocity_rad_s=velocity_rad_s,
+            gripper_width_m=np.full(len(time_s), 0.08),
         )
-        self._proposal_out.publish(
-            conversions.to_trajectory(
-                motion, gripper_joint=MODEL.gripper_joints[0], motion_id=motion_id, stamp_s=self.now_s
-            )
+        message = conversions.to_trajectory(
+            motion, gripper_joint=MODEL.gripper_joints[0], motion_id=name, stamp_s=stamp_s
         )
+        self._proposal_out.publish(message)
 
     def start(self, motion_id: str) -> None:
         """Propose and wait until the arm is on its way."""

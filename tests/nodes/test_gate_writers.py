@@ -7,24 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
 
 from tests.nodes import test_gate_safety
-from tests.nodes.gate_bench import MODEL, Bench
+from tests.nodes.gate_bench import MODEL, Bench, swing
 
 bench, start_gate = test_gate_safety.bench, test_gate_safety.start_gate
-
-
-def away(rad: float, seconds: float, points: int = 40) -> tuple[Any, Any, Any]:
-    """Times, places and speeds of the first joint's way from where it is."""
-    share = np.arange(1, points + 1) / points
-    place, speed = np.tile(MODEL.home_rad, (points, 1)), np.zeros((points, MODEL.joints))
-    place[:, 0] += rad * (3 * share**2 - 2 * share**3)
-    speed[:, 0] = rad * (6 * share - 6 * share**2) / seconds
-    return seconds * share, place, speed
 
 
 def test_a_stranger_on_the_arms_topic_ends_the_motion_and_forbids_the_next(
@@ -40,7 +30,9 @@ def test_a_stranger_on_the_arms_topic_ends_the_motion_and_forbids_the_next(
     stranger = bench.node.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 1)
     try:
         bench.wait(lambda: stranger.get_subscription_count() >= 2, "the gate does not listen")
-        stranger.publish(conversions.to_arm_trajectory(MODEL.joint_names, *away(1.0, 2.0), stamp_s=bench.now_s))
+        stranger.publish(
+            conversions.to_arm_trajectory(MODEL.joint_names, *swing(MODEL.home_rad, 1.0), stamp_s=bench.now_s)
+        )
         ended = bench.ended("first")
         assert ended["state"] == "aborted"
         assert "something else writes to /arm_controller/joint_trajectory (" in ended["reason"]
@@ -66,8 +58,7 @@ def test_motion_that_nobody_ordered_is_stopped_where_it_is(
     assert bench.ended("ours")["state"] == "done"
     bench.come_to_rest()
     begin_rad = bench.measured_rad[0]
-    time_s, place, speed = away(-1.0, 2.0)
-    place[:, 0] += begin_rad - MODEL.home_rad[0]
+    time_s, place, speed = swing(bench.measured_rad, -1.0)
     bench.controller.follow(bench.now_s + time_s, place, speed, now_s=bench.now_s)
     bench.wait(lambda: "I did not order it: panda_joint1 moves at" in bench.gate["blocked"], "it is not said")
     process.wait_for("I did not order it")
@@ -137,7 +128,6 @@ def test_a_later_part_takes_over_and_an_old_one_does_not(
     start_gate: Callable[..., Any],
 ) -> None:
     from nodes import conversions
-    from tests.nodes.gate_bench import JointTrajectory
 
     start_gate()
     bench.start("stream")
@@ -146,23 +136,7 @@ def test_a_later_part_takes_over_and_an_old_one_does_not(
     joints = bench.controller.command(begin_s)[0]
 
     def part(number: int, reach_rad: float) -> None:
-        share = np.arange(1, 81) / 80
-        place = np.tile(joints, (80, 1))
-        place[:, 0] += reach_rad * (2 * share - share**2)
-        speed = np.zeros((80, MODEL.joints))
-        speed[:, 0] = reach_rad * (2 - 2 * share) / 2.0
-        motion = JointTrajectory(
-            joint_names=MODEL.joint_names,
-            time_s=2.0 * share,
-            position_rad=place,
-            velocity_rad_s=speed,
-            gripper_width_m=np.full(80, 0.08),
-        )
-        name = conversions.named("stream", number)
-        message = conversions.to_trajectory(
-            motion, gripper_joint=MODEL.gripper_joints[0], motion_id=name, stamp_s=begin_s
-        )
-        bench._proposal_out.publish(message)
+        bench.send(conversions.named("stream", number), *swing(joints, reach_rad, moving=True), begin_s)
 
     part(2, 0.35)
     bench.wait(lambda: bench.gate["part"] == 2, "the part does not take over")
