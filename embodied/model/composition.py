@@ -8,6 +8,7 @@ from typing import Any
 
 from embodied.errors import EmbodiedError, check_name, shown
 from embodied.files import read_yaml
+from embodied.language.verbs import CANNOT
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 
 COMPOSITION = Path(__file__).with_name("palme.yaml")
@@ -46,6 +47,7 @@ class PalmeConfig:
     )
     frozen: tuple[str, ...] = ()  # senses whose encoders are not trained
     verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
+    answers: tuple[str, ...] = (CANNOT,)  # that it may write in place of a motion
     kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write
     colours: tuple[str, ...] = COLOURS  # that it can see and may write
     other_colours: tuple[str, ...] = OTHER_COLOURS  # that it may write and never sees
@@ -74,7 +76,7 @@ class Composition:
     given: tuple[str, ...] = ()  # which of WORDS it gives; the others are those of the data
 
 
-WORDS = ("verbs", "kinds", "colours", "other_colours")
+WORDS = ("verbs", "answers", "kinds", "colours", "other_colours")
 _TAKEN = frozenset({"keys", "values", "items", "pop", "update", "clear", "type", "forward", "training"})
 """Names that a collection of modules has for itself."""
 PARTS = ("senses", "fusion", "heads", "frozen", *WORDS)

@@ -103,7 +103,7 @@ class Engine:
             if pointer is not None and named is not None:
                 visible = pointer.visible(hidden, named)
                 if self.planner is not None and plan is not None and plan.nouns and not plan.refused:
-                    positions = [start + i for i in self.planner.language.tokens[plan].nouns]
+                    positions = [start + i for i in self.planner.language.tokens(plan).nouns]
                     sights = pointer.point(hidden, named, plan.nouns, positions)
         return Answer(
             plan=plan, confidence=confidence, sights=sights, visible=visible, others=others, timings_ms=timings

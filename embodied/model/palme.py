@@ -225,7 +225,7 @@ class Palme(nn.Module):
         shapes = checkpoint.shapes_in(directory)
         path = directory / checkpoint.CONFIG
         try:
-            config = config_from({key: data[key] for key in PARTS}, str(path))
+            config = config_from({key: data[key] for key in PARTS if key in data}, str(path))
             _check_installed(directory, config)
             check_counts(data["backbone"], len(shapes))
             with Budget(sum(map(math.prod, shapes.values()))), unset():

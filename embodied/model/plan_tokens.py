@@ -3,16 +3,17 @@
 
 Constrained decoding: at each node the language model chooses among the words that some plan goes on
 with, so what it writes is always a plan. Where only one word is possible there is nothing to choose.
+The tree grows where it is walked: with three things to a sentence, nobody could write all plans down.
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.language.verbs import Plan, all_plans
+from embodied.language.verbs import ANSWERS, NOUN_SLOTS, VERBS, WHICH, Noun, Plan, sentence_of
 from embodied.model.backbone import encode
 
 
@@ -24,27 +25,66 @@ class PlanTokens:
     nouns: tuple[int, ...]
 
 
-@dataclass
+@dataclass(frozen=True)
+class _Thread:
+    """One way on: the tokens that come next, the parts of the sentence after them, and what was chosen so far."""
+
+    verb: str
+    tokens: tuple[int, ...]
+    parts: tuple[str, ...]  # words, and slots in braces
+    chosen: tuple[tuple[str, Noun | str], ...] = ()
+
+
 class Node:
     """A place in the tree; a leaf carries its plan."""
 
-    children: dict[int, "Node"] = field(default_factory=dict)
-    plan: Plan | None = None
+    def __init__(self, language: "PlanLanguage", colours: frozenset[str], threads: Sequence[_Thread]) -> None:
+        self._language, self._colours, self._threads = language, colours, threads
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that is whole here."""
+        first = self._threads[0]
+        if first.tokens or first.parts:
+            return None
+        assert len(self._threads) == 1, "two plans read the same"
+        return Plan(verb=first.verb, **dict(first.chosen))  # type: ignore[arg-type]  # slots by name
+
+    @cached_property
+    def children(self) -> Mapping[int, "Node"]:
+        """What may come next, by token."""
+        found: dict[int, list[_Thread]] = {}
+        for thread in self._threads:
+            for longer in self._language.grown(thread, self._colours):
+                rest = _Thread(longer.verb, longer.tokens[1:], longer.parts, longer.chosen)
+                found.setdefault(longer.tokens[0], []).append(rest)
+        return {token: Node(self._language, self._colours, threads) for token, threads in found.items()}
 
 
 class PlanLanguage:
     """Every plan that can be made of some verbs, kinds of things and colours, in tokens of one tokenizer."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, verbs: Sequence[str], kinds: Sequence[str], colours: Sequence[str]
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        verbs: Sequence[str],
+        kinds: Sequence[str],
+        colours: Sequence[str],
+        answers: Sequence[str],
     ) -> None:
-        self._words: dict[str, list[int]] = {}
-        self._colours = frozenset(colours)
-        self.tokens: dict[Plan, PlanTokens] = {
-            plan: self._tokenise(plan, tokenizer) for plan in all_plans(verbs, kinds, colours)
-        }
+        self._tokenizer, self._kinds, self._colours = tokenizer, tuple(kinds), tuple(colours)
+        self._verbs = (*verbs, *answers)
+        self._words: dict[str, tuple[int, ...]] = {}
+        self.tokens = lru_cache(maxsize=1 << 16)(self._tokens)
         self.tree = lru_cache(maxsize=64)(self._tree)
-        self.vocabulary: tuple[int, ...] = tuple(sorted({i for t in self.tokens.values() for i in t.ids}))
+        words = [*self._kinds, *self._colours, ".", *(word for v in self._verbs for word in _words_of(v))]
+        self.vocabulary: tuple[int, ...] = tuple(sorted({i for word in words for i in self._encoded(word)}))
+
+    def __contains__(self, plan: Plan) -> bool:
+        """Whether a model with these words may write `plan`."""
+        return plan.verb in self._verbs and all(
+            noun.kind in self._kinds and noun.colour in (*self._colours, "") for noun in plan.nouns
+        )
 
     def tree_for(self, colours: frozenset[str]) -> Node:
         """The plans that name things of `colours` only; all plans where there are none.
@@ -52,34 +92,64 @@ class PlanLanguage:
         With the colours that a command says, a plan never touches a thing of a colour that nobody said,
         however rare the words.
         """
-        return self.tree(colours or self._colours)
+        return self.tree(colours or frozenset(self._colours))
 
     def colours_said(self, instruction: str) -> frozenset[str]:
         """The colours that a command names, those among them that nothing here has."""
-        return self._colours.intersection(re.findall(r"[a-z]+", instruction.lower()))
+        return frozenset(self._colours).intersection(re.findall(r"[a-z]+", instruction.lower()))
+
+    def grown(self, thread: _Thread, colours: frozenset[str]) -> Iterator[_Thread]:
+        """The ways on from a thread, each with a token that comes next; none from a plan that is whole."""
+        if thread.tokens:
+            yield thread
+        elif thread.parts:
+            part, *rest = thread.parts
+            for value in self._values(thread, part, colours) if part.startswith("{") else (part,):
+                chosen = thread.chosen if value is part else (*thread.chosen, (part[1:-1], value))
+                yield _Thread(thread.verb, self._encoded(str(value)), tuple(rest), chosen)
+
+    def _values(self, thread: _Thread, slot: str, colours: frozenset[str]) -> Iterator[Noun | str]:
+        """What may stand in a slot, after what was chosen before it."""
+        name, verb = slot[1:-1], None if thread.verb in ANSWERS else VERBS.get(thread.verb)
+        if name not in NOUN_SLOTS:
+            assert verb is not None, thread
+            yield from verb.relations if name == "relation" else verb.amounts
+            return
+        before = {value for _, value in thread.chosen}
+        for kind in self._kinds:
+            for colour in (*self._colours, *([""] if thread.verb == WHICH else [])):
+                noun = Noun(colour, kind)
+                if (colour in colours or not colour) and noun not in before and (not verb or verb.fits(name, noun)):
+                    yield noun
 
     def _tree(self, colours: frozenset[str]) -> Node:
-        root = Node()
-        for plan, tokens in self.tokens.items():
-            if not all(noun.colour in colours for noun in plan.nouns):
-                continue
-            node = root
-            for token in tokens.ids:
-                assert node.plan is None, "one plan is the beginning of another"
-                node = node.children.setdefault(token, Node())
-            node.plan = plan
-        return root
+        return Node(self, colours, [_Thread(verb, (), _parts(verb)) for verb in self._verbs])
 
-    def _tokenise(self, plan: Plan, tokenizer: PreTrainedTokenizerBase) -> PlanTokens:
-        """Word by word, so that a word is the same tokens wherever it stands."""
-        ids, nouns, left = list[int](), list[int](), list(plan.nouns)
-        words = [f" {word}" for word in plan.text().split()] + ["."]
-        for number, word in enumerate(words):
-            if word not in self._words:
-                self._words[word] = encode(tokenizer, word)
-            ids += self._words[word]
-            if left and "".join(words[: number + 1]).endswith(f" {left[0]}"):
+    def _tokens(self, plan: Plan) -> PlanTokens:
+        assert plan in self, plan
+        ids, nouns = list[int](), list[int]()
+        for part in _parts(plan.verb):
+            slot = part[1:-1] if part.startswith("{") else ""
+            ids += self._encoded(str(getattr(plan, slot)) if slot else part)
+            if slot in NOUN_SLOTS:
                 nouns.append(len(ids) - 1)
-                left.pop(0)
-        assert not left, f"a noun of {plan} was not found in its sentence"
         return PlanTokens(tuple(ids), tuple(nouns))
+
+    def _encoded(self, words: str) -> tuple[int, ...]:
+        """Word by word, so that a word is the same tokens wherever it stands."""
+        if words not in self._words:
+            each = (word if word == "." else f" {word}" for word in words.split())
+            self._words[words] = tuple(token for word in each for token in encode(self._tokenizer, word))
+        return self._words[words]
+
+
+def _parts(verb: str) -> tuple[str, ...]:
+    """The sentence of a verb or an answer, cut at its slots, with its full stop."""
+    return tuple(part.strip() for part in re.split(r"({\w+})", sentence_of(verb)) if part.strip()) + (".",)
+
+
+def _words_of(verb: str) -> Iterator[str]:
+    """Every word that a verb or an answer brings."""
+    yield from (part for part in _parts(verb) if not part.startswith("{"))
+    if verb not in ANSWERS:
+        yield from (*VERBS.get(verb).relations, *VERBS.get(verb).amounts)

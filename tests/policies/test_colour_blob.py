@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from embodied.arm import arm_model
-from embodied.language.verbs import Noun, Plan, all_plans
+from embodied.language.verbs import Noun, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.types import Instruction, Joints, Observation
 from policies.colour_blob import ColourBlobPolicy, find_things, parse_words
 from sim.tasks import make_task
 from sim.world import World
+from tests.plans import all_plans
 
 RED, GREEN = Noun("red", "block"), Noun("green", "bowl")
 
@@ -58,7 +59,7 @@ def test_reads_words(words: str, plan: Plan | None) -> None:
 
 def test_reads_every_plan_in_its_canonical_words() -> None:
     verbs = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
-    plans = [plan for plan in all_plans(verbs, ("block", "bowl", "zone"), COLOURS) if not plan.refused]
+    plans = list(all_plans(verbs, ("block", "bowl", "zone"), COLOURS))
     assert [plan.text() for plan in plans if parse_words(plan.text()) != plan] == []
 
 

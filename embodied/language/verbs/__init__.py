@@ -10,11 +10,12 @@ folder, decorate the class with `register`.
 
 import itertools
 import re
+import string
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,18 +25,27 @@ from embodied.things import THINGS, Thing
 from embodied.types import Float
 
 CANNOT, ABSENT = "cannot", "absent"
-_ANSWERS = {CANNOT: "cannot do that", ABSENT: "no {target} here"}
+WHICH, NOTHING, QUESTION, FOREIGN = "which", "nothing", "question", "foreign"
+ANSWERS: Mapping[str, str] = {
+    CANNOT: "cannot do that",
+    ABSENT: "no {target} here",
+    WHICH: "which {target}",
+    NOTHING: "do nothing",  # it was forbidden, or nothing was asked for
+    QUESTION: "answer that",
+    FOREIGN: "speak english",
+}
+"""What is said in place of a motion."""
 
 
 @dataclass(frozen=True)
 class Noun:
-    """A thing as words name it: "red block"."""
+    """A thing as words name it: "red block"; where one is asked which is meant, its colour may be missing."""
 
     colour: str
     kind: str
 
     def __str__(self) -> str:
-        return f"{self.colour} {self.kind}"
+        return f"{self.colour} {self.kind}".strip()
 
     @property
     def thing(self) -> Thing:
@@ -43,29 +53,35 @@ class Noun:
         return THINGS.get(self.kind)
 
 
+NOUN_SLOTS = ("target", "reference", "other")
+SLOTS = (*NOUN_SLOTS, "relation", "amount")
+"""What a sentence may have in braces; the nouns come in this order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to do, in words: a registered verb with what it needs, or the answer CANNOT or ABSENT."""
+    """What to do, in words: a registered verb with what it needs, or one of ANSWERS."""
 
     verb: str
     target: Noun | None = None
     reference: Noun | None = None
-    relation: str | None = None
+    other: Noun | None = None  # a second reference
+    relation: str | None = None  # where to, or which way round
+    amount: str | None = None  # how far
 
     def text(self) -> str:
         """The canonical sentence of this plan."""
-        sentence = _ANSWERS[self.verb] if self.refused else VERBS.get(self.verb).sentence
-        return sentence.format(target=self.target, reference=self.reference, relation=self.relation)
+        return sentence_of(self.verb).format(**{slot: getattr(self, slot) for slot in SLOTS})
 
     @property
     def nouns(self) -> tuple[Noun, ...]:
         """What to point at, in the order in which the sentence names it."""
-        return tuple(noun for noun in (self.target, self.reference) if noun is not None)
+        return tuple(noun for noun in (self.target, self.reference, self.other) if noun is not None)
 
     @property
     def refused(self) -> bool:
         """Whether the plan is an answer and no motion."""
-        return self.verb in _ANSWERS
+        return self.verb in ANSWERS
 
     def ground(self, points_m: Float) -> SkillCall:
         """The motion, once its things were pointed at: (N, 2) world x, y of each of `nouns`."""
@@ -79,35 +95,39 @@ class Verb(ABC):
 
     name: ClassVar[str]
     sentence: ClassVar[str]
-    """The canonical sentence, with the slots {target}, {reference} and {relation} that it has."""
+    """The canonical sentence, with those of SLOTS that it has."""
     ability: ClassVar[str]
     """How the agent names it when it says what it can do."""
     relations: ClassVar[tuple[str, ...]] = ()
+    """What {relation} may be."""
+    amounts: ClassVar[tuple[str, ...]] = ()
+    """What {amount} may be."""
 
     def takes(self, target: Thing) -> bool:
         """Whether it can be done to such a thing; by default to what a hand can grasp."""
         return target.grasp is not None
 
     def refers(self, reference: Thing) -> bool:
-        """Whether such a thing may stand in the slot {reference}."""
+        """Whether such a thing may stand in the slots {reference} and {other}."""
         return True
 
     @abstractmethod
     def ground(self, plan: Plan, points_m: Float) -> SkillCall:
         """The motion of a plan of this verb; `points_m` is (N, 2), a row for each of `plan.nouns`."""
 
+    def fits(self, slot: str, noun: Noun) -> bool:
+        """Whether a thing may stand in one of NOUN_SLOTS."""
+        return self.takes(noun.thing) if slot == "target" else self.refers(noun.thing)
+
     def plans(self, nouns: Sequence[Noun]) -> Iterator[Plan]:
         """Every plan of this verb over `nouns`, each once."""
-        if "{target}" not in self.sentence:
-            yield Plan(verb=self.name)
-            return
-        targets = [noun for noun in nouns if self.takes(noun.thing)]
-        references: list[Noun | None] = [None]
-        if "{reference}" in self.sentence:
-            references = [noun for noun in nouns if self.refers(noun.thing)]
-        for target, relation, reference in itertools.product(targets, self.relations or (None,), references):
-            if target != reference:
-                yield Plan(verb=self.name, target=target, relation=relation, reference=reference)
+        options: dict[str, Sequence[Any]] = {"relation": self.relations, "amount": self.amounts}
+        options |= {slot: [noun for noun in nouns if self.fits(slot, noun)] for slot in NOUN_SLOTS}
+        slots = slots_of(self.sentence)
+        for values in itertools.product(*(options[slot] for slot in slots)):
+            named = [value for value in values if isinstance(value, Noun)]
+            if len(set(named)) == len(named):
+                yield Plan(verb=self.name, **dict(zip(slots, values, strict=True)))
 
 
 VERBS: Registry[Verb] = Registry("verb", group="embodied.verbs", package=__name__, build=instance_of(Verb))
@@ -137,15 +157,15 @@ def abilities(names: Sequence[str]) -> str:
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
 
 
-def all_plans(verbs: Sequence[str], kinds: Sequence[str], colours: Sequence[str]) -> Iterator[Plan]:
-    """Every plan that a model with these words may write, each once.
+def sentence_of(verb: str) -> str:
+    """The canonical sentence of a verb or of an answer, with its slots. Raises UnknownNameError."""
+    return ANSWERS.get(verb) or VERBS.get(verb).sentence
 
-    That a thing is absent is not among them: whoever points judges it by what is seen there.
-    """
-    nouns = [Noun(colour, kind) for kind in kinds for colour in colours]
-    for name in verbs:
-        yield from VERBS.get(name).plans(nouns)
-    yield Plan(verb=CANNOT)
+
+@lru_cache(maxsize=1024)
+def slots_of(sentence: str) -> tuple[str, ...]:
+    """The slots of a canonical sentence, in its order."""
+    return tuple(name for _, name, _, _ in string.Formatter().parse(sentence) if name)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -155,24 +175,39 @@ def parse_plan(text: str) -> Plan:
     Raises ValueError for any other text.
     """
     words = " ".join(text.split())
-    if words == _ANSWERS[CANNOT]:
-        return Plan(verb=CANNOT)
-    for name in VERBS:
-        match = _pattern(VERBS.get(name), THINGS.names()).fullmatch(words)
+    for name in (*ANSWERS, *VERBS):
+        verb = None if name in ANSWERS else VERBS.get(name)
+        choices = {"relation": verb.relations, "amount": verb.amounts} if verb else {}
+        match = _pattern(sentence_of(name), THINGS.names(), **choices).fullmatch(words)
         if match is None:
             continue
-        slots = match.groupdict()
-        nouns = {key: Noun(*slots[key].split(" ", 1)) for key in ("target", "reference") if key in slots}
-        plan = Plan(verb=name, relation=slots.get("relation"), **nouns)
-        if plan in VERBS.get(name).plans(plan.nouns):
+        found = match.groupdict()
+        nouns = {slot: _noun(found[slot]) for slot in NOUN_SLOTS if slot in found}
+        plan = Plan(verb=name, **(found | nouns))
+        if verb is None or (
+            len(set(plan.nouns)) == len(plan.nouns) and all(verb.fits(slot, noun) for slot, noun in nouns.items())
+        ):
             return plan
     raise ValueError(f"not a plan: {text!r}; a plan reads like 'put red block in green bowl'")
 
 
+def _noun(text: str) -> Noun:
+    """A colour and a kind, or a kind alone."""
+    colour, _, kind = text.partition(" ")
+    return Noun(colour, kind) if kind else Noun("", colour)
+
+
 @lru_cache(maxsize=1024)
-def _pattern(verb: Verb, kinds: tuple[str, ...]) -> re.Pattern[str]:
-    noun = rf"\w+ (?:{'|'.join(map(re.escape, kinds))})"
-    slots = {"target": noun, "reference": noun, "relation": "|".join(map(re.escape, verb.relations))}
-    parts = re.split(r"{(\w+)}", verb.sentence)
+def _pattern(
+    sentence: str, kinds: tuple[str, ...], relation: tuple[str, ...] = (), amount: tuple[str, ...] = ()
+) -> re.Pattern[str]:
+    kind = "|".join(map(re.escape, kinds))
+    slots = dict.fromkeys(NOUN_SLOTS, rf"\w+ (?:{kind})") | {
+        "relation": "|".join(map(re.escape, relation)),
+        "amount": "|".join(map(re.escape, amount)),
+    }
+    if sentence == ANSWERS[WHICH]:
+        slots["target"] = rf"(?:\w+ )?(?:{kind})"
+    parts = re.split(r"{(\w+)}", sentence)
     found = (f"(?P<{part}>{slots[part]})" if i % 2 else re.escape(part) for i, part in enumerate(parts))
     return re.compile("".join(found))

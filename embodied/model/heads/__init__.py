@@ -34,7 +34,8 @@ class Host:
     def plans(self) -> PlanLanguage:
         """Every plan that the model may write; made once, for all heads that write or read plans."""
         config = self.config
-        return PlanLanguage(self.tokenizer, config.verbs, config.kinds, (*config.colours, *config.other_colours))
+        colours = (*config.colours, *config.other_colours)
+        return PlanLanguage(self.tokenizer, config.verbs, config.kinds, colours, config.answers)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,7 @@ class Grounding(Head):
         self.colours, self.kinds = config.colours, config.kinds
         self.things = [Noun(colour, kind) for colour in config.colours for kind in config.kinds]
         """Everything that a picture token can name."""
-        self._plans = host.plans.tokens
+        self._plans = host.plans
         dim = host.dim
         self.register_buffer("colour_words", torch.zeros(len(self.colours) + 1, dim))
         self.register_buffer("kind_words", torch.zeros(len(self.kinds) + 1, dim))
@@ -128,7 +128,7 @@ class Grounding(Head):
             for command, place in zip(sample.commands, branches, strict=True):
                 if command.plan is None:
                     continue
-                for index, noun in zip(self._plans[command.plan].nouns, command.plan.nouns, strict=True):
+                for index, noun in zip(self._plans.tokens(command.plan).nouns, command.plan.nouns, strict=True):
                     seen = sample.find(noun)
                     if seen is None:
                         continue  # what is not there is named, and not pointed at

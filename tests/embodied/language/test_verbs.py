@@ -3,17 +3,36 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
 from embodied.errors import UnknownNameError
-from embodied.language.verbs import ABSENT, CANNOT, VERBS, Noun, Plan, abilities, all_plans, parse_plan
+from embodied.language.verbs import (
+    ABSENT,
+    ANSWERS,
+    CANNOT,
+    NOUN_SLOTS,
+    VERBS,
+    WHICH,
+    Noun,
+    Plan,
+    abilities,
+    parse_plan,
+    slots_of,
+)
 from embodied.language.verbs.place_relative import OFFSETS
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS, RELATIONS
 from embodied.motion.skills import SKILLS
 from embodied.things import THINGS
+from tests.plans import all_plans
 
-PLANS = list(all_plans(VERBS.names(), THINGS.names(), (*COLOURS, *OTHER_COLOURS)))
+SIMPLE = tuple(name for name in VERBS if len(slots_of(VERBS.get(name).sentence)) < 3 or name == "place_relative")
+"""Verbs whose plans are few enough to write down over many things."""
+ANSWERED = [Plan(verb=name, target=Noun("red", "block") if "{" in ANSWERS[name] else None) for name in ANSWERS]
+PLANS = [*all_plans(SIMPLE, THINGS.names(), (*COLOURS, *OTHER_COLOURS)), *ANSWERED]
+PLANS += all_plans([name for name in VERBS if name not in SIMPLE], THINGS.names(), ("red", "blue", "pink"))
 NOUNS = [Noun("red", kind) for kind in THINGS] + [Noun("blue", kind) for kind in THINGS]
 
 
@@ -36,7 +55,7 @@ def test_white_space_says_nothing() -> None:
             "lift green bowl",
             "stack red block on red block",
             "push red block to green bowl",
-            "no red block here",
+            "no block here",
         ),
         *(
             "place red block under green bowl",
@@ -63,11 +82,11 @@ def test_a_plan_with_a_thing_that_its_verb_does_not_take_is_not_read(name: str) 
     verb = VERBS.get(name)
     allowed = {plan.text() for plan in verb.plans(NOUNS)}
     said, refused = set(), set()
-    for target in NOUNS:
-        for reference in NOUNS:
-            for relation in verb.relations or ("",):
-                text = verb.sentence.format(target=target, reference=reference, relation=relation)
-                (said if text in allowed else refused).add(text)
+    options = {"relation": verb.relations, "amount": verb.amounts} | dict.fromkeys(NOUN_SLOTS, NOUNS)
+    slots = slots_of(verb.sentence)
+    for values in itertools.product(*(options[slot] for slot in slots)):
+        text = verb.sentence.format(**dict(zip(slots, values, strict=True)))
+        (said if text in allowed else refused).add(text)
     assert said == allowed
     for text in allowed:
         assert parse_plan(text).text() == text
@@ -80,7 +99,7 @@ def test_a_plan_with_a_thing_that_its_verb_does_not_take_is_not_read(name: str) 
 def test_a_verb_takes_only_what_its_motion_can_be_done_to(name: str) -> None:
     """Whatever it lets through can be grounded: no verb takes what it then cannot hold or reach."""
     for plan in VERBS.get(name).plans(NOUNS):
-        points = np.array([[0.4, -0.1], [0.55, 0.12]])[: len(plan.nouns)]
+        points = np.array([[0.4, -0.1], [0.55, 0.12], [0.5, 0.0]])[: len(plan.nouns)]
         call = plan.ground(points)
         assert call.points_m.shape == (SKILLS.get(call.skill).points, 3)
         assert np.isfinite(call.points_m).all() and (call.points_m[:, 2] >= 0.0).all()
@@ -123,13 +142,19 @@ def test_things_are_let_go_above_what_holds_them() -> None:
 
 
 def test_a_refusal_is_an_answer_and_no_motion() -> None:
-    absent, cannot = Plan(verb=ABSENT, target=Noun("red", "block")), Plan(verb=CANNOT)
-    assert (absent.text(), cannot.text()) == ("no red block here", "cannot do that")
-    for plan in (absent, cannot):
+    texts = {plan.verb: plan.text() for plan in ANSWERED}
+    assert (texts[ABSENT], texts[CANNOT]) == ("no red block here", "cannot do that")
+    for plan in ANSWERED:
         assert plan.refused
         with pytest.raises(AssertionError, match="no motion"):
             plan.ground(np.zeros((len(plan.nouns), 2)))
-    assert [plan for plan in PLANS if plan.refused] == [cannot]
+    assert [plan for plan in PLANS if plan.refused] == ANSWERED
+
+
+def test_one_may_ask_which_block_without_a_colour() -> None:
+    asked = Plan(verb=WHICH, target=Noun("", "block"))
+    assert asked.text() == "which block"
+    assert parse_plan(asked.text()) == asked
 
 
 def test_abilities_are_said_in_the_order_that_is_asked_for() -> None:

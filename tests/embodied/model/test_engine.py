@@ -4,10 +4,11 @@
 import pytest
 import torch
 
-from embodied.language.verbs import Noun, all_plans, parse_plan
+from embodied.language.verbs import CANNOT, Noun, Plan, parse_plan
 from embodied.model.composition import TABLETOP_KINDS
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme
+from tests.plans import all_plans, below
 
 PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
@@ -15,10 +16,12 @@ PICTURE = torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.
 def test_every_plan_is_one_path_and_its_nouns_are_marked(tiny: Palme):
     language, tokenizer = tiny.heads["plan"].language, tiny.tokenizer
     words = tiny.config
-    plans = list(all_plans(words.verbs, words.kinds, (*words.colours, *words.other_colours)))
-    assert set(plans) == set(language.tokens)
+    plans = [*all_plans(words.verbs, words.kinds, (*words.colours, *words.other_colours)), Plan(verb=CANNOT)]
+    found = list(below(language.tree_for(frozenset())))
+    assert len(found) == len(set(found)) and set(found) == set(plans)
     for plan in plans:
-        tokens = language.tokens[plan]
+        assert plan in language
+        tokens = language.tokens(plan)
         node = language.tree_for(frozenset())
         for token in tokens.ids:
             node = node.children[token]
