@@ -35,10 +35,11 @@ def use_local_transport(environment: MutableMapping[str, str] = os.environ) -> N
 
 
 def share_no_memory(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Leave shared memory out of the profile of this process, where the profile is ours.
+    """Set the profile without shared memory in `environment`, where it would be ours.
 
     For the gate: a process that dies or hangs while it holds a lock in there must not hold the gate as well.
     """
+    use_local_transport(environment)
     for name, value in local_transport(environment.get("ROS_DISTRO")).items():
         if value == str(PROFILE) and environment.get(name) == value:
             environment[name] = str(UDP_PROFILE)
