@@ -25,8 +25,9 @@ MOST = 12
 _HEIGHT_M, _RADIUS_M = (0.01, 0.04), (0.012, 0.024)
 _IN_VIEW = 0.93
 """Share of the half of a picture in which a centre lies."""
-_HUES = ((0.20, 0.29), (0.45, 0.54), (0.86, 0.94))
-"""Between those of colours that things have: lime, turquoise, pink."""
+_LOW = ((0.48, 0.40, 0.70), (0.88, 0.40, 0.70), (0.12, 0.40, 0.40))
+_HIGH = ((0.53, 0.75, 1.00), (0.95, 0.75, 1.00), (0.19, 0.75, 0.60))
+"""Hue, saturation and value between those of things: turquoise, pink, olive."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,7 +73,8 @@ def _is_seen(place: Float, world_from_camera: Float) -> bool:
 
 def _unnamed(rng: np.random.Generator) -> Triple:
     """A colour that nothing of a task has."""
-    return colorsys.hsv_to_rgb(rng.uniform(*_HUES[rng.integers(len(_HUES))]), *rng.uniform((0.5, 0.45), (0.9, 1.0)))
+    which = rng.integers(len(_LOW))
+    return colorsys.hsv_to_rgb(*rng.uniform(_LOW[which], _HIGH[which]))
 
 
 def _ring(radii_m: Sequence[float], height_m: float) -> list[Triple]:

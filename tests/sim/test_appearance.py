@@ -207,7 +207,7 @@ def test_clutter_lies_out_of_the_way_and_hides_nothing(world: World, appearance:
         for piece in look.clutter:
             places = zip(piece.position_m[:2], WORKSPACE_M, strict=True)
             assert any(not low - reach < at < high + reach for at, (low, high) in places), piece
-            assert min(np.abs(np.subtract(scene.RGB[name], piece.rgb)).sum() for name in COLOURS) > 0.4
+            assert min(np.abs(np.subtract(scene.RGB[name], piece.rgb)).sum() for name in COLOURS) > 0.35
         pictures = []
         for shown_clutter in (look.clutter, ()):
             world.set_objects((), replace(look, clutter=shown_clutter, noise=0.0, blur_px=0.0))
