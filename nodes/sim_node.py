@@ -37,6 +37,7 @@ from nodes.arm_controller import ArmController
 from nodes.common import COMMAND, LATCHED, NEWEST, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
 from nodes.notify import Notifier
 from sim import scene
+from sim.appearance import parse_appearance
 from sim.senses import SENSORS, sense
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
@@ -66,6 +67,7 @@ class SimNode(Node):
             ("task", "playground", "task that ~/reset starts; `embodied tasks` lists them"),
             ("split", "seen", "split that ~/reset samples from: seen, paraphrase or pair"),
             ("seed", 0, "seed of the episode that ~/reset starts"),
+            ("appearance", "", "what pictures look like from ~/reset on, as table:wood,light:dim,camera:20deg"),
         ):
             declare(self, name, default, meaning, read_only=False)
         rate = "simulated seconds in one second; 0 is as fast as the machine can"
@@ -189,8 +191,9 @@ class SimNode(Node):
         seed = int(self.get_parameter("seed").value)
         if seed < 0:
             raise EmbodiedError(f"seed must be 0 or more, not {seed}")
+        appearance = parse_appearance(str(self.get_parameter("appearance").value), seed)
         episode = task.sample(np.random.default_rng(seed), str(self.get_parameter("split").value))
-        self._world.set_objects(episode.objects)
+        self._world.set_objects(episode.objects, appearance)
         self._controller.hold(self._model.home_rad)
         self._width_m = self._model.gripper_width_m
         self._reset_s = self.time_s
