@@ -56,6 +56,8 @@ class Episode:
     plan: Plan
     meant: tuple[str, ...] = ()
     """Names of the objects that the plan's nouns mean; by default those that are called like the nouns."""
+    alternatives: "tuple[Episode, ...]" = ()
+    """The same with other plans that the words may mean as well: any block will do."""
 
     def __post_init__(self) -> None:
         names = tuple(str(noun) for noun in self.plan.nouns)
