@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Saying a plan as people do: a whole sentence, a bare imperative inside of another one, a thing by its colour and kind.
+"""Saying a plan as people do: a whole sentence, an imperative inside of another one, a thing by its colour and kind.
 
 What a plan names may be called by other words than its colour and kind ("the leftmost block"): whoever knows a better
 way to name a thing gives it as `called`.

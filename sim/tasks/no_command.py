@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sentences that are no commands, or none that the arm can do: questions, remarks, what is impossible, other languages.
+
+One family each, so that each is measured by itself.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from embodied.language.verbs import CANNOT, FOREIGN, NOTHING, QUESTION, Noun, Plan
+from embodied.types import ObjectState
+from sim.phrases.talk import Talk, plural
+from sim.tasks import register
+from sim.tasks.scenes import HELD_OUT_THINGS
+from sim.tasks.spoken import Said, Spoken
+
+
+class NoCommand(Spoken):
+    """A subclass says which lines, and what they are answered with."""
+
+    keys: ClassVar[tuple[str, ...]]
+    held_out_keys: ClassVar[tuple[str, ...]] = ()
+    answer: ClassVar[str]
+
+    def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
+        things = [o for o in objects if Noun(o.colour, o.kind) not in HELD_OUT_THINGS]
+        if not things:
+            return None
+        keys = (*self.keys, *(self.held_out_keys if talk.held_out else ()))
+        thing = things[talk.rng.integers(len(things))]
+        kind, called = talk.kind(thing.kind), talk.noun(Noun(thing.colour, thing.kind))
+        key = keys[talk.rng.integers(len(keys))]
+        return Said(
+            words=talk.fill(key, a=called, x=called, kind=kind, kinds=plural(kind)), plan=Plan(verb=self.answer)
+        )
+
+
+@register
+class Question(NoCommand):
+    """It is answered, and never moves the arm."""
+
+    name, answer = "question", QUESTION
+    keys = ("ask_count", "ask_where", "ask_colour", "ask_exists", "ask_holding", "ask_can", "ask_see")
+    held_out_keys = ("ask_on_top",)
+
+
+@register
+class Remark(NoCommand):
+    """Small talk, praise, complaints."""
+
+    name, answer = "remark", NOTHING
+    keys = ("remark",)
+    held_out_keys = ("remark_thing",)
+
+
+@register
+class Impossible(NoCommand):
+    """What such an arm cannot do, or must not."""
+
+    name, answer = "impossible", CANNOT
+    keys = ("impossible", "impossible_thing")
+
+
+@register
+class OtherLanguage(NoCommand):
+    """Commands in other languages."""
+
+    name, answer = "other_language", FOREIGN
+    keys = ("foreign",)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""which_one: a thing is called by where it is among its like, as the front camera sees it."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from embodied.language.verbs import Noun
+from embodied.language.verbs.place_relative import OFFSETS
+from embodied.types import Float, ObjectState
+from sim.phrases.talk import Talk
+from sim.tasks import register
+from sim.tasks.spoken import Said, Spoken, some_plan
+
+CLEAR_M = 0.04
+"""By so much one is more to the left, nearer, or further than the next: nobody can take another one for it."""
+_EXTREMES = {"np_leftmost": "left of", "np_rightmost": "right of", "np_nearest": "in front of", "np_farthest": "behind"}
+_BESIDE = {f"np_{way.replace(' ', '_')}": way for way in OFFSETS}
+
+
+@register
+class WhichOne(Spoken):
+    """The leftmost block, the bowl behind the zone, the cube between the two."""
+
+    name = "which_one"
+
+    def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
+        plan = some_plan(objects, talk)
+        if plan is None or not plan.nouns:
+            return None
+        slot = ("target", "reference")[talk.rng.integers(len(plan.nouns[:2]))]
+        noun = getattr(plan, slot)
+        meant = next(o for o in objects if (o.colour, o.kind) == (noun.colour, noun.kind))
+        ways = list(ways_to_call(meant, objects))
+        if not ways:
+            return None
+        key, others = ways[talk.rng.integers(len(ways))]
+        named = {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
+        called = talk.fill(key, kind=talk.kind(meant.kind), **named)
+        return Said(words=talk.act(plan, {slot: called}), plan=plan)
+
+
+def ways_to_call(meant: ObjectState, objects: Sequence[ObjectState]) -> Iterator[tuple[str, tuple[ObjectState, ...]]]:
+    """Keys of noun phrases that mean this one and no other of its kind, with the things that they name besides."""
+    like = [o for o in objects if o.kind == meant.kind and o is not meant]
+    if not like:
+        return
+    for key, way in _EXTREMES.items():
+        if all(_along(meant, other, way) >= CLEAR_M for other in like):
+            yield key, ()
+    others = [o for o in objects if o is not meant]
+    for other in others:
+        rivals = [o for o in like if o is not other]
+        if not rivals:
+            continue
+        away = [_apart(o, other) for o in rivals]
+        if _apart(meant, other) <= min(away) - CLEAR_M:
+            yield "np_nearest_to", (other,)
+        if _apart(meant, other) >= max(away) + CLEAR_M:
+            yield "np_farthest_from", (other,)
+        for key, way in _BESIDE.items():
+            if _beside(meant, other, way) and not any(_along(o, other, way) > 0.0 for o in rivals):
+                yield key, (other,)
+        for third in others:
+            if (
+                third is not other
+                and _between(meant, other, third)
+                and not any(_near_way(o, other, third) for o in rivals if o is not third)
+            ):
+                yield "np_between", (other, third)
+
+
+def _apart(one: ObjectState, other: ObjectState) -> float:
+    return float(np.linalg.norm(one.position_m[:2] - other.position_m[:2]))
+
+
+def _along(one: ObjectState, other: ObjectState, way: str) -> float:
+    """How much further along a direction one is than the other, m."""
+    return float((one.position_m[:2] - other.position_m[:2]) @ np.array(OFFSETS[way]))
+
+
+def _beside(one: ObjectState, other: ObjectState, way: str) -> bool:
+    """Whether one is plainly on that side of the other, and more so than on any other side."""
+    along = _along(one, other, way)
+    return along >= CLEAR_M and along >= 0.9 * _apart(one, other)
+
+
+def _share(one: ObjectState, a: ObjectState, b: ObjectState) -> tuple[float, float]:
+    """How far along the way from a to b one stands, 0 to 1, and how far off it, m."""
+    start, one_m = a.position_m[:2], one.position_m[:2]
+    way: Float = b.position_m[:2] - start
+    share = float((one_m - start) @ way) / max(float(way @ way), 1e-9)
+    return share, float(np.linalg.norm(one_m - start - share * way))
+
+
+def _between(one: ObjectState, a: ObjectState, b: ObjectState) -> bool:
+    share, off_m = _share(one, a, b)
+    return 0.25 <= share <= 0.75 and off_m <= 0.04
+
+
+def _near_way(one: ObjectState, a: ObjectState, b: ObjectState) -> bool:
+    """Whether somebody might say that it is between the two as well."""
+    share, off_m = _share(one, a, b)
+    return 0.0 <= share <= 1.0 and off_m <= 0.1
