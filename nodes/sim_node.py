@@ -37,8 +37,10 @@ from nodes.arm_controller import ArmController
 from nodes.common import COMMAND, LATCHED, NEWEST, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
 from nodes.notify import Notifier
 from sim import scene
+from sim.arm import SimArm
 from sim.senses import SENSORS, sense
-from sim.tasks import Episode, SceneState, Task, make_task
+from sim.state import state_of
+from sim.tasks import Episode, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
 _STEPS_PER_TICK = 2
@@ -191,8 +193,11 @@ class SimNode(Node):
             raise EmbodiedError(f"seed must be 0 or more, not {seed}")
         episode = task.sample(np.random.default_rng(seed), str(self.get_parameter("split").value))
         self._world.set_objects(episode.objects)
-        self._controller.hold(self._model.home_rad)
-        self._width_m = self._model.gripper_width_m
+        start = SimArm(self._world, ())
+        if episode.before is not None:
+            start.execute(episode.before)
+        self._controller.hold(start.commanded_rad)
+        self._width_m = start.told_width_m
         self._reset_s = self.time_s
         return task, episode
 
@@ -211,8 +216,7 @@ class SimNode(Node):
         return Trigger.Response(success=True, message=json.dumps(scene))
 
     def _on_score(self, *_: object) -> Trigger.Response:
-        world = self._world
-        state = SceneState(objects=world.objects(), held=world.held(), touched=world.touched())
+        state = state_of(self._world)
         score = {
             "is_success": bool(self._task.success(self._episode, state)),
             "score": float(self._task.score(self._episode, state)),
