@@ -9,7 +9,7 @@ STANDING_M = ((0.36, 0.64), (-0.23, 0.23))
 """x and y range of the centres of things: in view of the front camera, and within reach."""
 MARGIN_M = 0.03
 """Things may be put down this far outside of it."""
-ROOM_M = 0.12
+ROOM_M = 0.13
 """From the centre of a block to that of whatever it is put down beside: a bowl, with room for the fingers."""
 NOWHERE: Float = np.zeros((0, 2))
 """The places of no things."""
