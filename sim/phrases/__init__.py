@@ -13,8 +13,8 @@ A file of a task holds
     relations: {left of: [left of, to the left of]}    # and held_out_relations likewise
     amounts: {5 cm: [5 cm, five centimetres]}
 
-`{a}`, `{b}`, `{c}`, `{r}` and `{d}` are the target, the reference, the other, the relation and the amount of a plan. Many words in many places
-teach the language model to read what matters, and not to know a list by heart.
+`{a}`, `{b}`, `{c}`, `{r}` and `{d}` are the target, the reference, the other, the relation and the amount of a
+plan. Many words in many places teach the language model to read what matters, and not to know a list by heart.
 """
 
 import re

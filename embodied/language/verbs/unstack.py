@@ -23,14 +23,16 @@ class Unstack(Verb):
 
     def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         assert plan.reference is not None
-        return put_aside(plan, points_m, others_m, plan.reference.thing.holds["on"])
+        return put_aside(plan, points_m, others_m, plan.reference.thing.holds["on"], grasp_height_m(plan.target))
 
 
-def put_aside(plan: Plan, points_m: Float, others_m: Float, higher_m: float) -> SkillCall:
-    """Take the target, which stands `higher_m` above the table, and put it on a free place by the reference."""
-    height = grasp_height_m(plan.target)
+def put_aside(plan: Plan, points_m: Float, others_m: Float, foot_m: float, grip_m: float) -> SkillCall:
+    """Take the target, whose foot is `foot_m` above the table, and put it on a free place by the reference.
+
+    The fingers close, and open again, `grip_m` above its foot.
+    """
     place = free_place(points_m[1], np.concatenate([points_m[1:], others_m]))
     return SkillCall(
         skill="pick_place",
-        points_m=np.stack([at_height(points_m[0], higher_m + height), at_height(place, height)]),
+        points_m=np.stack([at_height(points_m[0], foot_m + grip_m), at_height(place, grip_m)]),
     )
