@@ -181,7 +181,7 @@ class Agent:
         decision = wanted = self._ask(observation)
         if decision.refused and self._clear is not None:  # it may be about what is in the hand
             wanted = self._ask(self._clear)
-        if wanted.motion is None or not wanted.motion.needs_empty_hand:
+        if not _needs_empty_hand(wanted):
             return observation, decision
         found = self._prepare(self._way_back(model, observation), "what was held is put back", observation, hooks)
         if isinstance(found, Result):
@@ -305,6 +305,13 @@ class _Stream:
         self.last = self.executed = decision
         self.motions += 1
         return decision.motion
+
+
+def _needs_empty_hand(decision: Decision) -> bool:
+    """Whether what the hand holds has to be put back before what was decided, or before what may yet be."""
+    if decision.motion is None:
+        return not (decision.refused or decision.done)
+    return decision.motion.needs_empty_hand
 
 
 def _result(decision: Decision, outcome: Outcome) -> Result:
