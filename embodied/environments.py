@@ -40,6 +40,9 @@ SUITES: Registry[tuple[str, ...]] = Registry("suite", group="embodied.suites", b
 DEFAULT_SUITE = "tabletop"
 TASK_SPLITS: dict[str, Callable[[], tuple[str, ...]]] = {}
 """What tells the splits that a task has episodes of; a task that is not here has all."""
+APPEARANCES: dict[str, Callable[[str], object]] = {}
+"""What refuses an appearance (as `table:black,light:dim`) that the pictures of a task cannot have; a task that is not
+here has one appearance only."""
 
 
 def load_environments() -> None:
@@ -93,6 +96,20 @@ def check_split(split: str) -> str:
     """`split` itself. Raises UnknownNameError unless it exists."""
     check_name("split", split, SPLITS)
     return split
+
+
+def appearing(appearance: str, tasks: Sequence[str]) -> dict[str, str]:
+    """The option of environments that gives each of `tasks` an appearance; no option where none is asked for.
+
+    Raises EmbodiedError for an appearance that one of them cannot have.
+    """
+    if not appearance:
+        return {}
+    for task in tasks:
+        if task not in APPEARANCES:
+            raise ConfigError(f"appearance={appearance}: the pictures of {task!r} look in one way only")
+        APPEARANCES[task](appearance)
+    return {"appearance": appearance}
 
 
 def check_picture_size(size_px: Any) -> None:

@@ -145,8 +145,10 @@ class Conversation:
         began_s = steady_s()
         if self._wait(lambda: self._gate_s > began_s, _GATE_S):
             return True
-        # Where there is none, and never was, the agent's word is all that there is.
-        return self._gate_s < 0.0 and not self._node.count_publishers(self._node.resolve_topic_name("gate_status"))
+        # Where there is none, and never was, the agent's word is all that there is. One that hangs is not to be seen by
+        # who comes later, but the launch that began it has left a file.
+        seen = self._gate_s > 0.0 or self._node.count_publishers(self._node.resolve_topic_name("gate_status"))
+        return not seen and existing_latch_file(self._node.get_namespace()) is None
 
     def _trigger(self, client: Client) -> bool:
         if not self._wait(client.service_is_ready, 1.0):

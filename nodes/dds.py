@@ -8,6 +8,9 @@ from pathlib import Path
 PROFILE = Path(__file__).with_name("fastdds.xml")
 """Fast DDS profile: a shared-memory segment large enough for pictures, and UDP on 127.0.0.1 alone."""
 
+UDP_PROFILE = PROFILE.with_name("fastdds_udp.xml")
+"""The same without shared memory."""
+
 
 def local_transport(ros_distro: str | None = None) -> dict[str, str]:
     """The variables that select the profile, for a ROS distribution; None: one newer than Jazzy."""
@@ -29,3 +32,14 @@ def use_local_transport(environment: MutableMapping[str, str] = os.environ) -> N
     wanted = local_transport(environment.get("ROS_DISTRO"))
     if not any(name in environment for name in wanted):
         environment.update(wanted)
+
+
+def share_no_memory(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set the profile without shared memory in `environment`, where it would be ours.
+
+    For the gate: a process that dies or hangs while it holds a lock in there must not hold the gate as well.
+    """
+    use_local_transport(environment)
+    for name, value in local_transport(environment.get("ROS_DISTRO")).items():
+        if value == str(PROFILE) and environment.get(name) == value:
+            environment[name] = str(UDP_PROFILE)

@@ -39,6 +39,7 @@ from nodes import common, conversions
 from nodes.arm_output import ArmOutput
 from nodes.arm_writers import ArmWriters
 from nodes.common import ERROR, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
+from nodes.dds import share_no_memory
 from nodes.gate_parameters import read_parameters
 from nodes.gate_status import GateStatus
 from nodes.inlet import Inlet, refusals
@@ -373,7 +374,6 @@ class GateNode(Node):
         return {"part": self._part, "stopped": self._gate.stopped, "blocked": blocked, "latch_file": latch_file}
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
-        silence_s = self._joints.silence_s()
         silent = self._joints.problem(within_s=self._state_age_s)
         blocked = silent or self._rest.complaint(self._now_s()) or self._writers.trouble()
         agents = self._writers.agents()
@@ -382,7 +382,7 @@ class GateNode(Node):
             **self._counts,
             "strange_messages": self._writers.strange_messages,
             "agents": agents,
-            "joint_states_silence_s": f"{silence_s:.3f}",
+            "joint_states_silence_s": f"{self._joints.silence_s():.3f}",
             "blocked": blocked,
             "latch_file": self._complaint or "ok",
             **refusals(self._inlets),
@@ -392,6 +392,7 @@ class GateNode(Node):
 
 def main() -> int:
     """Console entry point."""
+    share_no_memory()
     return common.run(GateNode)
 
 

@@ -57,6 +57,7 @@ class GraphSession:
         rest = dict(options.options)
         own = {name: str(rest.pop(name, "")) for name in ("checkpoint", "device")}
         self._rate, self._out, self._device = options.rate, Path(options.out), own["device"]
+        self._appearance = options.appearance
         self._wanted = {"policy": options.policy, "arm": options.arm, "checkpoint": own["checkpoint"]}
         self._wanted["policy_options"] = json.dumps(rest, sort_keys=True)
         self._launch: subprocess.Popen[bytes] | None = None
@@ -149,7 +150,7 @@ class GraphSession:
         return self._talk.wait_until_ready(0.5)
 
     def _start_episode(self, task: str, split: str, seed: int) -> dict[str, Any]:
-        values: dict[str, Any] = {"task": task, "split": split, "seed": seed}
+        values: dict[str, Any] = {"task": task, "split": split, "seed": seed, "appearance": self._appearance}
         request = SetParameters.Request(
             parameters=[Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
         )

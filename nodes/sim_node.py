@@ -68,6 +68,7 @@ class SimNode(Node):
             ("task", "playground", "task that ~/reset starts; `embodied tasks` lists them"),
             ("split", "seen", "split that ~/reset samples from: seen, paraphrase or pair"),
             ("seed", 0, "seed of the episode that ~/reset starts"),
+            ("appearance", "", "what pictures look like from ~/reset on, as table:wood,light:dim,camera:20deg"),
         ):
             declare(self, name, default, meaning, read_only=False)
         rate = "simulated seconds in one second; 0 is as fast as the machine can"
@@ -191,13 +192,20 @@ class SimNode(Node):
         seed = int(self.get_parameter("seed").value)
         if seed < 0:
             raise EmbodiedError(f"seed must be 0 or more, not {seed}")
+        appearance = parse_appearance(str(self.get_parameter("appearance").value), seed)
         episode = task.sample(np.random.default_rng(seed), str(self.get_parameter("split").value))
+<<<<<<< HEAD
         self._world.set_objects(episode.objects)
         start = SimArm(self._world, ())
         if episode.before is not None:
             start.execute(episode.before)
         self._controller.hold(start.commanded_rad)
         self._width_m = start.told_width_m
+=======
+        self._world.set_objects(episode.objects, appearance)
+        self._controller.hold(self._model.home_rad)
+        self._width_m = self._model.gripper_width_m
+>>>>>>> lead9
         self._reset_s = self.time_s
         return task, episode
 

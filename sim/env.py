@@ -15,6 +15,7 @@ from embodied.errors import EmbodiedError, UnreachableError, check_name
 from embodied.motion.actions import ACTION_MODES, SKILL_LIST, SkillActions, finite, stepped
 from embodied.motion.hand import HandPose
 from embodied.types import Float, Motion, ObjectState, Observation
+from sim.appearance import parse_appearance
 from sim.arm import SETTLE_STEPS, SimArm
 from sim.spaces import LARGEST, Words, action_space, observed, shown, state_bound
 from sim.state import state_of
@@ -22,7 +23,7 @@ from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
 CONTROL_HZ = 10
-RESET_OPTIONS = ("split", "task", "episode", "swap")
+RESET_OPTIONS = ("split", "task", "episode", "swap", "appearance")
 REWARD_TYPES = ("sparse", "dense")
 
 
@@ -47,9 +48,11 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     Success ends the episode. `reward_type`: "sparse" (1.0 on success and 0.0 otherwise) or "dense" (10.0 on
     success, and before it from -10 to 0, the nearer the better: see `Task.dense_reward`).
 
-    `reset(options=...)` takes "split", "task" (another family), "episode" (an exact Episode) and "swap"
+    `appearance`, as "table:wood,light:dim,clutter", changes pictures and not the problem: see `sim.appearance`.
+
+    `reset(options=...)` takes "split", "task" (another family), "episode" (an exact Episode), "swap"
     (another command for the same scene; `info["original_success"]` then tells whether the first
-    command was done).
+    command was done) and "appearance".
 
     A copy, by `copy.deepcopy` or `pickle`, has a world of its own, which the steps so far bring to the same
     state; what was done there by other ways than `reset` and `step` is not in it.
@@ -75,6 +78,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         action_mode: str = "ee_delta",
         reward_type: str = "sparse",
         split: str = "seen",
+        appearance: str = "",
         senses: Sequence[str] | None = None,
         picture_size_px: int = 224,
         skills: Sequence[str] = SKILL_LIST,
@@ -88,6 +92,8 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.action_mode, self.reward_type = action_mode, reward_type
         self.render_mode = render_mode
         self.split = check_split(split)
+        parse_appearance(appearance, seed=0)
+        self.appearance = appearance
         self.model = arm_model(arm)
         senses = self.model.cameras if senses is None else senses
         check_picture_size(picture_size_px)
@@ -134,6 +140,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         rng = np.random.default_rng(self._seed)
         given: Episode | None = options.get("episode")
         split = check_split(options.get("split", self.split))
+        appearance = parse_appearance(options.get("appearance", self.appearance), self._seed)
         self._original: Episode | None = None
         if given is not None:
             self.task, self._episode = make_task(given.task), given
@@ -143,7 +150,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
                 self._original, self._episode = self.task.sample_swapped(rng)
             else:
                 self._episode = self.task.sample(rng, split)
-        self.world.set_objects(self.episode.objects)
+        self.world.set_objects(self.episode.objects, appearance)
         self.arm.forget()
         self.arm.advance(SETTLE_STEPS)
         if self.episode.before is not None:

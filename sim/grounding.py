@@ -35,6 +35,7 @@ from embodied.processes import progress_bar, run_in_order
 from embodied.things import THINGS
 from embodied.types import ObjectState
 from sim import scene
+from sim.appearance import parse_appearance
 from sim.tasks import TABLETOP, Task, make_task
 from sim.tasks.refuse import elsewhere_plan, impossible_command
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
@@ -61,6 +62,7 @@ class GroundingConfig:
     size_px: int = option(160, "side of the stored pictures")
     workers: int = option(2, "processes that render")
     arm: str = option(DEFAULT_ARM, "arm that is in the pictures, with the state that it has at home")
+    appearance: str = option("", "what they look like, as table:white,noise; random: all of it drawn for each scene")
     tasks: list[str] = option(list(TABLETOP), "tasks whose scenes, things and words are shown")
 
 
@@ -74,7 +76,7 @@ class Scene:
     commands: list[tuple[str, str]]  # words, plan
 
 
-def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = TABLETOP) -> Scene:
+def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = TABLETOP, appearance: str = "") -> Scene:
     """The scene of one seed; its kinds are counted as `kinds_of` lists them."""
     rng = np.random.default_rng(seed)
     families = [make_task(name) for name in tasks]
@@ -85,7 +87,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     commands = list(_commands(families, nouns, rng))
     if rng.random() < MOVED_SHARE:
         objects = _after_a_move(objects, rng)
-    world.set_objects(objects)
+    world.set_objects(objects, parse_appearance(appearance, seed))
     for name, rgb in paint.items():
         world.paint(name, rgb)
     frame = world.render("front", RENDER_SIZE_PX)
@@ -116,12 +118,19 @@ def write(config: GroundingConfig) -> Path:
             f"training seeds must lie in [0, {EVALUATION_SEED}); got {config.seed} to "
             f"{config.seed + config.scenes}. Choose a smaller seed or fewer scenes."
         )
+    parse_appearance(config.appearance, seed=0)
     families, model = [make_task(name) for name in config.tasks], arm_model(config.arm)
     out = Path(config.out)
     shape = (config.scenes, config.size_px, config.size_px, 3)
     _check_room(out, math.prod(shape))
     seeds = range(config.seed, config.seed + config.scenes)
-    render = partial(_render_one, arm=config.arm, size_px=config.size_px, tasks=tuple(config.tasks))
+    render = partial(
+        _render_one,
+        arm=config.arm,
+        size_px=config.size_px,
+        tasks=tuple(config.tasks),
+        appearance=config.appearance,
+    )
     with (
         progress_bar("rendering", config.scenes) as advance,
         replacing(out / "scenes.jsonl") as told,
@@ -138,6 +147,7 @@ def write(config: GroundingConfig) -> Path:
     meta = {
         "seed": config.seed,
         "arm": model.name,
+        "appearance": config.appearance,
         "state": prepare_state(model.at_home).tolist(),
         "kinds": kinds_of(families),
         "colours": COLOURS,
@@ -161,8 +171,8 @@ def _world(arm: str) -> World:
     return World(arm_model(arm))
 
 
-def _render_one(seed: int, arm: str, size_px: int, tasks: tuple[str, ...]) -> Scene:
-    return render_scene(_world(arm), seed, size_px, tasks)
+def _render_one(seed: int, arm: str, size_px: int, tasks: tuple[str, ...], appearance: str) -> Scene:
+    return render_scene(_world(arm), seed, size_px, tasks, appearance)
 
 
 def _commands(families: list[Task], nouns: list[Noun], rng: np.random.Generator) -> Iterator[tuple[str, Plan]]:

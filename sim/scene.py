@@ -3,9 +3,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from embodied.things import Triple
 from embodied.types import Float
 
 RGB: Mapping[str, tuple[float, float, float]] = {
@@ -20,14 +22,32 @@ RGB: Mapping[str, tuple[float, float, float]] = {
 }
 TABLE_RGB = (0.66, 0.62, 0.56)
 
-LIGHT = {
-    "lightDirection": [0.6, 0.5, 1.6],
-    "lightColor": [1.0, 1.0, 1.0],
-    "lightAmbientCoeff": 0.62,
-    "lightDiffuseCoeff": 0.42,
-    "lightSpecularCoeff": 0.0,
-}
-"""As the renderer is told."""
+
+@dataclass(frozen=True, kw_only=True)
+class Light:
+    """One light from far away, without shadows, and what comes from everywhere."""
+
+    direction: Triple = (0.6, 0.5, 1.6)  # from the table towards the light
+    ambient: float = 0.62
+    diffuse: float = 0.42
+
+    @property
+    def on_table(self) -> float:
+        """How bright it makes what lies flat, as a share of what it is painted with."""
+        return self.ambient + self.diffuse * self.direction[2] / float(np.linalg.norm(self.direction))
+
+    def options(self) -> dict[str, Any]:
+        """As the renderer is told."""
+        return {
+            "lightDirection": list(self.direction),
+            "lightColor": [1.0, 1.0, 1.0],
+            "lightAmbientCoeff": self.ambient,
+            "lightDiffuseCoeff": self.diffuse,
+            "lightSpecularCoeff": 0.0,
+        }
+
+
+LIGHT = Light()
 
 TABLE_X_M = (-0.75, 0.95)
 TABLE_Y_M = (-0.90, 0.90)
@@ -80,8 +100,10 @@ CAMERAS: dict[str, Camera] = {
 """Cameras by name; whoever needs another one adds it."""
 
 
-def table_depth_m(intrinsics_px: Float, world_from_camera: Float, size_px: int) -> Float:
-    """(S, S) depth of the bare table's top, seen by a square camera; infinite where it is not in view."""
+def table_in_view(intrinsics_px: Float, world_from_camera: Float, size_px: int) -> tuple[Float, Float, Float]:
+    """Depth (S, S) of the bare table's top, seen by a square camera, infinite where it is not in view; and x and y
+    (S, S) of the point of its plane that each pixel looks at.
+    """
     columns, rows = np.meshgrid(np.arange(size_px), np.arange(size_px))
     pixels = np.stack([columns, rows, np.ones_like(rows)], axis=-1)
     rays = pixels @ np.linalg.inv(intrinsics_px).T @ world_from_camera[:3, :3].T  # one metre deep each
@@ -90,4 +112,4 @@ def table_depth_m(intrinsics_px: Float, world_from_camera: Float, size_px: int) 
         depth = -eye[2] / rays[..., 2]
         x, y = (eye[axis] + depth * rays[..., axis] for axis in (0, 1))
     on_table = (x > TABLE_X_M[0]) & (x < TABLE_X_M[1]) & (y > TABLE_Y_M[0]) & (y < TABLE_Y_M[1])
-    return np.where((depth > 0.0) & on_table, depth, np.inf)
+    return np.where((depth > 0.0) & on_table, depth, np.inf), x, y

@@ -11,14 +11,15 @@ from typing import Any, Self
 import numpy as np
 import pybullet
 import pybullet_data
-from numpy.typing import NDArray
 from pybullet_utils import bullet_client
 
 from embodied.arm import ArmModel
 from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
-from embodied.things import THINGS, Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Urdf
+from embodied.things import THINGS, Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Triple, Urdf
 from embodied.types import Depth, Float, ObjectState, Picture
 from sim import scene
+from sim.appearance import USUAL, Appearance
+from sim.pictures import FAR_M, NEAR_M, Painter, Shot
 
 PHYSICS_HZ = 240
 GRIPPER_SPEED_M_S = 0.25
@@ -32,8 +33,6 @@ LIFTED_M = 0.02
 
 # Stiff servos: makers' inertias are rough, and torque at its limit would swing about the target.
 _ARM_SERVO, _FINGER_SERVO = (400.0, 0.4), (20.0, 0.1)  # largest force (N m, N) and position gain
-_NEAR_M, _FAR_M = 0.02, 4.0
-_TABLE_PIXEL = np.array([round(255 * value) for value in scene.TABLE_RGB], dtype=np.uint8)
 
 
 class _Client(bullet_client.BulletClient):  # type: ignore[misc]
@@ -64,8 +63,8 @@ class World:
         """Counts the scenes that this world has shown."""
         self.set_objects(())
 
-    def set_objects(self, objects: Sequence[ObjectState]) -> None:
-        """Start a fresh scene: the arm at home with open fingers, and `objects` on the table.
+    def set_objects(self, objects: Sequence[ObjectState], appearance: Appearance = USUAL) -> None:
+        """Start a fresh scene: the arm at home with open fingers, and `objects` on the table, which looks as told.
 
         The whole world is rebuilt, so nothing of an earlier scene can change the next one. What can be
         moved stands at its x, y, z; the rest stands on the table whatever its z. Raises ValueError for
@@ -83,7 +82,8 @@ class World:
         client.setPhysicsEngineParameter(deterministicOverlappingPairs=1, numSolverIterations=40)
         self.scene_number += 1
         self._steps = 0
-        self._shots: dict[tuple[str, int], tuple[NDArray[np.uint8], Float, Float, Float]] = {}
+        self._appearance, self._painter = appearance, Painter(appearance)
+        self._shots: dict[tuple[str, int], Shot] = {}
         self._touched: set[str] = set()
         self._objects: dict[str, tuple[int, ObjectState, Thing]] = {}
         self._add_table()
@@ -92,6 +92,12 @@ class World:
         for item in objects:
             thing = THINGS.get(item.kind)
             self._objects[item.name] = (self._add_object(item, thing), item, thing)
+        for piece in appearance.clutter:  # to be seen only: nothing can touch it
+            client.createMultiBody(
+                baseVisualShapeIndex=self._visual(piece.shape, piece.rgb),
+                basePosition=piece.position_m.tolist(),
+                baseOrientation=piece.orientation.tolist(),
+            )
 
     def _add_table(self) -> None:
         client = self._client
@@ -144,13 +150,10 @@ class World:
         if isinstance(thing.shape, Urdf):
             body: int = client.loadURDF(str(thing.shape.file), place, turn, useFixedBase=thing.mass_kg <= 0.0)
             return body
-        visual = client.createVisualShape(
-            **self._geometry(thing.shape), rgbaColor=[*scene.RGB[item.colour], 1.0], specularColor=[0, 0, 0]
-        )
         body = client.createMultiBody(
             baseMass=thing.mass_kg,
             baseCollisionShapeIndex=self._collision(thing.collision),
-            baseVisualShapeIndex=visual,
+            baseVisualShapeIndex=self._visual(thing.shape, scene.RGB[item.colour]),
             basePosition=place,
             baseOrientation=turn,
         )
@@ -158,6 +161,10 @@ class World:
             friction = {"lateralFriction": 0.8, "spinningFriction": 0.002}
             client.changeDynamics(body, -1, **friction, linearDamping=0.04, angularDamping=0.1)
         return body
+
+    def _visual(self, shape: Shape, rgb: Triple) -> int:
+        told = self._geometry(shape) | {"rgbaColor": [*rgb, 1.0], "specularColor": [0, 0, 0]}
+        return int(self._client.createVisualShape(**told))
 
     def _collision(self, parts: Sequence[Part]) -> int:
         """The collision shape of some parts together; -1 of none."""
@@ -200,7 +207,7 @@ class World:
         # Without triangles PyBullet takes the convex hull of the vertices.
         return mesh | {"vertices": vertices} | ({} if collision else {"indices": list(shape.triangles)})
 
-    def paint(self, name: str, rgb: tuple[float, float, float]) -> None:
+    def paint(self, name: str, rgb: Triple) -> None:
         """Give the object `name` another colour, red, green and blue in [0, 1], until the next scene."""
         body = self._objects[name][0]
         self._client.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0])
@@ -320,45 +327,37 @@ class World:
 
     def render(self, name: str, size_px: int = 224) -> Picture:
         """A square picture of `size_px` from the camera `name`, with its exact geometry."""
-        rgba, buffer, intrinsics, pose = self._shoot(name, size_px)
-        rgb = rgba[:, :, :3].copy()
-        rgb[buffer >= 1.0] = _TABLE_PIXEL  # nothing is drawn there
-        return Picture(rgb=rgb, intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=self.time_s)
+        return self._painter.picture(name, self._shoot(name, size_px))
 
     def depth(self, name: str, size_px: int = 224) -> Depth:
         """What a depth camera at the place of the camera `name` measures; the bare table is seen as well."""
-        _, buffer, intrinsics, pose = self._shoot(name, size_px)
-        drawn = _NEAR_M * _FAR_M / (_FAR_M - (_FAR_M - _NEAR_M) * buffer)
-        depth = np.where(buffer < 1.0, drawn, scene.table_depth_m(intrinsics, pose, size_px))
-        return Depth(
-            depth_m=depth.astype(np.float32), intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=self.time_s
-        )
+        return self._painter.depth(name, self._shoot(name, size_px))
 
-    def _shoot(self, name: str, size_px: int) -> tuple[NDArray[np.uint8], Float, Float, Float]:
-        """Colours (S, S, 4), depth buffer (S, S), intrinsics and pose; what did not move is not drawn again."""
+    def _shoot(self, name: str, size_px: int) -> Shot:
+        """What the camera `name` sees; what did not move is not drawn again."""
         check_name("camera", name, scene.CAMERAS)
         if not 1 <= size_px <= 4096:
             raise ValueError(f"a picture is 1 to 4096 pixels wide, not {size_px}")
         if (name, size_px) in self._shots:
             return self._shots[name, size_px]
         camera = scene.CAMERAS[name]
-        pose = self._hand_pose() @ camera.mount if camera.on_hand else camera.mount
+        pose = self._hand_pose() @ camera.mount if camera.on_hand else self._appearance.pose_of(camera.mount)
         view = np.linalg.inv(pose @ np.diag([1.0, -1.0, -1.0, 1.0]))
         view_deg = float(np.degrees(camera.field_of_view_rad))
-        shot = self._client.getCameraImage(
+        drawn = self._client.getCameraImage(
             size_px,
             size_px,
             viewMatrix=view.T.ravel().tolist(),
-            projectionMatrix=self._client.computeProjectionMatrixFOV(view_deg, 1.0, _NEAR_M, _FAR_M),
-            **scene.LIGHT,
+            projectionMatrix=self._client.computeProjectionMatrixFOV(view_deg, 1.0, NEAR_M, FAR_M),
+            **self._appearance.light.options(),
             shadow=1 if self._stock_visuals else 0,
             renderer=pybullet.ER_TINY_RENDERER,
             flags=pybullet.ER_NO_SEGMENTATION_MASK,
         )
-        rgba = np.asarray(shot[2], dtype=np.uint8).reshape(size_px, size_px, 4)
-        buffer = np.reshape(shot[3], (size_px, size_px))
-        self._shots[name, size_px] = (rgba, buffer, camera.intrinsics_px(size_px), pose)
-        return self._shots[name, size_px]
+        rgba = np.asarray(drawn[2], dtype=np.uint8).reshape(size_px, size_px, 4)
+        buffer = np.reshape(drawn[3], (size_px, size_px))
+        shot = self._shots[name, size_px] = Shot(rgba, buffer, camera.intrinsics_px(size_px), pose, self.time_s)
+        return shot
 
     def finger_forces_n(self) -> Float:
         """(2,) how hard each finger presses on what it touches."""

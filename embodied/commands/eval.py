@@ -19,7 +19,7 @@ from embodied import environments
 from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.config import ConfigError, check_json_name, option, parse
 from embodied.controls import CONTROLS, Policies, check_splits
-from embodied.environments import DEFAULT_SUITE, SPLITS, TASK_SPLITS, suite_tasks
+from embodied.environments import DEFAULT_SUITE, SPLITS, TASK_SPLITS, appearing, suite_tasks
 from embodied.episode import UNTIL, EpisodeResult, run_episode
 from embodied.errors import EmbodiedError, check_name
 from embodied.files import check_writable, write_json, write_text, writing
@@ -53,6 +53,7 @@ class EvalOptions:
     episodes: int = option(100, "episodes for each task and split")
     seed: int = option(0, "seed of the first episode; training never sees 1000000 and up")
     action_mode: str = option("skill", "skill, ee_delta or joint: how the policy moves the arm")
+    appearance: str = option("", "what pictures look like, as table:black,light:dim,camera:20deg,clutter,noise,blur")
     until: str = option("success", "success: the simulator ends an episode; done: the policy says so itself")
     out: str = option("runs/eval.json", "the JSON; episodes (.jsonl) and figure (.png) go beside it")
     resume: bool = option(False, "go on with the episodes that an interrupted run has left beside `out`")
@@ -72,6 +73,7 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
         check_name(name, getattr(options, name), valid)
     if options.episodes < 1 or options.workers < 0 or options.seed < 0:
         raise ConfigError("episodes must be at least 1, workers and seed at least 0")
+    appearing(options.appearance, tasks)
     if not options.split:
         raise ConfigError("split= needs at least one split")
     check_json_name(options.out)
@@ -172,7 +174,8 @@ class Run:
         asked = {"suite": options.env or options.suite, "policy": options.policy, "seed": options.seed}
         write_json(self.out, {**asked, "protocol": protocol, "versions": versions(), "results": rows})
         cut = "" if whole else " (cut short)"
-        title = f"{options.policy}, {protocol['action_mode']} mode, seeds from {options.seed}{cut}"
+        look = options.appearance and f", {options.appearance}"
+        title = f"{options.policy}, {protocol['action_mode']} mode, seeds from {options.seed}{look}{cut}"
         print_table(rows, title)
         print(f"wrote {self.out} and {self.journal}")
         try:
@@ -185,7 +188,8 @@ class Run:
 
     def _identity(self) -> dict[str, Any]:
         """What two runs must share for their episodes to be added up."""
-        given = {name: getattr(self.options, name) for name in ("policy", "options", "arm", "until", "action_mode")}
+        names = ("policy", "options", "arm", "appearance", "until", "action_mode")
+        given = {name: getattr(self.options, name) for name in names}
         if self.options.env:
             given |= {
                 "action_mode": RAW,
@@ -256,7 +260,8 @@ class _Worker:
         options = self._options
         if options.env:
             return SpokenEnv(options.env, read_words(Path(options.words)), senses)
-        settings = {"arm": options.arm, "action_mode": options.action_mode, "senses": senses}
+        settings: dict[str, Any] = {"arm": options.arm, "action_mode": options.action_mode, "senses": senses}
+        settings |= appearing(options.appearance, (task,))
         return environments.make_environment(task, **settings, skills=every_skill())
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from embodied.arm import DEFAULT_ARM
 from embodied.config import ConfigError, option, parse
 from embodied.controls import Policies
-from embodied.environments import DEFAULT_SUITE, check_split, make_environment, suite_tasks
+from embodied.environments import DEFAULT_SUITE, appearing, check_split, make_environment, suite_tasks
 from embodied.episode import run_episode
 from embodied.files import check_writable, replacing
 from embodied.policy import senses_of
@@ -38,6 +38,7 @@ class FilmOptions:
     arm: str = option(DEFAULT_ARM, "arm by name, or the YAML file of one")
     options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
     split: str = option("seen", "seen, paraphrase or pair")
+    appearance: str = option("", "what it looks like, as table:wood,light:side,clutter")
     seed: int = option(1_000_000, "seed of the episodes")
     camera: str = option("side", "camera that films")
     size_px: int = option(320, "width of the film; made smaller until it fits into max_mb")
@@ -69,8 +70,10 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     """(task, words, pictures, success) of each task."""
     check_split(options.split)
     tasks = suite_tasks(DEFAULT_SUITE, options.task)
+    look = appearing(options.appearance, tasks)
     policies = Policies(options.policy, options.options)
-    settings = {"arm": options.arm, "action_mode": "ee_delta", "senses": senses_of(policies.plain)}
+    settings: dict[str, Any] = {"arm": options.arm, "action_mode": "ee_delta", "senses": senses_of(policies.plain)}
+    settings |= look
     pictures: list[Any] = []
 
     def shoot(*step: Any) -> None:

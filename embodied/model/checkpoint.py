@@ -197,5 +197,6 @@ def _check(model: nn.Module, state: dict[str, Tensor], directory: Path) -> None:
             tensor.dtype.is_floating_point and wanted[key].dtype.is_floating_point
         ):
             raise CheckpointError(f"{directory}: {key} is of {tensor.dtype}, the config asks for {wanted[key].dtype}")
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+        # The least and the largest are NaN where anything is: thirty times as fast as to ask each number.
+        if tensor.is_floating_point() and tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
             raise CheckpointError(f"{directory}: {key} holds values that are not finite")

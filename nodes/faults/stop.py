@@ -11,6 +11,7 @@ from functools import partial
 
 from nodes.common import steady_s
 from nodes.faults.trial import Bench, Fault, Found, since_ms
+from nodes.supervise import GOOD_LIFE_S
 
 REST_MS = 300.0
 STILL_RAD = 0.01
@@ -97,7 +98,10 @@ def _outlives(bench: Bench, found: Found) -> Found:
     watch, was = bench.watch, bench.watch.gate_now["gate"]
     bench.graph.signal("gate", signal.SIGKILL)
     found.checks["gate_is_back"] = watch.wait(lambda: watch.gate_now.get("gate") != was, _BACK_S)
-    return _resume(bench, found)
+    found = _resume(bench, found)
+    # Killed again and again within seconds, a node is given up, as it should be.
+    watch.wait(lambda: False, GOOD_LIFE_S)
+    return found
 
 
 def _resume(bench: Bench, found: Found) -> Found:

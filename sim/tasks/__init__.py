@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 import gymnasium
 import numpy as np
 
-from embodied.environments import MAX_STEPS, SPLITS, TASK_SPLITS, check_split, environment_id, learning_id
+from embodied.environments import APPEARANCES, MAX_STEPS, SPLITS, TASK_SPLITS, check_split, environment_id, learning_id
 from embodied.errors import EmbodiedError
 from embodied.language.verbs import NOUN_SLOTS, VERBS, Noun, Plan
 from embodied.language.vocabulary import COLOURS
@@ -28,6 +28,7 @@ from embodied.motion.skills import SkillCall
 from embodied.registry import Registry, instance_of
 from embodied.types import Float, ObjectState
 from sim import phrases
+from sim.appearance import parse_appearance
 from sim.phrases import Phrases, Words
 from sim.tasks.scenes import grounded, pair_is_held_out, place_things, with_distractors
 
@@ -305,6 +306,7 @@ def register_environment(name: str) -> None:
     who learn it without words. Does not load the task.
     """
     TASK_SPLITS[name] = lambda: TASKS.get(name).splits
+    APPEARANCES[name] = lambda text: parse_appearance(text, seed=0)
     if environment_id(name) not in gymnasium.registry:
         for environment, entry_point, steps in (
             (environment_id(name), "sim.env:TabletopEnv", MAX_STEPS["ee_delta"]),

@@ -257,3 +257,14 @@ def test_a_gate_that_hung_and_wakes_does_not_go_on_by_itself(bench: Bench, start
     assert "the gate itself stood still" in bench.ended("slept")["reason"]
     time.sleep(0.3)
     np.testing.assert_allclose(bench.told_rad, place, atol=2e-3)
+
+
+def test_the_gate_shares_no_memory_with_those_who_may_die(bench: Bench, start_gate: Callable[..., Any]) -> None:
+    """Who is killed or stopped with a lock in shared memory makes everybody wait who reads there."""
+
+    def shares(pid: object) -> bool:
+        return "/dev/shm/fast" in Path(f"/proc/{pid}/maps").read_text()
+
+    gate = start_gate()
+    assert bench.gate["state"] == "idle", "it is heard all the same"
+    assert shares("self") and not shares(gate.pid)

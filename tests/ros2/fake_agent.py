@@ -30,8 +30,8 @@ def main():
         plan.publish(String(data="touch red block"))
         time.sleep(0.1)
         say("moving", "touch red block", text, number)
-        end = text.split()[0]
-        if end in ("done", "refused", "failed"):
+        end = text.split()[0].replace("stop", "stopped")
+        if end in ("done", "refused", "failed", "stopped"):
             time.sleep(0.1)
             say(end, "I see no red block" if end == "refused" else "", text, number)
 

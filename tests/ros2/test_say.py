@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from embodied.safety.latch import LATCHED, Latch
+
 AGENT = Path(__file__).with_name("fake_agent.py")
 SAY = "import sys; from nodes.say import say; sys.exit(say(*sys.argv[1:3]))"
 
@@ -48,6 +50,19 @@ def test_ctrl_c_stops_the_arm(ros, agent):
     assert process.wait() == 1
     agent.wait_for("cancelled", after=heard)
     assert process.lines[-1] == "stopped"
+
+
+def test_a_stop_that_only_the_agent_heard_is_written_to_the_file_of_the_gate(ros, agent):
+    """A gate that hangs is not to be seen by who comes later; the file that its launch made is."""
+    latch = Latch(Path(ros.env["XDG_RUNTIME_DIR"]) / "embodied" / f"emergency_stop.{ros.env['ROS_DOMAIN_ID']}.left")
+    assert ros.start("-c", SAY, "stop", "left").wait() == 0
+    assert not latch.path.exists(), "there is no gate, and never was"
+    assert not latch.release()
+    process = ros.start("-c", SAY, "stop", "left")
+    assert process.wait() == 0
+    assert f"{latch.path} says stopped" in process.text
+    assert latch.read() == LATCHED
+    latch.path.unlink()
 
 
 def test_without_an_agent_it_says_how_to_start_one(ros):

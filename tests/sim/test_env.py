@@ -313,6 +313,37 @@ def test_reset_options(make: Make) -> None:
         env.reset(options={"split": "sen"})
 
 
+@pytest.mark.parametrize("task", ["put_in_bowl", "push_to"])
+def test_an_appearance_changes_what_is_seen_and_nothing_of_what_happens(make: Make, task: str) -> None:
+    usual = make(task, action_mode="skill")
+    other = make(task, action_mode="skill", appearance="random,camera:20deg,clutter:9")
+    for seed in range(2):
+        pictures, ends = [], []
+        for env in (usual, other):
+            seen, _ = env.reset(seed=seed)
+            pictures.append(seen["front"])
+            assert seen["instruction"] == usual.episode.instruction
+            _, reward, *_ = env.step(env.skills.encode(oracle_call(env)))
+            ends.append((reward, [item.position_m.tolist() for item in env.world.objects().values()]))
+        assert not np.array_equal(*pictures)
+        assert ends[0] == ends[1] and ends[0][0] == 1.0
+
+
+def test_an_appearance_is_drawn_from_the_seed_asked_for_at_reset_and_copied(make: Make) -> None:
+    env = make("touch", appearance="random")
+    first, _ = env.reset(seed=1)
+    assert same(copy.deepcopy(env)._observation(), first)
+    usual, _ = env.reset(seed=1, options={"appearance": ""})
+    assert np.array_equal(usual["front"], make("touch").reset(seed=1)[0]["front"])
+    assert not np.array_equal(usual["front"], first["front"])
+    again, _ = env.reset(seed=1)
+    assert same(again, first)
+    with pytest.raises(UnknownNameError, match="Did you mean 'wood'"):
+        env.reset(seed=1, options={"appearance": "table:wodo"})
+    with pytest.raises(UnknownNameError, match="Did you mean 'wood'"):
+        make("touch", appearance="table:wodo")
+
+
 def test_wrong_names_are_answered_with_the_right_ones(make: Make) -> None:
     for options, expected in (
         ({"action_mode": "ee_dleta"}, "ee_delta"),

@@ -90,6 +90,7 @@ def test_the_data_say_whose_state_they_hold_and_show_that_arm(tmp_path: Path, mo
         ({"seed": 999_999, "scenes": 2}, EmbodiedError, "training seeds"),
         ({"tasks": ["stak"]}, UnknownNameError, "Did you mean 'stack'"),
         ({"scenes": 0}, EmbodiedError, "scenes"),
+        ({"appearance": "rnadom"}, UnknownNameError, "Did you mean 'random'"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_written(
@@ -116,6 +117,21 @@ def test_equal_seeds_give_equal_scenes(world: World):
         a, b = (grounding.render_scene(world, seed, 64) for _ in range(2))
         assert np.array_equal(a.picture, b.picture)
         assert (a.objects, a.commands) == (b.objects, b.commands)
+
+
+def test_an_appearance_changes_the_picture_and_where_things_are_seen_and_no_word(world: World):
+    for seed in range(12):
+        usual, other, again = (grounding.render_scene(world, seed, 64, TABLETOP, a) for a in ("", "random", "random"))
+        assert np.array_equal(other.picture, again.picture) and not np.array_equal(other.picture, usual.picture)
+        assert other.commands == usual.commands
+        assert [o[:2] for o in other.objects] == [o[:2] for o in usual.objects]
+        assert all(0.0 < at < 64.0 for o in other.objects for at in o[2:])
+
+
+def test_the_data_say_what_they_look_like(tmp_path: Path):
+    grounding.write(GroundingConfig(out=str(tmp_path), scenes=1, size_px=32, workers=1, appearance="table:white"))
+    assert json.loads((tmp_path / "meta.json").read_text())["appearance"] == "table:white"
+    assert np.load(tmp_path / "pictures.npy")[0, -1, :, :].min() > 200
 
 
 def test_no_command_names_what_is_held_out(world: World):

@@ -105,6 +105,7 @@ def test_controls_that_a_policy_lacks_are_refused_before_any_episode(
         (("arm=pandas",), UnknownNameError, "Did you mean 'panda'"),
         (("until=succes",), UnknownNameError, "Did you mean 'success'"),
         (("action_mode=skil",), UnknownNameError, "Did you mean 'skill'"),
+        (("appearance=table:wodo",), UnknownNameError, "Did you mean 'wood'"),
         (("split=",), ConfigError, "at least one split"),
         (("workers=-1",), ConfigError, "at least 0"),
     ],
@@ -159,6 +160,39 @@ def test_episodes_of_another_run_are_not_added_up(tmp_path: Path, faked: types.S
     run(tmp_path, "task=pick_up", "split=seen", "episodes=2")
     with pytest.raises(ConfigError, match="of another run"):
         run(tmp_path, "task=pick_up", "split=seen", "episodes=2", "resume=true", "options.temperature=2")
+
+
+def test_an_appearance_is_asked_of_each_environment_recorded_shown_and_never_mixed_with_another(
+    tmp_path: Path, faked: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str | None] = []
+    make = environments.make_environment
+    monkeypatch.setattr(
+        environments,
+        "make_environment",
+        lambda task, **options: asked.append(options.get("appearance")) or make(task, **options),
+    )
+    arguments = ("task=pick_up,touch", "split=seen,swapped", "episodes=2")
+    _, report = run(tmp_path, *arguments, "appearance=table:black,light:dim")
+    assert report["protocol"]["appearance"] == "table:black,light:dim"
+    assert "table:black,light:dim" in capsys.readouterr().out
+    assert asked == ["table:black,light:dim"] * 2
+    for other in ((), ("appearance=table:black",)):
+        with pytest.raises(ConfigError, match="of another run"):
+            run(tmp_path, *arguments, "resume=true", *other)
+    _, report = run(tmp_path, *arguments)
+    assert report["protocol"]["appearance"] == ""
+    assert asked[2:] == [None] * 2, "an environment without this option is run as before"
+
+
+def test_an_environment_that_looks_in_one_way_is_refused_another(
+    tmp_path: Path, faked: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments.load_environments()
+    monkeypatch.delitem(environments.APPEARANCES, "touch")
+    with pytest.raises(ConfigError, match="the pictures of 'touch' look in one way only"):
+        run(tmp_path, "task=pick_up,touch", "appearance=noise")
+    assert faked.environments == []
 
 
 def test_the_oracle_solves_real_episodes_in_two_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from embodied.commands.film import main, write_gif
 from embodied.config import ConfigError
+from embodied.errors import UnknownNameError
 
 
 def test_the_oracle_is_filmed_with_its_words_under_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,6 +28,15 @@ def test_the_oracle_is_filmed_with_its_words_under_it(tmp_path: Path, capsys: py
     assert strip.min() < 100 < strip.max(), "words are dark on a light strip"
     assert np.abs(first[:120] - last[:120]).max() > 50, "something moved"
     np.testing.assert_allclose(first[122:], last[122:], atol=40)
+
+
+def test_a_film_looks_as_it_is_asked_to(tmp_path: Path) -> None:
+    out = tmp_path / "arm.gif"
+    assert main(["policy=oracle", "task=touch", "size_px=120", "appearance=table:black", f"out={out}"]) == 0
+    with Image.open(out) as film:
+        assert np.asarray(film.convert("RGB"))[:120].mean() < 90
+    with pytest.raises(UnknownNameError, match="Did you mean 'black'"):
+        main(["policy=oracle", "task=touch", "appearance=table:blac", f"out={out}"])
 
 
 def test_a_film_that_is_too_large_is_made_smaller(tmp_path: Path) -> None:
