@@ -37,6 +37,7 @@ from nodes.arm_controller import ArmController
 from nodes.common import COMMAND, LATCHED, NEWEST, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
 from nodes.notify import Notifier
 from sim import scene
+from sim.appearance import parse_appearance
 from sim.arm import SimArm
 from sim.senses import SENSORS, sense
 from sim.state import state_of
@@ -194,18 +195,12 @@ class SimNode(Node):
             raise EmbodiedError(f"seed must be 0 or more, not {seed}")
         appearance = parse_appearance(str(self.get_parameter("appearance").value), seed)
         episode = task.sample(np.random.default_rng(seed), str(self.get_parameter("split").value))
-<<<<<<< HEAD
-        self._world.set_objects(episode.objects)
+        self._world.set_objects(episode.objects, appearance)
         start = SimArm(self._world, ())
         if episode.before is not None:
             start.execute(episode.before)
         self._controller.hold(start.commanded_rad)
         self._width_m = start.told_width_m
-=======
-        self._world.set_objects(episode.objects, appearance)
-        self._controller.hold(self._model.home_rad)
-        self._width_m = self._model.gripper_width_m
->>>>>>> lead9
         self._reset_s = self.time_s
         return task, episode
 
