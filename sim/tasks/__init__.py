@@ -136,8 +136,7 @@ class Task(ABC):
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that it has episodes of."""
-        held_out = {pair_is_held_out(plan) for plan in self.plans_for(self.nouns())}
-        has = {"seen": False in held_out, "pair": True in held_out}
+        has = {"seen": bool(self._plans[False]), "pair": bool(self._plans[True])}
         has["paraphrase"] = has["seen"] and bool(self.phrases.held_out_templates)
         return tuple(split for split in SPLITS if has[split])
 
@@ -155,6 +154,12 @@ class Task(ABC):
             and all(noun is None or noun.kind in self.reference_kinds for noun in (plan.reference, plan.other))
         ]
 
+    @cached_property
+    def _plans(self) -> Mapping[bool, list[Plan]]:
+        """Every plan of the family: those that training names, and those that are held out."""
+        plans = self.plans_for(self.nouns())
+        return {held_out: [p for p in plans if pair_is_held_out(p) == held_out] for held_out in (False, True)}
+
     def sample(self, rng: np.random.Generator, split: str = "seen") -> Episode:
         """A random episode of `split`. Raises UnknownNameError, or EmbodiedError for one that it has not."""
         check_split(split)
@@ -169,7 +174,7 @@ class Task(ABC):
 
     def sample_plan(self, rng: np.random.Generator, split: str) -> Plan:
         """A plan of the family whose attribute pair belongs to `split`."""
-        plans = [p for p in self.plans_for(self.nouns()) if pair_is_held_out(p) == (split == "pair")]
+        plans = self._plans[split == "pair"]
         if not plans:
             raise EmbodiedError(f"task {self.name!r} names nothing that the split {split!r} may name")
         return plans[rng.integers(len(plans))]
