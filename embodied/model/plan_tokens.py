@@ -106,7 +106,20 @@ class PlanLanguage:
             part, *rest = thread.parts
             for value in self._values(thread, part, colours) if part.startswith("{") else (part,):
                 chosen = thread.chosen if value is part else (*thread.chosen, (part[1:-1], value))
-                yield _Thread(thread.verb, self._encoded(str(value)), tuple(rest), chosen)
+                longer = _Thread(thread.verb, self._encoded(str(value)), tuple(rest), chosen)
+                if self._has_end(longer, colours):
+                    yield longer
+
+    def _has_end(self, thread: _Thread, colours: frozenset[str]) -> bool:
+        """Whether the slots that are left can be filled: two red things may be all that was said of red."""
+        for number, part in enumerate(thread.parts):
+            if part.startswith("{"):
+                rest = thread.parts[number + 1 :]
+                return any(
+                    self._has_end(_Thread(thread.verb, (), rest, (*thread.chosen, (part, value))), colours)
+                    for value in self._values(thread, part, colours)
+                )
+        return True
 
     def _values(self, thread: _Thread, slot: str, colours: frozenset[str]) -> Iterator[Noun | str]:
         """What may stand in a slot, after what was chosen before it."""
@@ -123,7 +136,8 @@ class PlanLanguage:
                     yield noun
 
     def _tree(self, colours: frozenset[str]) -> Node:
-        return Node(self, colours, [_Thread(verb, (), _parts(verb)) for verb in self._verbs])
+        threads = [_Thread(verb, (), _parts(verb)) for verb in self._verbs]
+        return Node(self, colours, [thread for thread in threads if self._has_end(thread, colours)])
 
     def _tokens(self, plan: Plan) -> PlanTokens:
         assert plan in self, plan
@@ -145,7 +159,7 @@ class PlanLanguage:
 
 def _parts(verb: str) -> tuple[str, ...]:
     """The sentence of a verb or an answer, cut at its slots, with its full stop."""
-    return tuple(part.strip() for part in re.split(r"({\w+})", sentence_of(verb)) if part.strip()) + (".",)
+    return (*(part.strip() for part in re.split(r"({\w+})", sentence_of(verb)) if part.strip()), ".")
 
 
 def _words_of(verb: str) -> Iterator[str]:

@@ -62,6 +62,8 @@ class Episode:
     """Names of the objects that the plan's nouns mean; by default those that are called like the nouns."""
     before: SkillCall | None = None
     """What the arm has done before the words are said: it holds something, or stands elsewhere than at home."""
+    alternatives: "tuple[Episode, ...]" = ()
+    """The same with other plans that the words may mean as well: any block will do."""
 
     def __post_init__(self) -> None:
         names = tuple(str(noun) for noun in self.plan.nouns)

@@ -191,7 +191,7 @@ def parse_plan(text: str) -> Plan:
             continue
         found = match.groupdict()
         nouns = {slot: _noun(found[slot]) for slot in NOUN_SLOTS if slot in found}
-        plan = Plan(verb=name, **(found | nouns))
+        plan = Plan(verb=name, **(found | nouns))  # type: ignore[arg-type]  # slots by name
         if verb is None or (
             len(set(plan.nouns)) == len(plan.nouns) and all(verb.fits(slot, noun) for slot, noun in nouns.items())
         ):

@@ -28,10 +28,8 @@ class PlanHead(Head):
     def tokens(self, plan: Plan) -> tuple[int, ...]:
         """The words of a plan. Raises EmbodiedError for one that this model does not speak of."""
         if plan not in self.language:
-            what = (
-                f"the data have the plan {plan.text()!r}, of a verb, answer, thing or colour that the model does not speak of"
-            )
-            raise EmbodiedError(f"{what}; list them as verbs:, answers:, kinds: and colours: in its composition")
+            what = f"the data have the plan {plan.text()!r}, of which the model does not speak"
+            raise EmbodiedError(f"{what}; list its words as verbs:, answers:, kinds: and colours: in its composition")
         return self.language.tokens(plan).ids
 
     def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:

@@ -99,5 +99,5 @@ def test_without_the_picture_other_places_are_read(tiny: Palme):
 def test_a_missing_sense_of_the_joints_is_allowed(tiny: Palme):
     engine = Engine(tiny)
     answer = engine.answer({"front": PICTURE}, "touch the red block")
-    assert answer.plan in engine.planner.language.tokens
+    assert answer.plan in engine.planner.language
     assert 0.0 < answer.confidence <= 1.0

@@ -143,7 +143,7 @@ FRONT = "front: {encoder: conv, options: {size_px: 32, width: 8}}"
         (f"senses: {{{FRONT}}}\nheads: {{plan: plan, chunk: chunk}}", "nothing that the head 'chunk' learns"),
         (
             f"senses: {{{FRONT}}}\nverbs: [stack]",
-            "the plan 'touch red block', of a verb, thing or colour that the model",
+            "the plan 'touch red block', of which the model",
         ),
     ],
 )

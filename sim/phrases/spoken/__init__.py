@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How people talk to the arm, as several have written it, each alone and from a description of the situation.
+
+One YAML a writer; `words.yaml` is what all of them call things and colours; `held_out.yaml` is what training never
+says: a part of every list, and the whole of HELD_OUT_KEYS. Its digest was committed before anything was trained on the
+rest. A key names what all of its lines mean:
+
+- a verb, with the slots {a}, {b} and {c} for the things that its plan names, {r} for where, {d} for how far;
+- `forbid_*`, `this_not_that`, `correct_*`, `polite`, `conditional_no`: sentences around an act, which stands in {act};
+- `np_*`: ways to name a thing among others;
+- `ask_*`, `remark*`, `impossible*`: no commands, or none that the arm can do;
+- `follow_*`, `answer_*`: what follows on an earlier command;
+- `foreign`: commands in other languages.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from embodied.errors import check_name
+
+FOLDER = Path(__file__).parent
+WRITERS = ("ada", "ben", "chi", "dot")
+HELD_OUT_KEYS = ("ask_on_top", "correct_all", "np_farthest_from", "remark_thing")
+"""Whole kinds of sentences that training never shows."""
+
+Lines = tuple[str, ...]
+
+
+@cache
+def _read(name: str) -> Mapping[str, Lines | Mapping[str, Lines]]:
+    """One file. Every word in it is text, "no" as well."""
+    content = yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), yaml.BaseLoader)
+    return {
+        key: {word: tuple(each) for word, each in found.items()} if isinstance(found, dict) else tuple(found)
+        for key, found in content.items()
+    }
+
+
+@cache
+def lines(key: str, *, held_out: bool = False) -> Lines:
+    """All ways to say what a key means; with `held_out` those that training never says.
+
+    Raises UnknownNameError.
+    """
+    files = [_read("held_out")] if held_out else [_read(writer) for writer in WRITERS]
+    known = dict.fromkeys(key for file in files for key, found in file.items() if isinstance(found, tuple))
+    check_name("kind of sentence", key, tuple(known))
+    return tuple(line for file in files for line in file.get(key, ()))
+
+
+def words(table: str, name: str, *, held_out: bool = False) -> Lines:
+    """What people call a thing or a colour: `table` is "nouns" or "colours". Raises UnknownNameError."""
+    found = _read("held_out" if held_out else "words")[table]
+    assert isinstance(found, Mapping), table
+    check_name(table, name, tuple(found))
+    return found[name]

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""exclusion: this and not that, any but that one, one that is not of this colour."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from embodied.language.verbs import Noun, Plan
+from embodied.types import ObjectState
+from sim.phrases.talk import Talk, plural
+from sim.tasks import register
+from sim.tasks.spoken import Said, Spoken, plain_plans, some_plan
+
+
+@register
+class Exclusion(Spoken):
+    """Something is named that is not meant."""
+
+    name = "exclusion"
+
+    def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
+        plan = some_plan(objects, talk)
+        if plan is None or plan.target is None:
+            return None
+        target = plan.target
+        # Whatever else the same could be asked of.
+        others = [
+            each
+            for each in plain_plans(objects, (plan.verb,))
+            if each.target not in (target, plan.reference) and replace(each, target=target) == plan
+        ]
+        if not others:
+            return None
+        excluded = others[talk.rng.integers(len(others))].target
+        assert excluded is not None
+        if talk.rng.random() < 0.5:
+            words = talk.fill("this_not_that", act=talk.bare(plan), x=talk.noun(excluded))
+            return Said(words=words, plan=plan)
+        return _any_but(plan, excluded, [each for each in others if each.target != excluded], talk)
+
+
+def _any_but(plan: Plan, excluded: Noun, others: Sequence[Plan], talk: Talk) -> Said | None:
+    """Any of the target's kind, of which `excluded` is one; `others` are plans with yet other targets."""
+    assert plan.target is not None
+    if excluded.kind != plan.target.kind:
+        return None
+    kind = talk.kind(plan.target.kind)
+    key = "np_any_but" if talk.rng.random() < 0.5 else "np_not_colour"
+    called = talk.fill(key, kind=kind, kinds=plural(kind), x=talk.noun(excluded), colour=excluded.colour)
+    same = [each for each in others if each.target is not None and each.target.kind == plan.target.kind]
+    return Said(words=talk.act(plan, {"target": called}), plan=plan, or_else=tuple(same))

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Families of sentences: what people say about a scene, whichever verb they mean, and what is right to do then.
+
+Such a family looks at a scene of another task and says something about it; success is what the sentence means: the
+success of the verb that is meant, or that nothing was touched. The same sentences are said in training.
+"""
+
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embodied.errors import EmbodiedError
+from embodied.language.verbs import NOTHING, Noun, Plan
+from embodied.motion.skills import SkillCall
+from embodied.types import Float, ObjectState
+from sim.phrases import polite
+from sim.phrases.talk import Talk
+from sim.tasks import MOST, TABLETOP, Episode, SceneState, Task, make_task
+from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, pair_is_held_out
+
+SPOKEN_SPLITS = ("seen", "paraphrase")
+STILL_M = 0.02
+"""What was moved by less has not been moved."""
+_TRIES = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What somebody says about a scene, and what is right to do."""
+
+    words: str
+    plan: Plan
+    meant: tuple[str, ...] = ()
+    """Names of the objects that the plan's nouns mean; by default those that are called like the nouns."""
+    or_else: tuple[Plan, ...] = ()
+    """Plans that are as right: any block will do."""
+
+
+class Spoken(Task):
+    """A family of sentences: a subclass says `about` a scene."""
+
+    verb = NOTHING
+    splits = SPOKEN_SPLITS
+    scenes = TABLETOP
+    """The tasks whose scenes are spoken about."""
+
+    @abstractmethod
+    def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
+        """Something to say about a scene; None where there is nothing of this kind to be said."""
+
+    def sample(self, rng: np.random.Generator, split: str = "seen") -> Episode:
+        talk = Talk(rng, held_out=split == "paraphrase")
+        for _ in range(_TRIES):
+            objects = make_task(self.scenes[rng.integers(len(self.scenes))]).sample(rng).objects
+            said = self.about(objects, talk)
+            if said is not None:
+                return self._episode(objects, said, split)
+        raise EmbodiedError(f"no scene of {', '.join(self.scenes)} lets anybody say something of {self.name!r}")
+
+    def _episode(self, objects: tuple[ObjectState, ...], said: Said, split: str) -> Episode:
+        episode = Episode(
+            task=self.name, split=split, objects=objects, instruction=said.words, plan=said.plan, meant=said.meant
+        )
+        others = tuple(replace(episode, plan=plan, meant=()) for plan in said.or_else)
+        return replace(episode, alternatives=others)
+
+    def swap(self, episode: Episode, rng: np.random.Generator) -> Episode | None:
+        said = self.about(episode.objects, Talk(rng))
+        return None if said is None or said.plan == episode.plan else self._episode(episode.objects, said, "seen")
+
+    def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
+        if episode.plan.refused:
+            raise EmbodiedError("what must not be done has no motion; evaluate a policy that reads")
+        return make_task(episode.plan.verb).oracle(episode, state)
+
+    def success(self, episode: Episode, state: SceneState) -> bool:
+        return any(_is_done(each, state) for each in (episode, *episode.alternatives))
+
+    def score(self, episode: Episode, state: SceneState) -> float:
+        """1 on success, 0.5 where nothing was moved, 0 where something was that nobody asked for."""
+        if self.success(episode, state):
+            return 1.0
+        return 0.0 if _moved(episode, state) or state.held is not None else 0.5
+
+    def goal_m(self, episode: Episode, state: SceneState) -> Float:
+        return make_task(episode.plan.verb).goal_m(episode, state)
+
+    def dense_reward(self, episode: Episode, state: SceneState, hand_m: Float) -> float:
+        if episode.plan.refused:
+            return MOST if self.success(episode, state) else -MOST
+        return super().dense_reward(episode, state, hand_m)
+
+
+def _is_done(episode: Episode, state: SceneState) -> bool:
+    """Whether what one plan means was done, and nothing else was moved."""
+    if episode.plan.refused:
+        return not state.touched and state.held is None
+    strange = _moved(episode, state) - set(episode.meant)
+    return not strange and make_task(episode.plan.verb).success(episode, state)
+
+
+def _moved(episode: Episode, state: SceneState) -> set[str]:
+    """The objects that are no longer where they were."""
+    return {o.name for o in episode.objects if distance_xy(o.position_m, state.objects[o.name].position_m) > STILL_M}
+
+
+def plain_plans(objects: Sequence[ObjectState], tasks: Sequence[str] = TABLETOP) -> Iterator[Plan]:
+    """Every plan of `tasks` that can be carried out here, that training may say, and whose words mean one thing."""
+    counts = Counter(Noun(o.colour, o.kind) for o in objects)
+    nouns = [noun for noun, count in counts.items() if count == 1 and noun not in HELD_OUT_THINGS]
+    for name in tasks:
+        task = make_task(name)
+        for plan in task.plans_for(nouns):
+            if not pair_is_held_out(plan) and task.goal_is_free(plan, tuple(objects)):
+                yield plan
+
+
+def some_plan(objects: Sequence[ObjectState], talk: Talk, tasks: Sequence[str] = TABLETOP) -> Plan | None:
+    """One of `plain_plans`, each of the tasks as likely; None where there is none."""
+    order = [tasks[i] for i in talk.rng.permutation(len(tasks))]
+    for name in order:
+        plans = list(plain_plans(objects, (name,)))
+        if plans:
+            return plans[talk.rng.integers(len(plans))]
+    return None
+
+
+def dressed(words: str, talk: Talk) -> str:
+    """Words with what is said around them out of politeness."""
+    return polite(words, talk.rng)
