@@ -2,7 +2,8 @@
 """The loop: observe, decide, execute, look again, until the decision says that it is done.
 
 The evaluator, the film, the collector and the graph's agent all run it; what differs is the arm. It states once when a
-command is tried again, when the arm comes home, and what never moves it: words that stop, a refusal, a question.
+command is tried again, when the arm comes home, when what it holds is put back, and what never moves it: words that
+stop, a refusal, a question.
 """
 
 import time
@@ -14,7 +15,8 @@ import numpy as np
 from embodied.arm import Arm, ArmModel, Outcome, StreamingArm
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
-from embodied.motion.skills import SkillCall
+from embodied.motion.skills import NO_POINTS_M, SkillCall
+from embodied.motion.skills.hold_out import OUT_M
 from embodied.policy import Policy, senses_of
 from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, StreamedMotion, Vector
 
@@ -23,6 +25,7 @@ ATTEMPTS = 2
 MAX_STEPS = 300
 """How many decisions that are not the last of their command may follow each other."""
 _HOME_RAD = 0.05
+_OUT_M = 0.02
 _CLOSED_M = 0.004
 """Fingers that came this near to each other, or to the width that they were told, hold nothing."""
 _UNKNOWN_GRASP_M = 0.02
@@ -123,10 +126,10 @@ class Agent:
         text, motions = "", 0
         for step in range(MAX_STEPS):
             hooks.check()
-            observation = self._look(hooks) if step == 0 else self.arm.observe()
-            if isinstance(observation, Result):
-                return observation
-            decision = self.decide(observation)
+            begun = self._begin(hooks) if step == 0 else self._go_on()
+            if isinstance(begun, Result):
+                return begun
+            observation, decision = begun
             hooks.on_decision(decision)
             text = decision.text
             if decision.refused:
@@ -147,41 +150,70 @@ class Agent:
                 return result
         return Result(state="failed", text=f"not done after {MAX_STEPS} steps: {text}", motions=motions)
 
-    def _look(self, hooks: Hooks) -> Observation | Result:
-        """An observation with the arm at home and nothing in the hand, or how the attempt ended before.
+    def _go_on(self) -> tuple[Observation, Decision]:
+        observation = self.arm.observe()
+        return observation, self.decide(observation)
+
+    def _begin(self, hooks: Hooks) -> tuple[Observation, Decision] | Result:
+        """What is seen with the arm at home and what is decided on it; or how the attempt ended before.
 
         Where the arm has to come home for that, the words are tried on what was seen last without it, and
         on what is seen now: what is refused both times is refused for good, and nothing moves. One of them
         says too little: things have come since, and the arm hides things. A decision counts for nothing else.
+
+        What is held stays in the hand, unless the motion needs an empty one: then it is put back first.
         """
         observation = self.arm.observe()
         self._check(observation)
         model = self.arm.model
-        way_home = None if model is None else self._way_home(model, observation)
-        if way_home is not None:
+        if model is not None and self._is_away(model, observation):
             preview = self._ask(self._clear or observation)
             if preview.refused and (self._clear is None or self._ask(observation).refused):
                 hooks.on_decision(preview)
                 return Result(state="refused", text=preview.text)
-            outcome = self._move(way_home, observation, hooks)
-            if outcome.over or not outcome.done:
-                return replace(_ended(outcome, "the way home"), over=outcome.over)
-            self.policy.reset(self._instruction)
-            observation = self.arm.observe()
-        self._clear, self._picked_m = observation, None
+            found = self._prepare(SkillCall(skill="home", points_m=NO_POINTS_M), "the way home", observation, hooks)
+            if isinstance(found, Result):
+                return found
+            observation = found
+        if model is None or not self._holds(model, observation):
+            self._clear, self._picked_m = observation, None
+            return observation, self._ask(observation)
+        decision = wanted = self._ask(observation)
+        if decision.refused and self._clear is not None:  # it may be about what is in the hand
+            wanted = self._ask(self._clear)
+        if not _needs_empty_hand(wanted):
+            return observation, decision
+        found = self._prepare(self._way_back(model, observation), "what was held is put back", observation, hooks)
+        if isinstance(found, Result):
+            return found
+        self._clear, self._picked_m = found, None
+        return found, self._ask(found)
+
+    def _prepare(self, way: SkillCall, what: str, observation: Observation, hooks: Hooks) -> Observation | Result:
+        """What is seen after a motion that nobody decided, or how the attempt ended with it."""
+        outcome = self._move(way, observation, hooks)
+        if outcome.over or not outcome.done:
+            return replace(_ended(outcome, what), over=outcome.over)
+        self.policy.reset(self._instruction)
+        observation = self.arm.observe()
+        self._check(observation)
         return observation
 
-    def _way_home(self, model: ArmModel, observation: Observation) -> SkillCall | None:
-        """What brings the arm home with empty hands; None where it is there."""
-        if self._holds(model, observation):
-            place = self._picked_m
-            if place is None:  # it is not known from where: below the hand
-                x, y, _ = model.chain.forward(observation.joints.position_rad)[:3, 3]
-                place = np.array([x, y, _UNKNOWN_GRASP_M])
-            return SkillCall(skill="place", points_m=np.clip(place, model.reach_lower_m, model.reach_upper_m)[None])
-        if np.abs(observation.joints.position_rad - model.home_rad).max() > _HOME_RAD:
-            return SkillCall(skill="home", points_m=np.zeros((0, 3)))
-        return None
+    def _is_away(self, model: ArmModel, observation: Observation) -> bool:
+        """Whether the arm is neither at home nor holding something out: in both places it hides nothing."""
+        position_rad = observation.joints.position_rad
+        if np.abs(position_rad - model.home_rad).max() <= _HOME_RAD:
+            return False
+        beside_m = np.linalg.norm(model.chain.forward(position_rad)[:3, 3] - OUT_M)
+        return not (beside_m <= _OUT_M and self._holds(model, observation))
+
+    def _way_back(self, model: ArmModel, observation: Observation) -> SkillCall:
+        """What puts down what is held where it was taken; below the hand where that is not known."""
+        place = self._picked_m
+        if place is None:
+            x, y, _ = model.chain.forward(observation.joints.position_rad)[:3, 3]
+            place = np.array([x, y, _UNKNOWN_GRASP_M])
+        return SkillCall(skill="place", points_m=np.clip(place, model.reach_lower_m, model.reach_upper_m)[None])
 
     def _holds(self, model: ArmModel, observation: Observation) -> bool:
         width = observation.joints.gripper_width_m
@@ -273,6 +305,13 @@ class _Stream:
         self.last = self.executed = decision
         self.motions += 1
         return decision.motion
+
+
+def _needs_empty_hand(decision: Decision) -> bool:
+    """Whether what the hand holds has to be put back before what was decided, or before what may yet be."""
+    if decision.motion is None:
+        return not (decision.refused or decision.done)
+    return decision.motion.needs_empty_hand
 
 
 def _result(decision: Decision, outcome: Outcome) -> Result:

@@ -105,6 +105,10 @@ class Motion(Protocol):
     def grasp_m(self) -> Float | None:
         """(3,) where the fingers close on something; None where they do not, or where it is not known."""
 
+    @property
+    def needs_empty_hand(self) -> bool:
+        """Whether what the hand holds has to be put back before."""
+
     def plan(self, model: Any, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
         """The joint motion from rest at (N,) for an arm, an `embodied.arm.ArmModel`.
 

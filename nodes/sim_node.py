@@ -38,8 +38,10 @@ from nodes.common import COMMAND, LATCHED, NEWEST, OK, RELIABLE, Diagnostics, de
 from nodes.notify import Notifier
 from sim import scene
 from sim.appearance import parse_appearance
+from sim.arm import SimArm
 from sim.senses import SENSORS, sense
-from sim.tasks import Episode, SceneState, Task, make_task
+from sim.state import state_of
+from sim.tasks import Episode, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
 _STEPS_PER_TICK = 2
@@ -194,8 +196,11 @@ class SimNode(Node):
         appearance = parse_appearance(str(self.get_parameter("appearance").value), seed)
         episode = task.sample(np.random.default_rng(seed), str(self.get_parameter("split").value))
         self._world.set_objects(episode.objects, appearance)
-        self._controller.hold(self._model.home_rad)
-        self._width_m = self._model.gripper_width_m
+        start = SimArm(self._world, ())
+        if episode.before is not None:
+            start.execute(episode.before)
+        self._controller.hold(start.commanded_rad)
+        self._width_m = start.told_width_m
         self._reset_s = self.time_s
         return task, episode
 
@@ -214,8 +219,7 @@ class SimNode(Node):
         return Trigger.Response(success=True, message=json.dumps(scene))
 
     def _on_score(self, *_: object) -> Trigger.Response:
-        world = self._world
-        state = SceneState(objects=world.objects(), held=world.held(), touched=world.touched())
+        state = state_of(self._world)
         score = {
             "is_success": bool(self._task.success(self._episode, state)),
             "score": float(self._task.score(self._episode, state)),

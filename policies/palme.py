@@ -3,6 +3,7 @@
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,9 @@ from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.verbs import CANNOT, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
+from embodied.model.heads.grounding import Sight
 from embodied.model.palme import Palme
-from embodied.types import JOINTS, Decision, Instruction, Motion, Observation
+from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture
 
 SHIPPED = Path(__file__).parent / "checkpoint"
 
@@ -98,9 +100,9 @@ class PalmePolicy:
         if plan is None or self._points_in is None:
             return "I cannot move: my model has no head that points or acts.", None, True
         frame = observation.picture(self._points_in)
-        points = np.array([sight.point for sight in answer.sights]) * frame.rgb.shape[1::-1] - 0.5
+        others = [sight for sight in answer.visible if sight.noun not in plan.nouns]
         try:
-            return text, plan.ground(unproject(frame, points, POINTED_HEIGHT_M)), True
+            return text, plan.ground(_places_m(frame, answer.sights), _places_m(frame, others)), True
         except ValueError:  # a camera that looks level, or up
             return f"what I point at for {plan.text()!r} is not on the table", None, True
 
@@ -109,13 +111,19 @@ class PalmePolicy:
         if plan.verb == CANNOT:
             return f"I cannot do that; I can {self._abilities}. I see: {seen}."
         assert self.engine.planner is not None
-        if not self.engine.planner.language.colours_said(self._instruction):
+        if plan.nouns and not self.engine.planner.language.colours_said(self._instruction):
             # Any colour in the plan would be a guess.
             return f"I do not know which thing you mean; say its colour. I see: {seen}."
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return f"I see no {sight.noun}; I see: {seen}."
         return None
+
+
+def _places_m(frame: Picture, sights: Sequence[Sight]) -> Float:
+    """(N, 2) world x, y of what stands where the sights are. Raises ValueError where they see no table."""
+    points = np.reshape([sight.point for sight in sights], (-1, 2)) * frame.rgb.shape[1::-1] - 0.5
+    return unproject(frame, points, POINTED_HEIGHT_M)
 
 
 def _device(name: str) -> torch.device:

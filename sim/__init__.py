@@ -2,10 +2,11 @@
 """The simulated tabletop. Importing this registers its environments with gymnasium."""
 
 from embodied.environments import DEFAULT_SUITE, SUITES, environment_id
-from sim.tasks import TABLETOP, TASKS, register_environment
+from sim.tasks import TABLETOP, TASKS, VERBS_SUITE, register_environment
 
 __all__ = ["TABLETOP", "environment_id"]
 
 for _task in TASKS.names():
     register_environment(_task)
 SUITES.register(DEFAULT_SUITE, TABLETOP)
+SUITES.register("verbs", VERBS_SUITE)

@@ -18,6 +18,7 @@ from embodied.types import Float, Motion, ObjectState, Observation
 from sim.appearance import parse_appearance
 from sim.arm import SETTLE_STEPS, SimArm
 from sim.spaces import LARGEST, Words, action_space, observed, shown, state_bound
+from sim.state import state_of
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
@@ -152,8 +153,10 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.world.set_objects(self.episode.objects, appearance)
         self.arm.forget()
         self.arm.advance(SETTLE_STEPS)
+        if self.episode.before is not None:
+            self.arm.execute(self.episode.before)
         self._past = _Past(self._seed, options, [])
-        self._target = HandPose.from_matrix(self.model.home_pose)
+        self._target = HandPose.from_matrix(self.model.chain.forward(self.arm.commanded_rad))
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
@@ -227,7 +230,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def scene_state(self) -> SceneState:
         """The truth about the table."""
-        return SceneState(objects=self.world.objects(), held=self.world.held(), touched=self.world.touched())
+        return state_of(self.world)
 
     def render(self) -> Any:
         """What the front camera sees: its picture (S, S, 3) in mode "rgb_array", float32 metres (S, S) in mode

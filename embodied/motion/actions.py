@@ -74,6 +74,7 @@ class ActionChunk:
     """A short run of `ee_delta` actions. Raises ValueError for other shapes and for what is not finite."""
 
     grasp_m: ClassVar[None] = None
+    needs_empty_hand: ClassVar[bool] = True
 
     ee_delta: NDArray[np.float32]  # (T, 7), see EE_DELTA_NAMES
     rate_hz: float = CHUNK_RATE_HZ

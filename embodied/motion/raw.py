@@ -17,6 +17,7 @@ class RawActions:
 
     rows: Float  # (T, A), in the environment's own units
     grasp_m: ClassVar[None] = None
+    needs_empty_hand: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         rows: Any = self.rows

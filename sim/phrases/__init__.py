@@ -11,9 +11,10 @@ A file of a task holds
     held_out_templates:    # never in training: what the split `paraphrase` says
       - perch {a} on top of {b}
     relations: {left of: [left of, to the left of]}    # and held_out_relations likewise
+    amounts: {5 cm: [5 cm, five centimetres]}
 
-`{a}`, `{b}` and `{r}` are the target, the reference and the relation of a plan. Many words in many places
-teach the language model to read what matters, and not to know a list by heart.
+`{a}`, `{b}`, `{c}`, `{r}` and `{d}` are the target, the reference, the other, the relation and the amount of a
+plan. Many words in many places teach the language model to read what matters, and not to know a list by heart.
 """
 
 import re
@@ -37,7 +38,7 @@ except ImportError:
 FOLDER = Path(__file__).parent
 Words = Mapping[str, tuple[str, ...]]
 
-_TABLES = ("words", "relations", "held_out_relations")
+_TABLES = ("words", "relations", "held_out_relations", "amounts")
 _NOUNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
 
@@ -50,6 +51,7 @@ class Phrases:
     held_out_templates: tuple[str, ...] = ()
     relations: Words = field(default_factory=dict)
     held_out_relations: Words = field(default_factory=dict)
+    amounts: Words = field(default_factory=dict)
 
     @classmethod
     def read(cls, file: Path) -> Self:
@@ -73,7 +75,7 @@ class Phrases:
         sentence = fill(pick(templates, rng), self.words, rng)
         slots = {
             slot: noun_phrase(noun, rng, held_out=held_out)
-            for slot, noun in (("a", plan.target), ("b", plan.reference))
+            for slot, noun in (("a", plan.target), ("b", plan.reference), ("c", plan.other))
             if noun is not None
         }
         if plan.relation is not None:
@@ -81,6 +83,8 @@ class Phrases:
             if held_out and rng.random() < 0.5:
                 phrases = self.held_out_relations.get(plan.relation, phrases)
             slots["r"] = pick(phrases, rng)
+        if plan.amount is not None:
+            slots["d"] = pick(self.amounts.get(plan.amount, (plan.amount,)), rng)
         try:
             return polite(sentence.format(**slots), rng)
         except KeyError as error:

@@ -22,7 +22,7 @@ import numpy as np
 
 from embodied.environments import APPEARANCES, MAX_STEPS, SPLITS, TASK_SPLITS, check_split, environment_id, learning_id
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import VERBS, Noun, Plan
+from embodied.language.verbs import NOUN_SLOTS, VERBS, Noun, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.motion.skills import SkillCall
 from embodied.registry import Registry, instance_of
@@ -30,10 +30,15 @@ from embodied.types import Float, ObjectState
 from sim import phrases
 from sim.appearance import parse_appearance
 from sim.phrases import Phrases, Words
-from sim.tasks.scenes import pair_is_held_out, place_things, with_distractors
+from sim.tasks.scenes import grounded, pair_is_held_out, place_things, with_distractors
 
 TABLETOP = ("touch", "pick_up", "put_in_bowl", "stack", "place_relative", "push_to")
 """The suite: the families that are trained and measured."""
+VERBS_SUITE = (
+    *("move_by", "turn_by", "place_between", "put_at", "take_out", "unstack", "swap", "line_up", "sweep_aside"),
+    *("hold_out", "put_down", "open_hand", "close_hand", "go_home"),
+)
+"""The families of the other verbs."""
 
 MOST = 10.0
 """The most that a dense reward is, either way: one of 1 is drowned for long in the entropy that SAC is paid for."""
@@ -42,7 +47,6 @@ NEAR_M = 0.2
 _TRIES = 1000
 LEARNING_STEPS = 100
 """Of an episode of an environment to learn in: 10 s."""
-_ROLES = {"target": 0, "reference": -1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,8 @@ class Episode:
     plan: Plan
     meant: tuple[str, ...] = ()
     """Names of the objects that the plan's nouns mean; by default those that are called like the nouns."""
+    before: SkillCall | None = None
+    """What the arm has done before the words are said: it holds something, or stands elsewhere than at home."""
     alternatives: "tuple[Episode, ...]" = ()
     """The same with other plans that the words may mean as well: any block will do."""
 
@@ -68,8 +74,8 @@ class Episode:
         object.__setattr__(self, "meant", meant)
 
     def name_of(self, role: str) -> str:
-        """The name of the object that the command means by its "target" or "reference"."""
-        return self.meant[_ROLES[role]]
+        """The name of the object that the command means by one of NOUN_SLOTS, such as "target"."""
+        return self.meant[NOUN_SLOTS.index(role)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +87,11 @@ class SceneState:
     touched: frozenset[str]
     """Objects that the hand touched since the episode began: contact with the hand or the fingers,
     or the tool centre point inside the footprint of a flat thing below z = 0.03."""
+    gripper_width_m: float = 0.08
+    at_home: bool = True
 
     def of(self, episode: Episode, role: str) -> ObjectState:
-        """The object that the command means by its "target" or "reference"."""
+        """The object that the command means by one of NOUN_SLOTS, such as "target"."""
         return self.objects[episode.name_of(role)]
 
     def places_m(self, episode: Episode) -> list[Float]:
@@ -104,6 +112,8 @@ class Task(ABC):
     scene: ClassVar[Mapping[str, tuple[int, int]]] = {"block": (2, 4), "bowl": (1, 2), "zone": (0, 2)}
     """The fewest and the most things of each kind on the table."""
     colours: ClassVar[tuple[str, ...]] = COLOURS
+    ordered: ClassVar[bool] = True
+    """Whether it matters in which order the things are named."""
 
     templates: ClassVar[tuple[str, ...]] = ()
     """Sentences as in `sim.phrases`; without any they are read from `phrases_file`."""
@@ -128,8 +138,7 @@ class Task(ABC):
     @property
     def splits(self) -> tuple[str, ...]:
         """The splits that it has episodes of."""
-        held_out = {pair_is_held_out(plan) for plan in self.plans_for(self.nouns())}
-        has = {"seen": False in held_out, "pair": True in held_out}
+        has = {"seen": bool(self._plans[False]), "pair": bool(self._plans[True])}
         has["paraphrase"] = has["seen"] and bool(self.phrases.held_out_templates)
         return tuple(split for split in SPLITS if has[split])
 
@@ -144,8 +153,14 @@ class Task(ABC):
             plan
             for plan in VERBS.get(self.verb).plans(nouns)
             if (plan.target is None or plan.target.kind in self.target_kinds)
-            and (plan.reference is None or plan.reference.kind in self.reference_kinds)
+            and all(noun is None or noun.kind in self.reference_kinds for noun in (plan.reference, plan.other))
         ]
+
+    @cached_property
+    def _plans(self) -> Mapping[bool, list[Plan]]:
+        """Every plan of the family: those that training names, and those that are held out."""
+        plans = self.plans_for(self.nouns())
+        return {held_out: [p for p in plans if pair_is_held_out(p) == held_out] for held_out in (False, True)}
 
     def sample(self, rng: np.random.Generator, split: str = "seen") -> Episode:
         """A random episode of `split`. Raises UnknownNameError, or EmbodiedError for one that it has not."""
@@ -155,12 +170,13 @@ class Task(ABC):
             objects = self.sample_scene(plan, rng)
             if objects is not None:
                 text = self.say(plan, rng, held_out=split == "paraphrase")
-                return Episode(task=self.name, split=split, objects=objects, instruction=text, plan=plan)
+                before = self.before(objects, rng)
+                return Episode(task=self.name, split=split, objects=objects, instruction=text, plan=plan, before=before)
         raise EmbodiedError(f"the things of task {self.name!r} do not fit on the table; let there be fewer")
 
     def sample_plan(self, rng: np.random.Generator, split: str) -> Plan:
         """A plan of the family whose attribute pair belongs to `split`."""
-        plans = [p for p in self.plans_for(self.nouns()) if pair_is_held_out(p) == (split == "pair")]
+        plans = self._plans[split == "pair"]
         if not plans:
             raise EmbodiedError(f"task {self.name!r} names nothing that the split {split!r} may name")
         return plans[rng.integers(len(plans))]
@@ -169,7 +185,18 @@ class Task(ABC):
         """Objects for `plan`, apart from each other; None if they do not fit."""
         nouns = with_distractors(plan, self.scene, self.colours, rng)
         objects = None if nouns is None else place_things(nouns, rng)
+        objects = None if objects is None else self.arranged(plan, objects, rng)
         return None if objects is None or not self.goal_is_free(plan, objects) else objects
+
+    def arranged(
+        self, plan: Plan, objects: tuple[ObjectState, ...], rng: np.random.Generator
+    ) -> tuple[ObjectState, ...]:
+        """The scene of objects that were placed apart; a family may move them before the goal is looked at."""
+        return objects
+
+    def before(self, objects: tuple[ObjectState, ...], rng: np.random.Generator) -> SkillCall | None:
+        """What the arm has done before the words are said; nothing, unless a family says so."""
+        return None
 
     def goal_is_free(self, plan: Plan, objects: tuple[ObjectState, ...]) -> bool:
         """Whether nothing stands in the way of `plan`, and it asks for something that is not so already."""
@@ -192,12 +219,15 @@ class Task(ABC):
         counts = Counter(Noun(o.colour, o.kind) for o in episode.objects)
         # Words alone do not tell two things of one name apart.
         plans = self.plans_for([noun for noun, count in counts.items() if count == 1])
-        others = [p for p in plans if p != episode.plan and self.goal_is_free(p, episode.objects)]
+        others = [p for p in plans if self._differ(p, episode.plan) and self.goal_is_free(p, episode.objects)]
         fresh = [p for p in others if p.target != episode.plan.target] or others
         if not fresh:
             return None
         plan = fresh[rng.integers(len(fresh))]
         return replace(episode, plan=plan, meant=(), instruction=self.say(plan, rng))
+
+    def _differ(self, a: Plan, b: Plan) -> bool:
+        return a != b if self.ordered else set(a.nouns) != set(b.nouns)
 
     def say(self, plan: Plan, rng: np.random.Generator, *, held_out: bool = False) -> str:
         """The words of `plan`, by a training template or a held-out one."""
@@ -205,7 +235,7 @@ class Task(ABC):
 
     def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
         """The motion that solves the episode from `state`."""
-        return episode.plan.ground(np.reshape(state.places_m(episode), (-1, 3))[:, :2])
+        return grounded(episode.plan, state.objects.values(), episode.meant)
 
     @abstractmethod
     def success(self, episode: Episode, state: SceneState) -> bool:
@@ -221,6 +251,10 @@ class Task(ABC):
         before = float(np.linalg.norm(start_of(episode).position_m - goal))
         now = float(np.linalg.norm(state.of(episode, "target").position_m - goal))
         return 0.9 * float(np.clip(1.0 - now / max(before, 1e-6), 0.0, 1.0))
+
+    def planned(self, episode: Episode) -> SkillCall:
+        """The motion that solves the episode from its beginning."""
+        return grounded(episode.plan, episode.objects, episode.meant)
 
     def goal_m(self, episode: Episode, state: SceneState) -> Float:
         """(3,) where the target's centre should end."""

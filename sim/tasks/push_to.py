@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """push_to: slide one thing over the table onto a coloured zone."""
 
-import numpy as np
-
 from embodied.language.verbs import Plan
-from embodied.things import THINGS
-from embodied.types import Float, ObjectState
+from embodied.types import ObjectState
 from sim.tasks import Episode, SceneState, Task, register
-from sim.tasks.scenes import distance_xy, is_a_move, obstacles, on_table, start_and_goal
+from sim.tasks.scenes import distance_xy, is_a_move, lane_is_free, on_table, start_and_goal
 
 ON_ZONE_M = 0.045
-_BEHIND_M, _BEYOND_M, _BESIDE_M = 0.09, 0.03, 0.05
-"""Room that the hand needs behind the target, past the goal, and beside the lane."""
 
 
 @register
@@ -23,20 +18,8 @@ class PushTo(Task):
     reference_kinds = ("zone",)
 
     def goal_is_free(self, plan: Plan, objects: tuple[ObjectState, ...]) -> bool:
-        start, goal = start_and_goal(plan, objects)
-        return is_a_move(start, goal) and all(
-            _beside_lane(start, goal, obstacle) for obstacle in obstacles(plan, objects)
-        )
+        return is_a_move(*start_and_goal(plan, objects)) and lane_is_free(plan, objects)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         target, zone = state.places_m(episode)
         return on_table(episode.plan, target) and distance_xy(target, zone) <= ON_ZONE_M
-
-
-def _beside_lane(start: Float, goal: Float, obstacle: ObjectState) -> bool:
-    """A push needs a free lane from behind the target to the goal, and room for the hand behind it."""
-    length = distance_xy(start, goal)
-    along = (goal - start) / length
-    offset = obstacle.position_m[:2] - start
-    s = float(np.clip(offset @ along, -_BEHIND_M, length + _BEYOND_M))
-    return float(np.linalg.norm(offset - s * along)) >= THINGS.get(obstacle.kind).radius_m + _BESIDE_M

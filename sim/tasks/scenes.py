@@ -2,25 +2,28 @@
 """Which things stand where on the table, and which are held out of training."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from embodied.geometry import upright
-from embodied.language.verbs import Noun, Plan
+from embodied.language.verbs import VERBS, Noun, Plan
 from embodied.language.vocabulary import COLOURS
+from embodied.motion.places import STANDING_M, may_stand
+from embodied.motion.skills import SkillCall
 from embodied.things import THINGS
 from embodied.types import Float, ObjectState
 
-WORKSPACE_M = ((0.36, 0.64), (-0.23, 0.23))
-"""x and y range of object centres."""
 CLEARANCE_M = 0.03
 MIN_MOVE_M = 0.08
 """Goals nearer than this to the start are not asked for."""
 ON_TABLE_M = 0.01
 """What is no higher than this above where it stands on the table is on the table."""
-_GOAL_MARGIN_M = 0.03
-"""Goals may lie this far outside of WORKSPACE_M."""
+_OFF_M = 0.008
+"""How far along each axis what was put onto something is off its middle."""
+_BEHIND_M, _BEYOND_M, _BESIDE_M = 0.09, 0.03, 0.05
+"""Room that the hand needs behind what it pushes, past the goal, and beside the lane."""
 
 HELD_OUT_THINGS = frozenset({Noun("purple", "block"), Noun("yellow", "bowl"), Noun("green", "zone")})
 """Colour-kind pairs that no training scene shows and no training sentence names."""
@@ -30,9 +33,10 @@ HELD_OUT_COLOUR_PAIRS = frozenset((COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS
 
 def pair_is_held_out(plan: Plan) -> bool:
     """Whether the plan names an attribute pair that is kept out of training."""
-    if plan.target is None or plan.reference is None:
+    references = [noun for noun in (plan.reference, plan.other) if noun is not None]
+    if plan.target is None or not references:
         return plan.target in HELD_OUT_THINGS
-    return (plan.target.colour, plan.reference.colour) in HELD_OUT_COLOUR_PAIRS
+    return any((plan.target.colour, noun.colour) in HELD_OUT_COLOUR_PAIRS for noun in references)
 
 
 def with_distractors(
@@ -44,7 +48,7 @@ def with_distractors(
     because the command names it. None for a command that names one beside another thing.
     """
     nouns = list(plan.nouns)
-    if len(nouns) == 2 and not HELD_OUT_THINGS.isdisjoint(nouns):
+    if len(nouns) > 1 and not HELD_OUT_THINGS.isdisjoint(nouns):
         return None
     wanted = {kind: int(rng.integers(low, high + 1)) for kind, (low, high) in counts.items()}
     for kind, count in wanted.items():
@@ -65,7 +69,7 @@ def place_things(nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[Objec
     # Wide things would not find room later.
     for name, noun in sorted(named, key=lambda pair: -pair[1].thing.radius_m):
         for _ in range(40):
-            xy = np.array([rng.uniform(*WORKSPACE_M[0]), rng.uniform(*WORKSPACE_M[1])])
+            xy = np.array([rng.uniform(*STANDING_M[0]), rng.uniform(*STANDING_M[1])])
             if all(apart(xy, noun.kind, other) for other in placed):
                 break
         else:
@@ -90,24 +94,68 @@ def _names(nouns: Sequence[Noun]) -> list[str]:
 
 def start_and_goal(plan: Plan, objects: Sequence[ObjectState]) -> tuple[Float, Float]:
     """x, y (2,) of the first and of the last place that a plan brings the hand to."""
-    places = {o.name: o.position_m[:2] for o in objects}
-    points = plan.ground(np.stack([places[str(noun)] for noun in plan.nouns])).points_m
+    points = grounded(plan, objects).points_m
     return points[0, :2], points[-1, :2]
+
+
+def grounded(plan: Plan, objects: Iterable[ObjectState], meant: Sequence[str] = ()) -> SkillCall:
+    """The motion of a plan by where things truly are; `meant` are the names of those that it means."""
+    places = {o.name: o.position_m[:2] for o in objects}
+    points = [places.pop(name) for name in meant or map(str, plan.nouns)]
+    return plan.ground(np.reshape(points, (-1, 2)), np.reshape([*places.values()], (-1, 2)))
 
 
 def is_a_move(start: Float, goal: Float) -> bool:
     """Whether what stands at `start` can be asked for at `goal`: on the table, and not there yet."""
-    on_table = all(
-        low - _GOAL_MARGIN_M <= value <= high + _GOAL_MARGIN_M
-        for value, (low, high) in zip(goal, WORKSPACE_M, strict=True)
-    )
-    return on_table and distance_xy(start, goal) >= MIN_MOVE_M
+    return may_stand(goal) and distance_xy(start, goal) >= MIN_MOVE_M
 
 
 def obstacles(plan: Plan, objects: Sequence[ObjectState]) -> list[ObjectState]:
     """What stands in the way of a plan: whatever it does not name and is more than paint."""
     named = {str(noun) for noun in plan.nouns}
     return [o for o in objects if o.name not in named and THINGS.get(o.kind).collision]
+
+
+def has_room(place: Float, plan: Plan, objects: Sequence[ObjectState]) -> bool:
+    """Whether the target of a plan could stand at `place` (2,): everything else that is more than paint is apart."""
+    assert plan.target is not None
+    kind = plan.target.kind
+    return may_stand(place) and all(
+        apart(place, kind, o) for o in objects if o.name != str(plan.target) and THINGS.get(o.kind).collision
+    )
+
+
+def lane_is_free(plan: Plan, objects: Sequence[ObjectState]) -> bool:
+    """Whether nothing stands where a plan pushes its target, nor where the hand does for that."""
+    start, goal = start_and_goal(plan, objects)
+    return all(_beside_lane(start, goal, obstacle) for obstacle in obstacles(plan, objects))
+
+
+def _beside_lane(start: Float, goal: Float, obstacle: ObjectState) -> bool:
+    """A push needs a free lane from behind the target to the goal, and room for the hand behind it."""
+    length = distance_xy(start, goal)
+    along = (goal - start) / length
+    offset = obstacle.position_m[:2] - start
+    s = float(np.clip(offset @ along, -_BEHIND_M, length + _BEYOND_M))
+    return float(np.linalg.norm(offset - s * along)) >= THINGS.get(obstacle.kind).radius_m + _BESIDE_M
+
+
+def put_onto(target: ObjectState, reference: ObjectState, height_m: float, rng: np.random.Generator) -> ObjectState:
+    """The target somewhat off the middle of a reference, with its foot `height_m` above the table."""
+    xy = reference.position_m[:2] + rng.uniform(-_OFF_M, _OFF_M, 2)
+    return replace(target, position_m=np.append(xy, height_m + THINGS.get(target.kind).origin_m))
+
+
+def rests_on(target: ObjectState, reference: ObjectState) -> bool:
+    """Whether the one was put onto the other, and into it where that is hollow."""
+    return target is not reference and bool(np.abs(target.position_m - reference.position_m)[:2].max() <= _OFF_M)
+
+
+def with_one_of(verb: str, objects: Sequence[ObjectState], rng: np.random.Generator) -> SkillCall:
+    """What a verb without a reference does to any one of the things that it takes."""
+    things = [o for o in objects if VERBS.get(verb).takes(THINGS.get(o.kind))]
+    one = things[rng.integers(len(things))]
+    return grounded(Plan(verb=verb, target=Noun(one.colour, one.kind)), objects, (one.name,))
 
 
 def on_table(plan: Plan, position_m: Float) -> bool:

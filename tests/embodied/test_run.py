@@ -14,14 +14,19 @@ from hypothesis import strategies as st
 from embodied.arm import Outcome, arm_model
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.motion.actions import ActionChunk
-from embodied.motion.skills import SkillCall
+from embodied.motion.hand import HandPose
+from embodied.motion.skills import NO_POINTS_M, SkillCall, width_to_keep
+from embodied.motion.skills.hold_out import OUT_M
 from embodied.run import MAX_STEPS, Agent, Hooks, Interrupted, Result
 from embodied.types import Decision, Instruction, Joints, Motion, Observation, Picture
 
 PANDA = arm_model("panda")
 AWAY = PANDA.home_rad + 0.3
+OUT = PANDA.chain.inverse(HandPose.down(OUT_M).matrix(), PANDA.home_rad, rest_rad=PANDA.home_rad)
 PLACE = np.array([[0.5, 0.1, 0.02]])
 TOUCH, PICK = SkillCall(skill="touch", points_m=PLACE), SkillCall(skill="pick", points_m=PLACE)
+PUT_DOWN, HOLD_OUT = SkillCall(skill="place", points_m=PLACE + 0.1), SkillCall(skill="hold_out", points_m=PLACE)
+OPEN, HOME = SkillCall(skill="open", points_m=NO_POINTS_M), SkillCall(skill="home", points_m=NO_POINTS_M)
 CHUNK = ActionChunk(ee_delta=np.zeros((2, 7), dtype=np.float32))
 NOW_S = 10.0
 
@@ -84,8 +89,12 @@ class FakeArm:
             self.position_rad = PANDA.home_rad if outcome.done else AWAY
             self.width_m = min(outcome.narrowest_m, 0.08) if outcome.width_m == 0.0 else self.width_m
             return outcome
-        self.position_rad = PANDA.home_rad
-        grasps, holds = motion.grasp_m is not None, motion.skill == "pick"
+        out = motion.skill == "hold_out" or (motion.skill in ("open", "close") and self.position_rad is OUT)
+        self.position_rad = OUT if out else PANDA.home_rad
+        grasps = motion.grasp_m is not None
+        if motion.skill == "home":
+            return Outcome(state="done", narrowest_m=self.width_m, width_m=width_to_keep(PANDA, self.width_m))
+        holds = motion.skill in ("pick", "hold_out")
         self.width_m = self.grips if holds else 0.08
         told = 0.0 if holds else 0.08
         return Outcome(state="done", narrowest_m=self.grips if grasps else 0.08, width_m=told)
@@ -303,19 +312,92 @@ def test_after_a_motion_that_was_interrupted_what_the_fingers_hold_is_put_down_f
     policy.decisions = (says(TOUCH),)
     arm.executed.clear()
     assert agent.do("touch it").state == "done"
-    assert [motion.skill for motion in arm.executed if isinstance(motion, SkillCall)] == ["place", "touch"]
+    assert [motion.skill for motion in arm.executed if isinstance(motion, SkillCall)] == ["home", "place", "touch"]
 
 
 def test_what_nobody_saw_picked_is_put_down_below_the_hand_within_reach() -> None:
-    for position in (PANDA.home_rad, AWAY):
+    for position in (PANDA.home_rad, AWAY, OUT):
         arm = FakeArm(position, width_m=0.04)
         agent, _ = agent_of(arm, says(TOUCH))
         agent.do("touch it")
-        placed = arm.executed[0]
+        placed = arm.executed[-2]
         assert isinstance(placed, SkillCall) and placed.skill == "place"
-        x, y, _ = PANDA.chain.forward(position)[:3, 3]
+        x, y, _ = PANDA.chain.forward(OUT if position is OUT else PANDA.home_rad)[:3, 3]
         below = np.clip([x, y, 0.02], PANDA.reach_lower_m, PANDA.reach_upper_m)
         assert np.allclose(placed.points_m, below)
+
+
+@pytest.mark.parametrize("motion", [PUT_DOWN, OPEN, HOME], ids=lambda motion: motion.skill)
+def test_what_is_held_stays_in_the_hand_for_a_motion_that_needs_no_empty_one(motion: SkillCall) -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(PICK))
+    agent.do("lift it")
+    policy.decisions = (says(motion),)
+    arm.log.clear()
+    assert agent.do("put it down").state == "done"
+    assert arm.log == ["look", "decide", motion.skill]
+    assert policy.shown[-1].joints.gripper_width_m == arm.grips, "it was seen with the thing in the hand"
+
+
+def test_what_is_refused_while_it_is_in_the_hand_is_done_where_it_was_not_before() -> None:
+    """The thing in the hand is not on the table, where a policy looks for it."""
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(PICK))
+    agent.do("lift it")
+    policy.decide = lambda observation: REFUSAL if agent._holds(PANDA, observation) else says(TOUCH)  # type: ignore[method-assign]
+    arm.log.clear()
+    assert agent.do("touch it").state == "done"
+    assert arm.log == ["look", "place", "look", "touch"]
+
+
+def test_what_is_refused_with_and_without_the_thing_in_the_hand_moves_nothing() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(PICK))
+    agent.do("lift it")
+    policy.decisions = (REFUSAL,)
+    arm.log.clear()
+    assert agent.do("touch the bowl").state == "refused"
+    assert arm.log == ["look", "decide", "decide"]
+
+
+def test_one_that_has_yet_to_decide_begins_with_an_empty_hand() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(PICK))
+    agent.do("lift it")
+    policy.decisions = (says(None, "thinking", done=False), says(PICK))
+    arm.log.clear()
+    assert agent.do("lift it").state == "done"
+    assert arm.log == ["look", "decide", "place", "look", "decide", "look", "decide", "pick"]
+    policy.decisions = (says(None, "it is there already"),)
+    arm.log.clear()
+    assert agent.do("lift it").state == "done"
+    assert arm.log == ["look", "decide"]
+
+
+def test_where_it_holds_something_out_it_decides_without_coming_home() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(HOLD_OUT))
+    agent.do("give it to me")
+    policy.decisions = (says(OPEN),)
+    arm.log.clear()
+    assert agent.do("let go").state == "done"
+    assert arm.log == ["look", "decide", "open"], "it lets go where it is taken"
+    policy.decisions = (says(TOUCH),)
+    arm.log.clear()
+    assert agent.do("touch it").state == "done"
+    assert arm.log == ["look", "decide", "home", "look", "decide", "touch"], "with an empty hand it comes home"
+
+
+def test_what_is_held_out_is_put_back_before_something_else_is_done() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, says(HOLD_OUT))
+    agent.do("give it to me")
+    policy.decisions = (says(TOUCH),)
+    arm.log.clear()
+    assert agent.do("touch it").state == "done"
+    assert arm.log == ["look", "decide", "place", "look", "decide", "touch"]
+    placed = arm.executed[1]
+    assert isinstance(placed, SkillCall) and np.array_equal(placed.points_m, PLACE)
 
 
 def test_fingers_that_closed_on_nothing_are_tried_again() -> None:

@@ -67,7 +67,7 @@ class Roll(Verb):
     sentence = "roll {target}"
     ability = "roll"
 
-    def ground(self, plan, points_m):
+    def ground(self, plan, points_m, others_m):
         x, y = points_m[0]
         return SkillCall(skill="push", points_m=np.array([[x, y, 0.022], [x - 0.08, y, 0.022]]))
 

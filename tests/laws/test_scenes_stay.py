@@ -44,7 +44,7 @@ class Weigh(Verb):
     sentence = "weigh {target} against {reference}"
     ability = "weigh"
 
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         return SkillCall(skill="touch", points_m=at_height(points_m[0], 0.05)[None])
 
 

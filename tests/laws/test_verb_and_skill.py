@@ -50,7 +50,7 @@ class KnockOver(Verb):
     def takes(self, target: Thing) -> bool:
         return target.touch_height_m > 0.08
 
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         assert plan.target is not None
         height = 0.8 * plan.target.thing.touch_height_m
         return SkillCall(skill="topple", points_m=at_height(points_m[0], height)[None])

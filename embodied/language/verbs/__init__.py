@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from embodied.motion.places import NOWHERE
 from embodied.motion.skills import SkillCall
 from embodied.registry import Registry, instance_of
 from embodied.things import THINGS, Thing
@@ -83,11 +84,15 @@ class Plan:
         """Whether the plan is an answer and no motion."""
         return self.verb in ANSWERS
 
-    def ground(self, points_m: Float) -> SkillCall:
-        """The motion, once its things were pointed at: (N, 2) world x, y of each of `nouns`."""
+    def ground(self, points_m: Float, others_m: Float = NOWHERE) -> SkillCall:
+        """The motion, once its things were pointed at.
+
+        `points_m` is (N, 2), world x, y of each of `nouns`; `others_m` (M, 2) that of everything else that is seen.
+        """
         assert not self.refused, "a refusal has no motion"
         assert points_m.shape == (len(self.nouns), 2), points_m.shape
-        return VERBS.get(self.verb).ground(self, points_m)
+        assert others_m.shape[1:] == (2,), others_m.shape
+        return VERBS.get(self.verb).ground(self, points_m, others_m)
 
 
 class Verb(ABC):
@@ -112,8 +117,11 @@ class Verb(ABC):
         return True
 
     @abstractmethod
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
-        """The motion of a plan of this verb; `points_m` is (N, 2), a row for each of `plan.nouns`."""
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
+        """The motion of a plan of this verb: `points_m` is (N, 2), a row for each of `plan.nouns`.
+
+        `others_m` is (M, 2), where everything else stands: who needs a free place asks `free_place`.
+        """
 
     def fits(self, slot: str, noun: Noun) -> bool:
         """Whether a thing may stand in one of NOUN_SLOTS."""
@@ -141,8 +149,8 @@ def register(verb: type[Verb]) -> type[Verb]:
 
 
 def at_height(xy_m: Float, height_m: float) -> Float:
-    """(3,) the place x, y (2,) at a height."""
-    return np.append(xy_m, height_m)
+    """(3,) the place x, y (2,) at a height; or places (N, 3) of (N, 2)."""
+    return np.concatenate([xy_m, np.full((*xy_m.shape[:-1], 1), height_m)], axis=-1)
 
 
 def grasp_height_m(noun: Noun | None) -> float:

@@ -14,5 +14,5 @@ class PickUp(Verb):
     sentence = "lift {target}"
     ability = "pick up"
 
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         return SkillCall(skill="pick", points_m=at_height(points_m[0], grasp_height_m(plan.target))[None])

@@ -29,7 +29,7 @@ class PlaceRelative(Verb):
     ability = "place beside"
     relations = RELATIONS
 
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         assert plan.relation is not None and plan.reference is not None
         height = grasp_height_m(plan.target)
         goal = points_m[1] + plan.reference.thing.beside_m * np.array(OFFSETS[plan.relation])

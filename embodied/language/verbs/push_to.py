@@ -20,6 +20,6 @@ class PushTo(Verb):
     def refers(self, reference: Thing) -> bool:
         return reference.goal
 
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         height = grasp_height_m(plan.target)
         return SkillCall(skill="push", points_m=np.stack([at_height(xy, height) for xy in points_m]))

@@ -19,5 +19,5 @@ class PutInBowl(Verb):
     def refers(self, reference: Thing) -> bool:
         return "in" in reference.holds
 
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         return put(plan, points_m, "in")

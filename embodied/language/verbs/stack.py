@@ -20,7 +20,7 @@ class Stack(Verb):
     def refers(self, reference: Thing) -> bool:
         return "on" in reference.holds
 
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         return put(plan, points_m, "on")
 
 

@@ -18,7 +18,7 @@ class Touch(Verb):
     def takes(self, target: Thing) -> bool:
         return True
 
-    def ground(self, plan: Plan, points_m: Float) -> SkillCall:
+    def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         assert plan.target is not None
         point = at_height(points_m[0], plan.target.thing.touch_height_m)
         return SkillCall(skill="touch", points_m=point[None])

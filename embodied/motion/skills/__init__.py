@@ -25,6 +25,8 @@ APPROACH_SPEED_M_S = 0.3
 RELEASE_WIDTH_M = 0.065
 """Wide enough to let a block go, narrow enough to spare its neighbours."""
 CLOSE_DWELL_S, OPEN_DWELL_S = 0.4, 0.3
+NO_POINTS_M: Float = np.zeros((0, 3))
+"""The places of a skill that takes none."""
 
 
 class Route:
@@ -46,6 +48,15 @@ class Route:
         """Go to `pose`, with the fingers at `width_m` from there on."""
         self.stops.append(Waypoint(pose=pose, gripper_width_m=self.width_m, speed_m_s=speed_m_s, dwell_s=dwell_s))
 
+    def take(self, point_m: Float) -> None:
+        """Open fingers come down on a place (3,), close, and rise with what stands there."""
+        self.width_m = self.open_m
+        self.visit(point_m, 0.0, CLOSE_DWELL_S)
+
+    def let_go(self, point_m: Float) -> None:
+        """Put what is held down on a place (3,), and rise without it."""
+        self.visit(point_m, min(RELEASE_WIDTH_M, self.open_m), OPEN_DWELL_S)
+
     def visit(self, point_m: Float, width_m: float, dwell_s: float, speed_m_s: float = APPROACH_SPEED_M_S) -> None:
         """Down on a place (3,) from above, set the fingers there, and up again."""
         self.add(above(point_m))
@@ -55,13 +66,17 @@ class Route:
 
 
 class Skill(ABC):
-    """A motion primitive. Its way begins wherever the hand is; the way home follows by itself."""
+    """A motion primitive. Its way begins wherever the hand is; the way home follows by itself, unless it `stays`."""
 
     name: ClassVar[str]
     points: ClassVar[int]
     """How many places it takes."""
     grasps: ClassVar[bool] = False
     """Whether the fingers close on something at its first point: it failed where they close on nothing."""
+    needs_empty_hand: ClassVar[bool] = True
+    """Whether what the hand holds has to be put back before."""
+    stays: ClassVar[bool] = False
+    """Whether the hand stays where its way ends."""
 
     @abstractmethod
     def move(self, route: Route, points_m: Float) -> None:
@@ -114,11 +129,18 @@ class SkillCall:
         """(3,) where the fingers close on something; None for a skill that takes nothing."""
         return self.points_m[0] if SKILLS.get(self.skill).grasps else None
 
+    @property
+    def needs_empty_hand(self) -> bool:
+        """Whether what the hand holds has to be put back before."""
+        return SKILLS.get(self.skill).needs_empty_hand
+
     def waypoints(self, model: ArmModel, start: HandPose, gripper_width_m: float) -> list[Waypoint]:
-        """The way of the hand from `start` through the skill and home."""
+        """The way of the hand from `start` through the skill, and home unless the skill stays."""
         route = Route(start, model, gripper_width_m)
-        SKILLS.get(self.skill).move(route, self.points_m)
-        route.add(HandPose.from_matrix(model.home_pose))
+        skill = SKILLS.get(self.skill)
+        skill.move(route, self.points_m)
+        if not skill.stays:
+            route.add(HandPose.from_matrix(model.home_pose))
         return route.stops
 
     def plan(self, model: ArmModel, position_rad: Float, gripper_width_m: float) -> JointTrajectory:

@@ -11,6 +11,7 @@ class Home(Skill):
 
     name = "home"
     points = 0
+    needs_empty_hand = False
 
     def move(self, route: Route, points_m: Float) -> None:
         route.begin(speed_m_s=APPROACH_SPEED_M_S)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pick: take something between the fingers, lift it, and hold it at home."""
 
-from embodied.motion.skills import CLOSE_DWELL_S, Route, Skill, register
+from embodied.motion.skills import Route, Skill, register
 from embodied.types import Float
 
 
@@ -15,4 +15,4 @@ class Pick(Skill):
 
     def move(self, route: Route, points_m: Float) -> None:
         route.begin(route.open_m)
-        route.visit(points_m[0], 0.0, CLOSE_DWELL_S)
+        route.take(points_m[0])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """pick_place: take something and put it down somewhere else, in one motion."""
 
-from embodied.motion.skills import CLOSE_DWELL_S, OPEN_DWELL_S, RELEASE_WIDTH_M, Route, Skill, register
+from embodied.motion.skills import Route, Skill, register
 from embodied.types import Float
 
 
@@ -15,5 +15,5 @@ class PickPlace(Skill):
 
     def move(self, route: Route, points_m: Float) -> None:
         route.begin(route.open_m)
-        route.visit(points_m[0], 0.0, CLOSE_DWELL_S)
-        route.visit(points_m[1], min(RELEASE_WIDTH_M, route.open_m), OPEN_DWELL_S)
+        route.take(points_m[0])
+        route.let_go(points_m[1])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """place: put down what the hand holds."""
 
-from embodied.motion.skills import APPROACH_SPEED_M_S, OPEN_DWELL_S, RELEASE_WIDTH_M, Route, Skill, register
+from embodied.motion.skills import APPROACH_SPEED_M_S, Route, Skill, register
 from embodied.types import Float
 
 
@@ -11,7 +11,8 @@ class Place(Skill):
 
     name = "place"
     points = 1
+    needs_empty_hand = False
 
     def move(self, route: Route, points_m: Float) -> None:
         route.begin(0.0, APPROACH_SPEED_M_S)
-        route.visit(points_m[0], min(RELEASE_WIDTH_M, route.open_m), OPEN_DWELL_S)
+        route.let_go(points_m[0])
