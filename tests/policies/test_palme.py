@@ -9,6 +9,12 @@ from embodied.controls import Policies
 from embodied.environments import make_environment
 from embodied.episode import run_episode
 from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError
+from embodied.geometry import project
+from embodied.inputs import POINTED_HEIGHT_M
+from embodied.language.verbs import Noun, Plan
+from embodied.model.engine import Answer
+from embodied.model.heads.grounding import Sight
+from embodied.motion.places import ROOM_M
 from embodied.policy import make_policy
 from embodied.types import Instruction, Observation
 from policies.palme import SHIPPED, PalmePolicy
@@ -89,6 +95,41 @@ def test_without_a_colour_nothing_is_guessed(env, policy: PalmePolicy, text: str
         decision = policy.decide(observation)
         assert decision.refused and decision.motion is None
         assert "say its colour" in decision.text or "I can" in decision.text
+
+
+def says(plan: Plan, sights: tuple[Sight, ...] = (), visible: tuple[Sight, ...] = ()) -> Answer:
+    return Answer(plan=plan, confidence=0.9, sights=sights, visible=visible, others={}, timings_ms={})
+
+
+def test_what_else_it_sees_is_no_free_place(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
+    """In the middle of the table stands something that the plan does not name."""
+    observation = look(env)
+    frame = observation.picture("front")
+    red, blue = Noun("red", "block"), Noun("blue", "block")
+    pixels = project(frame, np.array([[0.6, 0.2, POINTED_HEIGHT_M], [0.5, 0.0, POINTED_HEIGHT_M]]))
+    points = (pixels + 0.5) / frame.rgb.shape[1::-1]
+    target, other = (
+        Sight(noun=noun, point=(u, v), probability=0.9) for noun, (u, v) in zip((red, blue), points, strict=True)
+    )
+    plan = Plan(verb="put_at", target=red, relation="middle")
+    for visible, expected in (((target,), (0.5, 0.0)), ((target, other), None)):
+        answer = says(plan, sights=(target,), visible=visible)
+        monkeypatch.setattr(policy.engine, "answer", lambda *_, answer=answer, **__: answer)
+        policy.reset(Instruction(text="put the red block in the middle"))
+        start, goal = policy.decide(observation).motion.points_m[:, :2]
+        np.testing.assert_allclose(start, (0.6, 0.2), atol=1e-6)
+        if expected is None:
+            assert np.linalg.norm(goal - [0.5, 0.0]) >= ROOM_M - 1e-9
+        else:
+            np.testing.assert_allclose(goal, expected)
+
+
+def test_words_without_a_thing_need_no_colour(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
+    answer = says(Plan(verb="go_home"))
+    monkeypatch.setattr(policy.engine, "answer", lambda *_, **__: answer)
+    policy.reset(Instruction(text="go home"))
+    decision = policy.decide(look(env))
+    assert not decision.refused and decision.motion.skill == "home"
 
 
 def test_equal_inputs_give_equal_decisions_and_the_plan_is_kept(env, policy: PalmePolicy):

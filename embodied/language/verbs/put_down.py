@@ -10,8 +10,8 @@ from embodied.types import Float
 
 _BEFORE_M: Float = np.array([0.42, 0.0])
 """Where it would be put down on an empty table: before the arm at home."""
-HEIGHT_M = 0.025
-"""Where the fingers open: nobody says what it is. A block's grasp, and a little more so that nothing is pressed."""
+HEIGHT_M = 0.03
+"""Where the fingers open: nobody says what it is. A centimetre above a block's grasp, so that nothing is pressed."""
 
 
 @register
