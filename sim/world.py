@@ -16,7 +16,7 @@ from pybullet_utils import bullet_client
 
 from embodied.arm import ArmModel
 from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
-from embodied.things import THINGS, Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Urdf
+from embodied.things import Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Urdf, thing_of
 from embodied.types import Depth, Float, ObjectState, Picture
 from sim import scene
 
@@ -29,6 +29,9 @@ TOUCHED_BELOW_M = 0.03
 bowl cannot push back."""
 LIFTED_M = 0.02
 """What is held is this much higher than it stands on the table."""
+
+ROLLING_FRICTION_M = 0.004
+"""Of what rolls: pushed, it comes to rest before it has gone as far as it is wide."""
 
 # Stiff servos: makers' inertias are rough, and torque at its limit would swing about the target.
 _ARM_SERVO, _FINGER_SERVO = (400.0, 0.4), (20.0, 0.1)  # largest force (N m, N) and position gain
@@ -70,7 +73,7 @@ class World:
         The whole world is rebuilt, so nothing of an earlier scene can change the next one. What can be
         moved stands at its x, y, z; the rest stands on the table whatever its z. Raises ValueError for
         positions that are not finite and for names that are not unique, UnknownNameError for a kind of
-        thing or a colour that does not exist.
+        thing or a colour that does not exist, EmbodiedError for a scale that cannot be.
         """
         for item in objects:
             _refuse_nonfinite(f"position of {item.name!r}", np.append(item.position_m, item.orientation))
@@ -90,7 +93,7 @@ class World:
         self._arm = self._add_arm()
         self.reset_arm(self.model.home_rad, self.model.gripper_width_m)
         for item in objects:
-            thing = THINGS.get(item.kind)
+            thing = thing_of(item)
             self._objects[item.name] = (self._add_object(item, thing), item, thing)
 
     def _add_table(self) -> None:
@@ -156,6 +159,8 @@ class World:
         )
         if thing.collision:
             friction = {"lateralFriction": 0.8, "spinningFriction": 0.002}
+            if thing.rolls:
+                friction["rollingFriction"] = ROLLING_FRICTION_M
             client.changeDynamics(body, -1, **friction, linearDamping=0.04, angularDamping=0.1)
         return body
 

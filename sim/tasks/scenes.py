@@ -9,7 +9,7 @@ import numpy as np
 from embodied.geometry import upright
 from embodied.language.verbs import Noun, Plan
 from embodied.language.vocabulary import COLOURS
-from embodied.things import THINGS
+from embodied.things import THINGS, thing_of
 from embodied.types import Float, ObjectState
 
 WORKSPACE_M = ((0.36, 0.64), (-0.23, 0.23))
@@ -26,13 +26,22 @@ HELD_OUT_THINGS = frozenset({Noun("purple", "block"), Noun("yellow", "bowl"), No
 """Colour-kind pairs that no training scene shows and no training sentence names."""
 HELD_OUT_COLOUR_PAIRS = frozenset((COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS)]) for i in range(len(COLOURS)))
 """(target colour, reference colour) that no training sentence names together."""
+HELD_OUT_KINDS = frozenset({"arch", "vase"})
+"""Kinds of things that no training scene shows and no training sentence names."""
 
 
 def pair_is_held_out(plan: Plan) -> bool:
-    """Whether the plan names an attribute pair that is kept out of training."""
+    """Whether the plan names a kind of thing or an attribute pair that is kept out of training."""
+    if names_held_out_kind(plan):
+        return True
     if plan.target is None or plan.reference is None:
         return plan.target in HELD_OUT_THINGS
     return (plan.target.colour, plan.reference.colour) in HELD_OUT_COLOUR_PAIRS
+
+
+def names_held_out_kind(plan: Plan) -> bool:
+    """Whether the plan names a kind of thing that is kept out of training."""
+    return any(noun.kind in HELD_OUT_KINDS for noun in plan.nouns)
 
 
 def with_distractors(
@@ -55,26 +64,36 @@ def with_distractors(
     return nouns
 
 
-def place_things(nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
+def place_things(
+    nouns: Sequence[Noun], rng: np.random.Generator, scales: Sequence[float] = ()
+) -> tuple[ObjectState, ...] | None:
     """Put things on the table without overlap, wide ones first; None after too many tries.
 
     The first red block is called "red block", the next "red block 2". The order of the answer is random.
+    Without `scales`, one for each, all are of their usual size.
     """
     placed: list[ObjectState] = []
-    named = zip(_names(nouns), nouns, strict=True)
+    named = zip(_names(nouns), nouns, scales or [1.0] * len(nouns), strict=True)
     # Wide things would not find room later.
-    for name, noun in sorted(named, key=lambda pair: -pair[1].thing.radius_m):
+    for name, noun, scale in sorted(named, key=lambda each: -each[1].thing.radius_m):
         for _ in range(40):
             xy = np.array([rng.uniform(*WORKSPACE_M[0]), rng.uniform(*WORKSPACE_M[1])])
             if all(apart(xy, noun.kind, other) for other in placed):
                 break
         else:
             return None
-        movable = noun.thing.mass_kg > 0.0
-        position = np.array([xy[0], xy[1], noun.thing.origin_m if movable else 0.0])
-        yaw = float(rng.uniform(-np.pi / 4, np.pi / 4)) if movable else 0.0
+        thing = noun.thing.scaled(scale)
+        movable = thing.mass_kg > 0.0
+        turn_rad = thing.grasp.turn_rad if thing.grasp is not None else np.pi / 4
         placed.append(
-            ObjectState(name=name, kind=noun.kind, colour=noun.colour, position_m=position, orientation=upright(yaw))
+            ObjectState(
+                name=name,
+                kind=noun.kind,
+                colour=noun.colour,
+                position_m=np.array([xy[0], xy[1], thing.origin_m if movable else 0.0]),
+                orientation=upright(float(rng.uniform(-turn_rad, turn_rad)) if movable else 0.0),
+                scale=scale,
+            )
         )
     return tuple(placed[i] for i in rng.permutation(len(placed)))
 
@@ -110,21 +129,19 @@ def obstacles(plan: Plan, objects: Sequence[ObjectState]) -> list[ObjectState]:
     return [o for o in objects if o.name not in named and THINGS.get(o.kind).collision]
 
 
-def on_table(plan: Plan, position_m: Float) -> bool:
-    """Whether the target of `plan`, at (3,), stands or lies on the table."""
-    assert plan.target is not None
-    return float(position_m[2]) <= plan.target.thing.origin_m + ON_TABLE_M
+def on_table(item: ObjectState) -> bool:
+    """Whether an object stands or lies on the table."""
+    return float(item.position_m[2]) <= thing_of(item).origin_m + ON_TABLE_M
 
 
-def let_go_m(plan: Plan, preposition: str) -> float:
-    """How far above the reference's origin the target's is where a hand lets it go "in" or "on" it."""
-    assert plan.target is not None and plan.reference is not None
-    target, reference = plan.target.thing, plan.reference.thing
-    return target.origin_m - reference.origin_m + reference.holds[preposition]
+def let_go_m(target: ObjectState, reference: ObjectState, preposition: str) -> float:
+    """How far above the reference's origin the target's is, with its foot where things are let go "in" or "on" it."""
+    below = thing_of(reference)
+    return thing_of(target).origin_m - below.origin_m + below.holds[preposition]
 
 
 def apart(xy: Float, kind: str, other: ObjectState) -> bool:
-    """Whether a thing at `xy` (2,) keeps its distance from `other`."""
+    """Whether a thing at `xy` (2,) keeps its distance from `other`; small ones too, for the hand has one size."""
     gap = THINGS.get(kind).radius_m + THINGS.get(other.kind).radius_m + CLEARANCE_M
     return float(np.linalg.norm(xy - other.position_m[:2])) >= gap
 

@@ -92,6 +92,10 @@ class Verb(ABC):
         """Whether such a thing may stand in the slot {reference}."""
         return True
 
+    def fits(self, target: Thing, reference: Thing) -> bool:
+        """Whether it can be done to the two together, of things that it takes and refers to."""
+        return True
+
     @abstractmethod
     def ground(self, plan: Plan, points_m: Float) -> SkillCall:
         """The motion of a plan of this verb; `points_m` is (N, 2), a row for each of `plan.nouns`."""
@@ -101,12 +105,13 @@ class Verb(ABC):
         if "{target}" not in self.sentence:
             yield Plan(verb=self.name)
             return
-        targets = [noun for noun in nouns if self.takes(noun.thing)]
-        references: list[Noun | None] = [None]
+        targets = [(noun, thing) for noun in nouns if self.takes(thing := noun.thing)]
+        references: list[tuple[Noun, Thing] | tuple[None, None]] = [(None, None)]
         if "{reference}" in self.sentence:
-            references = [noun for noun in nouns if self.refers(noun.thing)]
-        for target, relation, reference in itertools.product(targets, self.relations or (None,), references):
-            if target != reference:
+            references = [(noun, thing) for noun in nouns if self.refers(thing := noun.thing)]
+        pairs = itertools.product(targets, self.relations or (None,), references)
+        for (target, thing), relation, (reference, other) in pairs:
+            if target != reference and (other is None or self.fits(thing, other)):
                 yield Plan(verb=self.name, target=target, relation=relation, reference=reference)
 
 

@@ -13,7 +13,7 @@ from embodied.language.vocabulary import COLOURS, OTHER_COLOURS, RELATIONS
 from embodied.motion.skills import SKILLS
 from embodied.things import THINGS
 
-PLANS = list(all_plans(VERBS.names(), THINGS.names(), (*COLOURS, *OTHER_COLOURS)))
+PLANS = list(all_plans(VERBS.names(), THINGS.names(), (*COLOURS[:3], *OTHER_COLOURS[:2])))
 NOUNS = [Noun("red", kind) for kind in THINGS] + [Noun("blue", kind) for kind in THINGS]
 
 

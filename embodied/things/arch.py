@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An arch: two legs and what lies across them, in one piece; the hand takes it across."""
+
+import math
+
+from embodied.forms import box, built
+from embodied.things import Grasp, Thing, register
+
+LENGTH_M, DEPTH_M, HEIGHT_M = 0.08, 0.04, 0.05
+LEG_M, OPEN_M = 0.02, 0.03  # width of a leg, height of what is open between them
+_X_M, _Y_M, _Z_M = 0.5 * LENGTH_M, 0.5 * DEPTH_M, 0.5 * HEIGHT_M  # its frame is in its middle
+_LEG_TOP_M = OPEN_M - _Z_M + 0.005  # within what lies across
+
+_PARTS = (
+    box((-_X_M, -_Y_M, -_Z_M), (-_X_M + LEG_M, _Y_M, _LEG_TOP_M)),
+    box((_X_M - LEG_M, -_Y_M, -_Z_M), (_X_M, _Y_M, _LEG_TOP_M)),
+    box((-_X_M, -_Y_M, OPEN_M - _Z_M), (_X_M, _Y_M, _Z_M)),
+)
+
+ARCH = register(
+    Thing(
+        name="arch",
+        shape=built(_PARTS),
+        collision=_PARTS,
+        mass_kg=0.08,
+        origin_m=_Z_M,
+        radius_m=0.046,
+        touch_height_m=0.055,
+        grasp=Grasp(height_m=0.03, turn_rad=math.radians(20.0)),
+        holds={"on": HEIGHT_M},
+        beside_m=0.11,
+    )
+)
