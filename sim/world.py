@@ -30,9 +30,6 @@ bowl cannot push back."""
 LIFTED_M = 0.02
 """What is held is this much higher than it stands on the table."""
 
-ROLLING_FRICTION_M = 0.004
-"""Of what rolls: pushed, it comes to rest before it has gone as far as it is wide."""
-
 # Stiff servos: makers' inertias are rough, and torque at its limit would swing about the target.
 _ARM_SERVO, _FINGER_SERVO = (400.0, 0.4), (20.0, 0.1)  # largest force (N m, N) and position gain
 _NEAR_M, _FAR_M = 0.02, 4.0
@@ -158,9 +155,7 @@ class World:
             baseOrientation=turn,
         )
         if thing.collision:
-            friction = {"lateralFriction": 0.8, "spinningFriction": 0.002}
-            if thing.rolls:
-                friction["rollingFriction"] = ROLLING_FRICTION_M
+            friction = {"lateralFriction": 0.8, "spinningFriction": 0.002, "rollingFriction": 0.004 * thing.rolls}
             client.changeDynamics(body, -1, **friction, linearDamping=0.04, angularDamping=0.1)
         return body
 

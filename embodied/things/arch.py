@@ -7,7 +7,7 @@ from embodied.forms import box, built
 from embodied.things import Grasp, Thing, register
 
 LENGTH_M, DEPTH_M, HEIGHT_M = 0.08, 0.04, 0.05
-LEG_M, OPEN_M = 0.02, 0.03  # width of a leg, height of what is open between them
+LEG_M, OPEN_M = 0.03, 0.03  # width of a leg, height of the gap, which is too narrow for what it is stacked on
 _X_M, _Y_M, _Z_M = 0.5 * LENGTH_M, 0.5 * DEPTH_M, 0.5 * HEIGHT_M  # its frame is in its middle
 _LEG_TOP_M = OPEN_M - _Z_M + 0.005  # within what lies across
 

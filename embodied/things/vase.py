@@ -4,9 +4,9 @@
 from embodied.forms import turned
 from embodied.things import Cylinder, Grasp, Part, Thing, register
 
-RADIUS_M, BODY_M = 0.021, 0.04
-NECK_M, HEIGHT_M = 0.009, 0.062
-SHOULDER_M = 0.008  # height of the slope between the two
+RADIUS_M, BODY_M = 0.021, 0.044
+NECK_M, HEIGHT_M = 0.014, 0.058
+SHOULDER_M = 0.005  # height of the slope between the two
 _LOW_M = -0.5 * HEIGHT_M  # its frame is in its middle
 _NECK_LOW_M = _LOW_M + BODY_M
 
