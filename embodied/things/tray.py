@@ -5,7 +5,7 @@ from embodied.forms import box, built
 from embodied.things import Thing, register
 
 HALF_M = 0.07
-HEIGHT_M = 0.02
+HEIGHT_M = 0.028
 FLOOR_M = 0.005
 WALL_M = 0.006
 _IN_M = HALF_M - WALL_M

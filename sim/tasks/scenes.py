@@ -26,7 +26,7 @@ HELD_OUT_THINGS = frozenset({Noun("purple", "block"), Noun("yellow", "bowl"), No
 """Colour-kind pairs that no training scene shows and no training sentence names."""
 HELD_OUT_COLOUR_PAIRS = frozenset((COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS)]) for i in range(len(COLOURS)))
 """(target colour, reference colour) that no training sentence names together."""
-HELD_OUT_KINDS = frozenset({"arch", "vase"})
+HELD_OUT_KINDS = frozenset({"arch", "cross"})
 """Kinds of things that no training scene shows and no training sentence names."""
 
 
