@@ -13,7 +13,7 @@ CYLINDER = register(
         collision=(Part(shape=_CAN),),
         mass_kg=0.06,
         origin_m=0.5 * HEIGHT_M,
-        radius_m=0.0242,
+        radius_m=0.026,
         touch_height_m=0.055,
         grasp=Grasp(height_m=0.5 * HEIGHT_M),
         holds={"on": HEIGHT_M},

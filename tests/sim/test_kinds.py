@@ -116,12 +116,12 @@ def test_it_is_picked_up(env: TabletopEnv, kind: str, size: float) -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(
     ("kind", "holder"),
-    [("block", "bowl"), ("ball", "bowl"), ("cylinder", "tray"), ("bar", "tray"), ("ball", "cup"), ("cylinder", "cup")],
+    [("block", "bowl"), ("ball", "bowl"), ("cylinder", "tray"), ("bar", "tray"), ("ball", "cup")],
 )
 def test_it_is_put_in(env: TabletopEnv, kind: str, holder: str, size: float, holder_size: float) -> None:
     plan = plan_of("put_in_bowl", kind, Noun("blue", holder))
     if THINGS.get(holder).scaled(holder_size).has_room_for(THINGS.get(kind).scaled(size)):
-        assert done(env, plan, (size, holder_size), range(5)) >= 4
+        assert done(env, plan, (size, holder_size), range(2)) == 2
     else:
         objects = place_things(plan.nouns, np.random.default_rng(0), (size, holder_size))
         assert objects is not None and not make_task("mixed").goal_is_free(plan, objects)
@@ -140,26 +140,26 @@ def test_it_is_put_in(env: TabletopEnv, kind: str, holder: str, size: float, hol
     ],
 )
 def test_it_is_stacked(env: TabletopEnv, kind: str, base: str, sizes: tuple[float, float]) -> None:
-    assert done(env, plan_of("stack", kind, Noun("blue", base)), sizes, range(5)) >= 4
+    assert done(env, plan_of("stack", kind, Noun("blue", base)), sizes, range(2)) == 2
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", TAKEN)
 def test_it_is_pushed(env: TabletopEnv, kind: str, size: float) -> None:
-    assert done(env, plan_of("push_to", kind, ZONE), (size, 1.0), range(5)) >= 4
+    assert done(env, plan_of("push_to", kind, ZONE), (size, 1.0), range(2)) == 2
 
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("kind", TAKEN)
 def test_it_is_put_down_beside_something(env: TabletopEnv, kind: str, size: float) -> None:
-    assert done(env, plan_of("place_relative", kind, BOWL, "left of"), (size, 1.0), range(5)) >= 4
+    assert done(env, plan_of("place_relative", kind, BOWL, "left of"), (size, 1.0), range(2)) == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_touched(env: TabletopEnv, kind: str) -> None:
     sizes = SIZES if THINGS.get(kind).flat else SIZES[:1]
     for size in sizes:
-        assert done(env, plan_of("touch", kind), (size,), range(5)) == 5
+        assert done(env, plan_of("touch", kind), (size,), range(2)) == 2
 
 
 def test_what_is_beside_a_narrow_cup_is_not_in_it() -> None:

@@ -94,6 +94,7 @@ def test_the_simulator_keeps_every_part_that_collides() -> None:
 def test_what_is_too_wide_does_not_fit() -> None:
     cup, bowl, block, ball, bar = (THINGS.get(kind) for kind in ("cup", "bowl", "block", "ball", "bar"))
     assert cup.has_room_for(ball) and not cup.has_room_for(block)
+    assert not cup.has_room_for(THINGS.get("cylinder")), "it would stick in the rim"
     assert bowl.has_room_for(block) and not bowl.has_room_for(bar)
     assert cup.scaled(0.75).has_room_for(ball.scaled(0.75)) and not cup.scaled(0.75).has_room_for(ball)
 
