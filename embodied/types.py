@@ -79,6 +79,7 @@ class ObjectState:
     position_m: Float  # (3,) of its frame's origin: the centre of a block, the foot of a bowl
     orientation: Float = field(default_factory=lambda: UPRIGHT)  # (4,) unit quaternion x, y, z, w
     joint_position: Mapping[str, float] = field(default_factory=dict)  # of a thing with joints, rad or m
+    scale: float = 1.0  # how large it is; 1 is the usual size of its kind
 
     @property
     def yaw_rad(self) -> float:

@@ -32,7 +32,7 @@ from embodied.language.verbs import CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
-from embodied.things import THINGS
+from embodied.things import thing_of
 from embodied.types import ObjectState
 from sim import scene
 from sim.appearance import parse_appearance
@@ -143,7 +143,7 @@ def write(config: GroundingConfig) -> Path:
             pictures.write(made.picture.tobytes())
             file.write(json.dumps({"objects": made.objects, "commands": made.commands}) + "\n")
             advance(1)
-    verbs = {task.verb for task in families}
+    verbs = {verb for task in families for verb in task.verbs}
     meta = {
         "seed": config.seed,
         "arm": model.name,
@@ -210,12 +210,14 @@ def _paint(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> dict[s
 
 def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...]:
     """One thing in a bowl or on a zone, as commands leave it."""
-    things = [THINGS.get(o.kind) for o in objects]
+    things = [thing_of(o) for o in objects]
     movable = [i for i, thing in enumerate(things) if thing.grasp is not None]
     holders = [i for i, thing in enumerate(things) if "in" in thing.holds or thing.goal]
     if not movable or not holders:
         return objects
     moved, holder = movable[rng.integers(len(movable))], holders[rng.integers(len(holders))]
+    if moved == holder or not things[holder].has_room_for(things[moved]):
+        return objects
     height = things[moved].origin_m + (0.007 if "in" in things[holder].holds else 0.001)
     position = np.array([*(objects[holder].position_m[:2] + rng.normal(0.0, 0.008, 2)), height])
     return (*objects[:moved], replace(objects[moved], position_m=position), *objects[moved + 1 :])

@@ -15,7 +15,7 @@ from pybullet_utils import bullet_client
 
 from embodied.arm import ArmModel
 from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
-from embodied.things import THINGS, Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Triple, Urdf
+from embodied.things import Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Triple, Urdf, thing_of
 from embodied.types import Depth, Float, ObjectState, Picture
 from sim import scene
 from sim.appearance import USUAL, Appearance
@@ -69,7 +69,7 @@ class World:
         The whole world is rebuilt, so nothing of an earlier scene can change the next one. What can be
         moved stands at its x, y, z; the rest stands on the table whatever its z. Raises ValueError for
         positions that are not finite and for names that are not unique, UnknownNameError for a kind of
-        thing or a colour that does not exist.
+        thing or a colour that does not exist, EmbodiedError for a scale that cannot be.
         """
         for item in objects:
             _refuse_nonfinite(f"position of {item.name!r}", np.append(item.position_m, item.orientation))
@@ -90,7 +90,7 @@ class World:
         self._arm = self._add_arm()
         self.reset_arm(self.model.home_rad, self.model.gripper_width_m)
         for item in objects:
-            thing = THINGS.get(item.kind)
+            thing = thing_of(item)
             self._objects[item.name] = (self._add_object(item, thing), item, thing)
         for piece in appearance.clutter:  # to be seen only: nothing can touch it
             client.createMultiBody(
@@ -158,7 +158,7 @@ class World:
             baseOrientation=turn,
         )
         if thing.collision:
-            friction = {"lateralFriction": 0.8, "spinningFriction": 0.002}
+            friction = {"lateralFriction": 0.8, "spinningFriction": 0.002, "rollingFriction": 0.004 * thing.rolls}
             client.changeDynamics(body, -1, **friction, linearDamping=0.04, angularDamping=0.1)
         return body
 

@@ -128,11 +128,11 @@ class PlanLanguage:
             assert verb is not None, thread
             yield from verb.relations if name == "relation" else verb.amounts
             return
-        before = {value for _, value in thread.chosen}
+        before = [value for _, value in thread.chosen if isinstance(value, Noun)]
         for kind in self._kinds:
             for colour in (*self._colours, *([""] if thread.verb == WHICH else [])):
                 noun = Noun(colour, kind)
-                if (colour in colours or not colour) and noun not in before and (not verb or verb.fits(name, noun)):
+                if (colour in colours or not colour) and (not verb or verb.fits(noun, before)):
                     yield noun
 
     def _tree(self, colours: frozenset[str]) -> Node:

@@ -5,13 +5,16 @@ To add one, write a file here that calls `register`; nothing else changes. The s
 shape is declared, and verbs ask for abilities (can it be grasped? does it hold something?), never for names.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from embodied.errors import EmbodiedError
 from embodied.motion.urdf import read_urdf
 from embodied.registry import Registry, instance_of
+from embodied.types import ObjectState
 
 Triple = tuple[float, float, float]
 
@@ -70,12 +73,18 @@ class Part:
     position_m: Triple = (0.0, 0.0, 0.0)
     turn_rad: Triple = (0.0, 0.0, 0.0)  # roll, pitch, yaw
 
+    def scaled(self, scale: float) -> Self:
+        """The same, so many times as large."""
+        return replace(self, shape=_scaled(self.shape, scale), position_m=_times(self.position_m, scale))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grasp:
     """How a hand from above takes it: where the tool centre point is when the fingers close."""
 
     height_m: float  # above what it stands on
+    turn_rad: float = 0.25 * math.pi
+    """How far it may lie turned, either way, for a hand that takes it at yaw 0: closing fingers turn it straight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +109,10 @@ class Thing:
     grasp: Grasp | None = None  # None: it cannot be picked up
     holds: Mapping[str, float] = field(default_factory=dict)
     """Preposition -> height at which the foot of what is put there is let go: {"in": 0.03}, {"on": 0.04}."""
+    room_m: float = math.inf
+    """Diameter of the largest footprint that it holds."""
+    rolls: bool = False
+    """Whether it rolls: it does not stay on top of anything."""
     beside_m: float = 0.10
     """How far from its centre something is put down beside it."""
     goal: bool = False  # whether it marks a place that things are pushed to
@@ -110,6 +123,51 @@ class Thing:
             rule = "several parts that collide may be boxes, cylinders and spheres; a mesh must be the only one"
             raise EmbodiedError(f"{self.name}: {rule}")
 
+    def has_room_for(self, other: "Thing") -> bool:
+        """Whether the other one's footprint fits where this one holds things."""
+        return 2.0 * other.radius_m <= self.room_m
+
+    def scaled(self, scale: float) -> Self:
+        """The same in another size: every length times `scale`, its mass times the cube of it.
+
+        Raises EmbodiedError for a scale that is not positive, and for a thing with joints, which has one size.
+        """
+        if scale == 1.0:
+            return self
+        if not 0.0 < scale < math.inf:
+            raise EmbodiedError(f"{self.name}: its scale must be a number above 0, not {scale}")
+        if isinstance(self.shape, Urdf):
+            raise EmbodiedError(f"{self.name} has joints, and so one size: its scale is 1, not {scale}")
+        return replace(
+            self,
+            shape=_scaled(self.shape, scale),
+            collision=tuple(part.scaled(scale) for part in self.collision),
+            mass_kg=self.mass_kg * scale**3,
+            origin_m=self.origin_m * scale,
+            radius_m=self.radius_m * scale,
+            touch_height_m=self.touch_height_m * scale,
+            outline_m=self.outline_m * scale,
+            grasp=None if self.grasp is None else replace(self.grasp, height_m=self.grasp.height_m * scale),
+            holds={preposition: height_m * scale for preposition, height_m in self.holds.items()},
+            room_m=self.room_m * scale,
+            beside_m=self.beside_m * scale,
+        )
+
+
+def _times(lengths_m: Triple, scale: float) -> Triple:
+    x, y, z = lengths_m
+    return x * scale, y * scale, z * scale
+
+
+def _scaled(shape: Shape, scale: float) -> Shape:
+    if isinstance(shape, Box):
+        return Box(size_m=_times(shape.size_m, scale))
+    if isinstance(shape, Cylinder):
+        return Cylinder(radius_m=shape.radius_m * scale, height_m=shape.height_m * scale)
+    if isinstance(shape, Sphere):
+        return Sphere(radius_m=shape.radius_m * scale)
+    return replace(shape, scale=shape.scale * scale)
+
 
 THINGS: Registry[Thing] = Registry("kind of thing", group="embodied.things", package=__name__, build=instance_of(Thing))
 """Kinds of things by name."""
@@ -118,3 +176,8 @@ THINGS: Registry[Thing] = Registry("kind of thing", group="embodied.things", pac
 def register(thing: Thing) -> Thing:
     """Make a kind of thing known."""
     return THINGS.register(thing.name, thing)
+
+
+def thing_of(item: ObjectState) -> Thing:
+    """What an object on the table is, in its size. Raises UnknownNameError for a kind that is not registered."""
+    return THINGS.get(item.kind).scaled(item.scale)

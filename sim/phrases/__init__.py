@@ -67,14 +67,17 @@ class Phrases:
             raise EmbodiedError(f"{file} has no templates")
         return cls(**content)
 
-    def say(self, plan: Plan, rng: np.random.Generator, *, held_out: bool = False) -> str:
-        """The words of `plan`; with `held_out` by words that training never saw. Raises EmbodiedError."""
+    def say(self, plan: Plan, rng: np.random.Generator, *, held_out: bool = False, exact: bool = False) -> str:
+        """The words of `plan`; with `held_out` by words that training never saw. Raises EmbodiedError.
+
+        With `exact` no noun is one that names another kind of thing: a bowl is no cup.
+        """
         templates = self.held_out_templates if held_out else self.templates
         if not templates:
             raise EmbodiedError(f"there are no held-out templates to say {plan.text()!r} with")
         sentence = fill(pick(templates, rng), self.words, rng)
         slots = {
-            slot: noun_phrase(noun, rng, held_out=held_out)
+            slot: noun_phrase(noun, rng, held_out=held_out, exact=exact)
             for slot, noun in (("a", plan.target), ("b", plan.reference), ("c", plan.other))
             if noun is not None
         }
@@ -149,9 +152,15 @@ def nouns(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (entry["nouns"], entry["held_out"]) if entry else _NOUNS.get(kind, ((kind,), ()))
 
 
-def noun_phrase(noun: Noun, rng: np.random.Generator, *, held_out: bool = False) -> str:
-    """One way to name a thing; with `held_out`, half of the time by a word that training never saw."""
+def noun_phrase(noun: Noun, rng: np.random.Generator, *, held_out: bool = False, exact: bool = False) -> str:
+    """One way to name a thing; with `held_out`, half of the time by a word that training never saw.
+
+    With `exact` it is by no word that names another kind of thing.
+    """
     known, unseen = nouns(noun.kind)
+    if exact:
+        lent = read(FOLDER / "things.yaml").get(noun.kind, {}).get("lent", ())
+        known = tuple(word for word in known if word not in lent)
     if held_out and rng.random() < 0.5:
         known = unseen or known
     common = _common()

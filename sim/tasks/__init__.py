@@ -122,6 +122,11 @@ class Task(ABC):
     phrases_file: ClassVar[Path | None] = None
     """YAML; by default the file of `sim/phrases` that is called like the task."""
 
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """What its commands may ask for."""
+        return (self.verb,)
+
     @cached_property
     def phrases(self) -> Phrases:
         """How people ask for it. Raises EmbodiedError where nobody has said so."""

@@ -36,7 +36,7 @@ class LineUp(Task):
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         places = np.stack(state.places_m(episode))
-        return state.held is None and in_a_row(places) and all(on_table(episode.plan, place) for place in places)
+        return state.held is None and in_a_row(places) and all(on_table(state.objects[name]) for name in episode.meant)
 
     def score(self, episode: Episode, state: SceneState) -> float:
         if self.success(episode, state):

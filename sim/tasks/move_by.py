@@ -32,7 +32,7 @@ class MoveBy(Task):
         far, wanted = float(np.linalg.norm(moved)), float(np.linalg.norm(asked))
         return (
             state.held is None
-            and on_table(episode.plan, target)
+            and on_table(state.of(episode, "target"))
             and abs(far - wanted) <= max(_OFF_M, _OFF_SHARE * wanted)
             and far >= 0.5 * wanted
             and float(moved @ asked) >= far * wanted * np.cos(_OFF_RAD)

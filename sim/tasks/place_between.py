@@ -24,4 +24,4 @@ class PlaceBetween(Task):
     def success(self, episode: Episode, state: SceneState) -> bool:
         target, reference, other = state.places_m(episode)
         near = distance_xy(target, 0.5 * (reference + other)) <= MIDDLE_M
-        return state.held is None and on_table(episode.plan, target) and near
+        return state.held is None and on_table(state.of(episode, "target")) and near

@@ -37,7 +37,7 @@ class PlaceRelative(Task):
         across = float(np.linalg.norm(offset - along * direction))
         return (
             state.held is None
-            and on_table(plan, target)
+            and on_table(state.of(episode, "target"))
             and abs(along - plan.reference.thing.beside_m) <= ALONG_TOLERANCE_M
             and across <= ACROSS_TOLERANCE_M
         )

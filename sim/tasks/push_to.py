@@ -21,5 +21,5 @@ class PushTo(Task):
         return is_a_move(*start_and_goal(plan, objects)) and lane_is_free(plan, objects)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        target, zone = state.places_m(episode)
-        return on_table(episode.plan, target) and distance_xy(target, zone) <= ON_ZONE_M
+        target, zone = state.of(episode, "target"), state.of(episode, "reference")
+        return on_table(target) and distance_xy(target.position_m, zone.position_m) <= ON_ZONE_M

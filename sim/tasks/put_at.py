@@ -27,7 +27,7 @@ class PutAt(Task):
     def success(self, episode: Episode, state: SceneState) -> bool:
         target = state.of(episode, "target").position_m
         near = distance_xy(target, _spot_m(episode.plan)) <= NEAR_SPOT_M
-        return state.held is None and on_table(episode.plan, target) and near
+        return state.held is None and on_table(state.of(episode, "target")) and near
 
 
 def _spot_m(plan: Plan) -> Float:

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """put_in_bowl: one thing into one bowl."""
 
+from embodied.things import thing_of
 from sim.tasks import Episode, SceneState, Task, register
 from sim.tasks.scenes import distance_xy, let_go_m
 
 INSIDE_M = 0.05
+"""What is within this of the middle of a bowl is in it; in a narrower thing, what is within its footprint."""
 
 
 @register
 class PutInBowl(Task):
-    """Success: the target's centre is within INSIDE_M of the bowl's, as low as it is let go, and released."""
+    """Success: the target's centre is over the bowl's floor, as low as it is let go, and released."""
 
     name = "put_in_bowl"
     verb = "put_in_bowl"
     reference_kinds = ("bowl",)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        target, bowl = state.places_m(episode)
-        low = float(target[2] - bowl[2]) <= let_go_m(episode.plan, "in")
-        return state.held is None and low and distance_xy(target, bowl) <= INSIDE_M
+        target, bowl = state.of(episode, "target"), state.of(episode, "reference")
+        low = float(target.position_m[2] - bowl.position_m[2]) <= let_go_m(target, bowl, "in")
+        inside_m = min(INSIDE_M, thing_of(bowl).radius_m)
+        return state.held is None and low and distance_xy(target.position_m, bowl.position_m) <= inside_m

@@ -12,7 +12,7 @@ from embodied.language.verbs import VERBS, Noun, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.motion.places import STANDING_M, may_stand
 from embodied.motion.skills import SkillCall
-from embodied.things import THINGS
+from embodied.things import THINGS, Thing, thing_of
 from embodied.types import Float, ObjectState
 
 CLEARANCE_M = 0.03
@@ -24,19 +24,30 @@ _OFF_M = 0.008
 """How far along each axis what was put onto something is off its middle."""
 _BEHIND_M, _BEYOND_M, _BESIDE_M = 0.09, 0.03, 0.05
 """Room that the hand needs behind what it pushes, past the goal, and beside the lane."""
+_SIDE_M = 0.015
+"""Room beside what is pushed, where it is wider than the hand."""
 
 HELD_OUT_THINGS = frozenset({Noun("purple", "block"), Noun("yellow", "bowl"), Noun("green", "zone")})
 """Colour-kind pairs that no training scene shows and no training sentence names."""
 HELD_OUT_COLOUR_PAIRS = frozenset((COLOURS[i], COLOURS[(3 * i + 1) % len(COLOURS)]) for i in range(len(COLOURS)))
 """(target colour, reference colour) that no training sentence names together."""
+HELD_OUT_KINDS = frozenset({"arch", "cross"})
+"""Kinds of things that no training scene shows and no training sentence names."""
 
 
 def pair_is_held_out(plan: Plan) -> bool:
-    """Whether the plan names an attribute pair that is kept out of training."""
+    """Whether the plan names a kind of thing or an attribute pair that is kept out of training."""
+    if names_held_out_kind(plan):
+        return True
     references = [noun for noun in (plan.reference, plan.other) if noun is not None]
     if plan.target is None or not references:
         return plan.target in HELD_OUT_THINGS
     return any((plan.target.colour, noun.colour) in HELD_OUT_COLOUR_PAIRS for noun in references)
+
+
+def names_held_out_kind(plan: Plan) -> bool:
+    """Whether the plan names a kind of thing that is kept out of training."""
+    return any(noun.kind in HELD_OUT_KINDS for noun in plan.nouns)
 
 
 def with_distractors(
@@ -59,26 +70,36 @@ def with_distractors(
     return nouns
 
 
-def place_things(nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
+def place_things(
+    nouns: Sequence[Noun], rng: np.random.Generator, scales: Sequence[float] = ()
+) -> tuple[ObjectState, ...] | None:
     """Put things on the table without overlap, wide ones first; None after too many tries.
 
     The first red block is called "red block", the next "red block 2". The order of the answer is random.
+    Without `scales`, one for each, all are of their usual size.
     """
     placed: list[ObjectState] = []
-    named = zip(_names(nouns), nouns, strict=True)
+    named = zip(_names(nouns), nouns, scales or [1.0] * len(nouns), strict=True)
     # Wide things would not find room later.
-    for name, noun in sorted(named, key=lambda pair: -pair[1].thing.radius_m):
+    for name, noun, scale in sorted(named, key=lambda each: -each[1].thing.radius_m):
         for _ in range(40):
             xy = np.array([rng.uniform(*STANDING_M[0]), rng.uniform(*STANDING_M[1])])
             if all(apart(xy, noun.kind, other) for other in placed):
                 break
         else:
             return None
-        movable = noun.thing.mass_kg > 0.0
-        position = np.array([xy[0], xy[1], noun.thing.origin_m if movable else 0.0])
-        yaw = float(rng.uniform(-np.pi / 4, np.pi / 4)) if movable else 0.0
+        thing = noun.thing.scaled(scale)
+        movable = thing.mass_kg > 0.0
+        turn_rad = thing.grasp.turn_rad if thing.grasp is not None else np.pi / 4
         placed.append(
-            ObjectState(name=name, kind=noun.kind, colour=noun.colour, position_m=position, orientation=upright(yaw))
+            ObjectState(
+                name=name,
+                kind=noun.kind,
+                colour=noun.colour,
+                position_m=np.array([xy[0], xy[1], thing.origin_m if movable else 0.0]),
+                orientation=upright(float(rng.uniform(-turn_rad, turn_rad)) if movable else 0.0),
+                scale=scale,
+            )
         )
     return tuple(placed[i] for i in rng.permutation(len(placed)))
 
@@ -127,23 +148,25 @@ def has_room(place: Float, plan: Plan, objects: Sequence[ObjectState]) -> bool:
 
 def lane_is_free(plan: Plan, objects: Sequence[ObjectState]) -> bool:
     """Whether nothing stands where a plan pushes its target, nor where the hand does for that."""
+    assert plan.target is not None
     start, goal = start_and_goal(plan, objects)
-    return all(_beside_lane(start, goal, obstacle) for obstacle in obstacles(plan, objects))
+    return all(_beside_lane(start, goal, plan.target.thing, obstacle) for obstacle in obstacles(plan, objects))
 
 
-def _beside_lane(start: Float, goal: Float, obstacle: ObjectState) -> bool:
+def _beside_lane(start: Float, goal: Float, thing: Thing, obstacle: ObjectState) -> bool:
     """A push needs a free lane from behind the target to the goal, and room for the hand behind it."""
+    room_m = max(_BESIDE_M, thing.radius_m + _SIDE_M)
     length = distance_xy(start, goal)
     along = (goal - start) / length
     offset = obstacle.position_m[:2] - start
     s = float(np.clip(offset @ along, -_BEHIND_M, length + _BEYOND_M))
-    return float(np.linalg.norm(offset - s * along)) >= THINGS.get(obstacle.kind).radius_m + _BESIDE_M
+    return float(np.linalg.norm(offset - s * along)) >= THINGS.get(obstacle.kind).radius_m + room_m
 
 
 def put_onto(target: ObjectState, reference: ObjectState, height_m: float, rng: np.random.Generator) -> ObjectState:
     """The target somewhat off the middle of a reference, with its foot `height_m` above the table."""
     xy = reference.position_m[:2] + rng.uniform(-_OFF_M, _OFF_M, 2)
-    return replace(target, position_m=np.append(xy, height_m + THINGS.get(target.kind).origin_m))
+    return replace(target, position_m=np.append(xy, height_m + thing_of(target).origin_m))
 
 
 def rests_on(target: ObjectState, reference: ObjectState) -> bool:
@@ -158,21 +181,19 @@ def with_one_of(verb: str, objects: Sequence[ObjectState], rng: np.random.Genera
     return grounded(Plan(verb=verb, target=Noun(one.colour, one.kind)), objects, (one.name,))
 
 
-def on_table(plan: Plan, position_m: Float) -> bool:
-    """Whether the target of `plan`, at (3,), stands or lies on the table."""
-    assert plan.target is not None
-    return float(position_m[2]) <= plan.target.thing.origin_m + ON_TABLE_M
+def on_table(item: ObjectState) -> bool:
+    """Whether an object stands or lies on the table."""
+    return float(item.position_m[2]) <= thing_of(item).origin_m + ON_TABLE_M
 
 
-def let_go_m(plan: Plan, preposition: str) -> float:
-    """How far above the reference's origin the target's is where a hand lets it go "in" or "on" it."""
-    assert plan.target is not None and plan.reference is not None
-    target, reference = plan.target.thing, plan.reference.thing
-    return target.origin_m - reference.origin_m + reference.holds[preposition]
+def let_go_m(target: ObjectState, reference: ObjectState, preposition: str) -> float:
+    """How far above the reference's origin the target's is, with its foot where things are let go "in" or "on" it."""
+    below = thing_of(reference)
+    return thing_of(target).origin_m - below.origin_m + below.holds[preposition]
 
 
 def apart(xy: Float, kind: str, other: ObjectState) -> bool:
-    """Whether a thing at `xy` (2,) keeps its distance from `other`."""
+    """Whether a thing at `xy` (2,) keeps its distance from `other`; small ones too, for the hand has one size."""
     gap = THINGS.get(kind).radius_m + THINGS.get(other.kind).radius_m + CLEARANCE_M
     return float(np.linalg.norm(xy - other.position_m[:2])) >= gap
 

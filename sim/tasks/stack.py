@@ -17,7 +17,8 @@ class Stack(Task):
     reference_kinds = ("block",)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        target, base = state.places_m(episode)
-        height_error = abs(float(target[2] - base[2]) - let_go_m(episode.plan, "on"))
-        on_top = distance_xy(target, base) <= MAX_OFFSET_M and height_error <= HEIGHT_TOLERANCE_M
+        target, base = state.of(episode, "target"), state.of(episode, "reference")
+        height_m = float(target.position_m[2] - base.position_m[2])
+        level = abs(height_m - let_go_m(target, base, "on")) <= HEIGHT_TOLERANCE_M
+        on_top = level and distance_xy(target.position_m, base.position_m) <= MAX_OFFSET_M
         return state.held is None and on_top

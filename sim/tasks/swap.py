@@ -31,7 +31,7 @@ class Swap(Task):
     def success(self, episode: Episode, state: SceneState) -> bool:
         places = state.places_m(episode)
         there = all(distance_xy(place, goal) <= THERE_M for place, goal in zip(places, _goals_m(episode), strict=True))
-        return state.held is None and there and all(on_table(episode.plan, place) for place in places)
+        return state.held is None and there and all(on_table(state.objects[name]) for name in episode.meant)
 
     def score(self, episode: Episode, state: SceneState) -> float:
         if self.success(episode, state):

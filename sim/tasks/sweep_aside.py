@@ -31,7 +31,7 @@ class SweepAside(Task):
             for o in episode.objects
             if o.name != target.name
         )
-        return on_table(episode.plan, target.position_m) and out_m >= ASIDE_M and alone
+        return on_table(target) and out_m >= ASIDE_M and alone
 
     def goal_m(self, episode: Episode, state: SceneState) -> Float:
         goal: Float = self.planned(episode).points_m[-1]

@@ -39,11 +39,7 @@ class TurnBy(Task):
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         target = state.of(episode, "target")
-        return (
-            state.held is None
-            and on_table(episode.plan, target.position_m)
-            and self._left_rad(episode, target) <= _OFF_RAD
-        )
+        return state.held is None and on_table(target) and self._left_rad(episode, target) <= _OFF_RAD
 
     def score(self, episode: Episode, state: SceneState) -> float:
         if self.success(episode, state):

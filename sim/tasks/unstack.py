@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from embodied.language.verbs import Plan
-from embodied.things import THINGS
+from embodied.things import thing_of
 from embodied.types import ObjectState
 from sim.tasks import Episode, SceneState, Task, register
 from sim.tasks.scenes import distance_xy, has_room, put_onto, rests_on, start_and_goal
@@ -45,7 +45,7 @@ class TakeAway(Task):
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         target, reference = (state.of(episode, role) for role in ("target", "reference"))
-        flat = float(target.position_m[2]) <= THINGS.get(target.kind).origin_m + FLAT_M
+        flat = float(target.position_m[2]) <= thing_of(target).origin_m + FLAT_M
         return state.held is None and flat and distance_xy(target.position_m, reference.position_m) >= self.away_m
 
 

@@ -29,7 +29,7 @@ strange = "strange_robots:Strange"
 roll_away = "strange_robots:RollAway"
 
 [project.entry-points."embodied.things"]
-ball = "strange_robots:BALL"
+marble = "strange_robots:MARBLE"
 
 [project.entry-points."embodied.verbs"]
 roll = "strange_robots:Roll"
@@ -51,8 +51,8 @@ from embodied.things import Grasp, Part, Sphere, Thing
 from sim.tasks import Task
 
 SHAPE = Sphere(radius_m=0.022)
-BALL = Thing(
-    name="ball", shape=SHAPE, collision=(Part(shape=SHAPE),), mass_kg=0.05, origin_m=0.022, radius_m=0.03,
+MARBLE = Thing(
+    name="marble", shape=SHAPE, collision=(Part(shape=SHAPE),), mass_kg=0.05, origin_m=0.022, radius_m=0.03,
     touch_height_m=0.04, grasp=Grasp(height_m=0.022),
 )
 
@@ -75,8 +75,8 @@ class Roll(Verb):
 class RollAway(Task):
     name = "roll_away"
     verb = "roll"
-    target_kinds = ("ball",)
-    scene = {"ball": (1, 1), "bowl": (1, 1)}
+    target_kinds = ("marble",)
+    scene = {"marble": (1, 1), "bowl": (1, 1)}
     templates = ("roll {a} away",)
 
     def success(self, episode, state):
@@ -86,7 +86,7 @@ class RollAway(Task):
 
 
 class Strange:
-    """Sees the simulator's truth, and rolls the ball."""
+    """Sees the simulator's truth, and rolls the marble."""
 
     needs = ("privileged",)
 
@@ -95,9 +95,9 @@ class Strange:
 
     def decide(self, observation):
         assert "roll" in self.words.lower(), self.words
-        ball = next(each for each in observation.privileged.objects().values() if each.kind == "ball")
-        plan = Plan(verb="roll", target=Noun(ball.colour, "ball"))
-        motion = plan.ground(ball.position_m[None, :2])
+        marble = next(each for each in observation.privileged.objects().values() if each.kind == "marble")
+        plan = Plan(verb="roll", target=Noun(marble.colour, "marble"))
+        motion = plan.ground(marble.position_m[None, :2])
         return Decision(text=plan.text(), motion=motion, observation_stamp_s=observation.stamp_s)
 '''
 
@@ -128,7 +128,7 @@ def test_its_parts_are_listed(installed: Path, tmp_path: Path) -> None:
     done = embodied(installed, tmp_path, "tasks")
     assert done.returncode == 0, done.stderr
     words = set(re.findall(r"\w+", done.stdout))
-    assert {"roll_away", "strange", "short_panda", "ball", "roll"} <= words
+    assert {"roll_away", "strange", "short_panda", "marble", "roll"} <= words
 
 
 def test_its_policy_does_its_task_with_its_arm_in_physics(installed: Path, tmp_path: Path) -> None:

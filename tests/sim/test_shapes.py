@@ -25,9 +25,9 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def things(monkeypatch: pytest.MonkeyPatch) -> Callable[[Thing], Thing]:
-    """Makes kinds of things known until the end of the test."""
+    """Makes kinds of things known until the end of the test, and no others."""
     THINGS.names()
-    monkeypatch.setattr(THINGS, "_parts", dict(THINGS._parts))
+    monkeypatch.setattr(THINGS, "_parts", {})
     return lambda made: THINGS.register(made.name, made)
 
 

@@ -116,6 +116,10 @@ class Verb(ABC):
         """Whether such a thing may stand in the slots {reference} and {other}."""
         return True
 
+    def suits(self, target: Thing, reference: Thing) -> bool:
+        """Whether it can be done to the two together, of things that it takes and refers to."""
+        return True
+
     @abstractmethod
     def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         """The motion of a plan of this verb: `points_m` is (N, 2), a row for each of `plan.nouns`.
@@ -123,18 +127,21 @@ class Verb(ABC):
         `others_m` is (M, 2), where everything else stands: who needs a free place asks `free_place`.
         """
 
-    def fits(self, slot: str, noun: Noun) -> bool:
-        """Whether a thing may stand in one of NOUN_SLOTS."""
-        return self.takes(noun.thing) if slot == "target" else self.refers(noun.thing)
+    def fits(self, noun: Noun, before: Sequence[Noun]) -> bool:
+        """Whether a thing may stand in the slot that follows on those `before` it, the target first."""
+        if not before:
+            return self.takes(noun.thing)
+        return noun not in before and self.refers(noun.thing) and self.suits(before[0].thing, noun.thing)
 
     def plans(self, nouns: Sequence[Noun]) -> Iterator[Plan]:
         """Every plan of this verb over `nouns`, each once."""
         options: dict[str, Sequence[Any]] = {"relation": self.relations, "amount": self.amounts}
-        options |= {slot: [noun for noun in nouns if self.fits(slot, noun)] for slot in NOUN_SLOTS}
+        options["target"] = [noun for noun in nouns if self.takes(noun.thing)]
+        options["reference"] = options["other"] = [noun for noun in nouns if self.refers(noun.thing)]
         slots = slots_of(self.sentence)
         for values in itertools.product(*(options[slot] for slot in slots)):
             named = [value for value in values if isinstance(value, Noun)]
-            if len(set(named)) == len(named):
+            if all(self.fits(noun, named[:i]) for i, noun in enumerate(named)):
                 yield Plan(verb=self.name, **dict(zip(slots, values, strict=True)))
 
 
@@ -192,9 +199,7 @@ def parse_plan(text: str) -> Plan:
         found = match.groupdict()
         nouns = {slot: _noun(found[slot]) for slot in NOUN_SLOTS if slot in found}
         plan = Plan(verb=name, **(found | nouns))  # type: ignore[arg-type]  # slots by name
-        if verb is None or (
-            len(set(plan.nouns)) == len(plan.nouns) and all(verb.fits(slot, noun) for slot, noun in nouns.items())
-        ):
+        if verb is None or all(verb.fits(noun, plan.nouns[:i]) for i, noun in enumerate(plan.nouns)):
             return plan
     raise ValueError(f"not a plan: {text!r}; a plan reads like 'put red block in green bowl'")
 

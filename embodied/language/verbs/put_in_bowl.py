@@ -10,7 +10,7 @@ from embodied.types import Float
 
 @register
 class PutInBowl(Verb):
-    """What a hand can grasp, into what has an inside."""
+    """What a hand can grasp, into what has an inside that is wide enough."""
 
     name = "put_in_bowl"
     sentence = "put {target} in {reference}"
@@ -18,6 +18,9 @@ class PutInBowl(Verb):
 
     def refers(self, reference: Thing) -> bool:
         return "in" in reference.holds
+
+    def suits(self, target: Thing, reference: Thing) -> bool:
+        return reference.has_room_for(target)
 
     def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         return put(plan, points_m, "in")

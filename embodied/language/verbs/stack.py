@@ -11,14 +11,20 @@ from embodied.types import Float
 
 @register
 class Stack(Verb):
-    """What a hand can grasp, onto what has a flat top."""
+    """What a hand can grasp and what does not roll, onto what has a flat top that is wide enough."""
 
     name = "stack"
     sentence = "stack {target} on {reference}"
     ability = "stack"
 
+    def takes(self, target: Thing) -> bool:
+        return super().takes(target) and not target.rolls
+
     def refers(self, reference: Thing) -> bool:
         return "on" in reference.holds
+
+    def suits(self, target: Thing, reference: Thing) -> bool:
+        return reference.has_room_for(target)
 
     def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
         return put(plan, points_m, "on")

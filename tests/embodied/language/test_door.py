@@ -133,7 +133,7 @@ def test_letters_case_and_signs_that_cannot_be_seen_say_nothing() -> None:
     assert door.plain("don\N{RIGHT SINGLE QUOTATION MARK}t") == "don't"
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name != "refuse"])
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("refuse", "mixed")])  # no words of their own
 @pytest.mark.parametrize("held_out", [False, True], ids=["seen", "held out"])
 def test_no_sentence_of_any_task_is_taken_for_a_stop_or_a_question(name: str, held_out: bool) -> None:
     """Every template, filled with nouns, relations and politeness."""

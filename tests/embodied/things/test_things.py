@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -53,11 +54,49 @@ def test_what_can_be_taken_fits_between_the_fingers_of_every_arm(kind: str) -> N
     if thing.grasp is None:
         return
     assert thing.mass_kg > 0 and thing.collision
-    width = np.ptp(corners(thing.shape)[:, 1])
+    widths = [np.ptp(corners(thing.scaled(scale).shape)[:, 1]) for scale in (1.0, 0.75)]
     for name in ARMS:
         model = arm_model(name)
-        assert model.held_width_m[0] < width < model.held_width_m[1] < model.gripper_width_m
+        assert model.held_width_m[0] < min(widths) < max(widths) < model.held_width_m[1] < model.gripper_width_m
         assert model.reach_lower_m[2] <= thing.grasp.height_m <= model.reach_upper_m[2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_another_size_has_every_length_in_proportion(kind: str) -> None:
+    """Drawn, in collision and in what is declared; it stands and is taken as the usual one is."""
+    usual = THINGS.get(kind)
+    small = usual.scaled(0.5)
+    assert np.allclose(corners(small.shape), 0.5 * corners(usual.shape))
+    for one, half in zip(usual.collision, small.collision, strict=True):
+        assert np.allclose(corners(half.shape), 0.5 * corners(one.shape))
+        assert np.allclose(half.position_m, 0.5 * np.array(one.position_m)) and half.turn_rad == one.turn_rad
+    assert small.mass_kg == pytest.approx(usual.mass_kg / 8.0)
+    kept = {"name", "shape", "collision", "mass_kg", "flat", "square", "rolls", "goal", "grasp", "holds"}
+    for length in {each.name for each in fields(usual)} - kept:
+        assert getattr(small, length) == pytest.approx(0.5 * getattr(usual, length)), length
+    if usual.grasp is not None and small.grasp is not None:
+        assert small.grasp == replace(usual.grasp, height_m=0.5 * usual.grasp.height_m)
+    assert small.holds == pytest.approx({key: 0.5 * height for key, height in usual.holds.items()})
+    assert usual.scaled(1.0) is usual
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_scale_that_cannot_be_is_refused(scale: float) -> None:
+    with pytest.raises(EmbodiedError, match="block: its scale must be a number above 0"):
+        THINGS.get("block").scaled(scale)
+
+
+def test_the_simulator_keeps_every_part_that_collides() -> None:
+    """It drops those beyond the sixteenth without a word."""
+    assert all(len(THINGS.get(kind).collision) <= 16 for kind in KINDS)
+
+
+def test_what_is_too_wide_does_not_fit() -> None:
+    cup, bowl, block, ball, bar = (THINGS.get(kind) for kind in ("cup", "bowl", "block", "ball", "bar"))
+    assert cup.has_room_for(ball) and not cup.has_room_for(block)
+    assert not cup.has_room_for(THINGS.get("cylinder")), "it would stick in the rim"
+    assert bowl.has_room_for(block) and not bowl.has_room_for(bar)
+    assert cup.scaled(0.75).has_room_for(ball.scaled(0.75)) and not cup.scaled(0.75).has_room_for(ball)
 
 
 def edges(mesh: Mesh) -> Iterator[tuple[tuple[float, ...], tuple[float, ...]]]:
