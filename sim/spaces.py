@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from embodied.arm import ArmModel
 from embodied.motion.actions import MAX_STEP_M, MAX_TURN_RAD, SkillActions
 from embodied.types import Depth, Float, Picture, Reading, Vector
+from sim.phrases import spoken
 from sim.scene import CAMERAS
 from sim.senses import SENSORS, check_sense
 
@@ -28,7 +29,7 @@ class Words(spaces.Text):
     """
 
     def __init__(self) -> None:
-        super().__init__(max_length=500, min_length=0, charset=string.printable)
+        super().__init__(max_length=500, min_length=0, charset=frozenset(string.printable) | spoken.letters())
 
 
 class _SharedWords(Sequence[str]):

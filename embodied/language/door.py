@@ -56,7 +56,7 @@ def stops(text: str) -> bool:
     if any(_bare(each, _AROUND) in _FIRM for each in (words, *clauses)):
         return True
     alone = _bare(words, _POLITE)
-    if alone in _LONE:
+    if alone in _LONE or _bare(words, _POLITE - {"no"}) in _LONE:
         return True
     # Who types in fright mistypes; no command is a single word like this one.
     return len(alone) < 8 and bool(difflib.get_close_matches(alone, ("stop",), cutoff=0.75))

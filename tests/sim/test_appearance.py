@@ -14,12 +14,12 @@ from embodied.arm import arm_model
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.geometry import project, unproject
 from embodied.language.vocabulary import COLOURS
+from embodied.motion.places import STANDING_M
 from embodied.motion.skills import SkillCall
 from embodied.types import Float, ObjectState, Picture
 from sim import clutter, scene, textures
 from sim.appearance import LARGEST, LIGHTS, USUAL, Appearance, parse_appearance
 from sim.arm import SimArm
-from sim.tasks.scenes import WORKSPACE_M
 from sim.world import World
 
 PANDA = arm_model("panda")
@@ -136,7 +136,7 @@ def at_depth(seen: Picture, u: int, v: int, depth_m: float) -> Float:
 @pytest.mark.parametrize("name", ["random", f"camera:{LARGEST['deg']:g}deg,camera:{LARGEST['cm']:g}cm"])
 def test_wherever_the_camera_stands_the_centre_of_every_thing_is_in_the_picture(name: str) -> None:
     front = scene.CAMERAS["front"]
-    corners = np.array([[x, y, z] for x in WORKSPACE_M[0] for y in WORKSPACE_M[1] for z in (0.0, 0.04)])
+    corners = np.array([[x, y, z] for x in STANDING_M[0] for y in STANDING_M[1] for z in (0.0, 0.04)])
     for seed in range(300):
         pose = parse_appearance(name, seed).pose_of(front.mount)
         assert np.allclose(pose[:3, :3] @ pose[:3, :3].T, np.eye(3), atol=1e-9)
@@ -205,7 +205,7 @@ def test_clutter_lies_out_of_the_way_and_hides_nothing(world: World, appearance:
     for seed in SEEDS:
         look = parse_appearance(appearance, seed)
         for piece in look.clutter:
-            places = zip(piece.position_m[:2], WORKSPACE_M, strict=True)
+            places = zip(piece.position_m[:2], STANDING_M, strict=True)
             assert any(not low - reach < at < high + reach for at, (low, high) in places), piece
             assert min(np.abs(np.subtract(scene.RGB[name], piece.rgb)).sum() for name in COLOURS) > 0.35
         pictures = []
@@ -216,8 +216,8 @@ def test_clutter_lies_out_of_the_way_and_hides_nothing(world: World, appearance:
         assert len(changed) >= 4 * len(look.clutter)
         if len(changed):
             x, y = unproject(pictures[0], changed.astype(float), 0.0).T
-            hidden = (np.abs(x - np.mean(WORKSPACE_M[0])) < 0.5 * np.ptp(WORKSPACE_M[0]) + reach) & (
-                np.abs(y) < WORKSPACE_M[1][1] + reach
+            hidden = (np.abs(x - np.mean(STANDING_M[0])) < 0.5 * np.ptp(STANDING_M[0]) + reach) & (
+                np.abs(y) < STANDING_M[1][1] + reach
             )
             assert not hidden.any()
 

@@ -51,6 +51,12 @@ def lines(key: str, *, held_out: bool = False) -> Lines:
     return tuple(line for file in files for line in file.get(key, ()))
 
 
+@cache
+def letters() -> frozenset[str]:
+    """Every letter that somebody writes, in whatever language."""
+    return frozenset("".join(lines("foreign") + lines("foreign", held_out=True)))
+
+
 def words(table: str, name: str, *, held_out: bool = False) -> Lines:
     """What people call a thing or a colour: `table` is "nouns" or "colours". Raises UnknownNameError."""
     found = _read("held_out" if held_out else "words")[table]

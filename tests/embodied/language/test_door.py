@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from embodied.language import door
 from sim.phrases import FOLDER, Phrases, polite, read
 from sim.tasks import TASKS
+from sim.tasks.spoken import SPOKEN_SPLITS, Spoken
 
 STOPS = """
 stop / stopp / stoooop / s t o p / s.t.o.p. / stop stop stop / stop, stop, stop / please stop / stop please
@@ -133,7 +134,18 @@ def test_letters_case_and_signs_that_cannot_be_seen_say_nothing() -> None:
     assert door.plain("don\N{RIGHT SINGLE QUOTATION MARK}t") == "don't"
 
 
-@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("refuse", "mixed")])  # no words of their own
+SPOKEN = [name for name in TASKS if isinstance(TASKS.get(name), Spoken)]
+
+
+@pytest.mark.parametrize("name", SPOKEN)
+@pytest.mark.parametrize("split", SPOKEN_SPLITS)
+def test_no_sentence_of_any_family_is_taken_for_a_stop(name: str, split: str) -> None:
+    rng, task = np.random.default_rng(0), TASKS.get(name)
+    said = {task.sample(rng, split).instruction for _ in range(150)}
+    assert [words for words in said if door.stops(words)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in ("refuse", "mixed", *SPOKEN)])
 @pytest.mark.parametrize("held_out", [False, True], ids=["seen", "held out"])
 def test_no_sentence_of_any_task_is_taken_for_a_stop_or_a_question(name: str, held_out: bool) -> None:
     """Every template, filled with nouns, relations and politeness."""
