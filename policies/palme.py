@@ -12,7 +12,7 @@ import torch
 from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
-from embodied.language.verbs import CANNOT, Plan, abilities
+from embodied.language.verbs import ABSENT, CANNOT, FOREIGN, NOTHING, QUESTION, WHICH, Noun, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
 from embodied.model.heads.grounding import Sight
@@ -106,10 +106,24 @@ class PalmePolicy:
         except ValueError:  # a camera that looks level, or up
             return f"what I point at for {plan.text()!r} is not on the table", None, True
 
+    def _answered(self, plan: Plan, visible: Sequence[Sight], seen: str) -> str:
+        """What is said in place of a motion."""
+        if plan.verb == WHICH:
+            assert plan.target is not None
+            return _which(plan.target, visible)
+        said = {
+            CANNOT: f"I cannot do that; I can {self._abilities}. I see: {seen}.",
+            ABSENT: f"I see no {plan.target}; I see: {seen}.",
+            NOTHING: "All right, I do nothing.",
+            QUESTION: f"I cannot answer that yet. I see: {seen}.",
+            FOREIGN: "I understand plain English only: say it in English, please.",
+        }
+        return said[plan.verb]
+
     def _refusal(self, plan: Plan, answer: Answer) -> str | None:
         seen = ", ".join(str(sight.noun) for sight in answer.visible) or "nothing that I know"
-        if plan.verb == CANNOT:
-            return f"I cannot do that; I can {self._abilities}. I see: {seen}."
+        if plan.refused:
+            return self._answered(plan, answer.visible, seen)
         assert self.engine.planner is not None
         if plan.nouns and not self.engine.planner.language.colours_said(self._instruction):
             # Any colour in the plan would be a guess.
@@ -118,6 +132,15 @@ class PalmePolicy:
             if sight.probability < self._sure:
                 return f"I see no {sight.noun}; I see: {seen}."
         return None
+
+
+def _which(asked: Noun, visible: Sequence[Sight]) -> str:
+    """The question which one is meant, with those that there are."""
+    like = [sight.noun for sight in visible if sight.noun.kind == asked.kind]
+    if asked.colour or len(like) < 2:
+        return f"Which {asked} do you mean? Say where it is: on the left or on the right, nearer or further."
+    *first, last = (f"the {noun.colour}" for noun in like)
+    return f"Which {asked} do you mean: {', '.join(first)} or {last} one?"
 
 
 def _places_m(frame: Picture, sights: Sequence[Sight]) -> Float:

@@ -28,7 +28,7 @@ from embodied.errors import EmbodiedError
 from embodied.files import check_folder, replacing, write_text
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
-from embodied.language.verbs import CANNOT, Noun, Plan
+from embodied.language.verbs import ANSWERS, CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
@@ -36,9 +36,11 @@ from embodied.things import thing_of
 from embodied.types import ObjectState
 from sim import scene
 from sim.appearance import parse_appearance
+from sim.phrases.talk import Talk
 from sim.tasks import TABLETOP, Task, make_task
 from sim.tasks.refuse import elsewhere_plan, impossible_command
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
+from sim.tasks.spoken import Spoken
 from sim.world import World
 
 RENDER_SIZE_PX = 224
@@ -49,6 +51,8 @@ OTHER_COLOUR_SHARE = 0.7
 to know by heart which ones go with a verb."""
 
 MOVED_SHARE = 0.15
+_TURNS = 2
+"""A scene of spoken commands has up to so many times as many: training draws some of them each time."""
 PAINTED_SHARE = 0.6
 
 
@@ -82,11 +86,17 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     families = [make_task(name) for name in tasks]
     kinds = kinds_of(families)
     objects = families[rng.integers(len(families))].sample(rng).objects
-    paint = _paint(objects, rng) if rng.random() < PAINTED_SHARE else {}
-    nouns = [Noun(o.colour, o.kind) for o in objects if o.name not in paint]
-    commands = list(_commands(families, nouns, rng))
-    if rng.random() < MOVED_SHARE:
-        objects = _after_a_move(objects, rng)
+    paint: dict[str, tuple[float, float, float]] = {}
+    if speaking := [task for task in families if isinstance(task, Spoken)]:
+        if rng.random() < MOVED_SHARE:  # before: what is said is of where things are
+            objects = _after_a_move(objects, rng)
+        commands = list(_spoken(speaking, objects, rng))
+    else:
+        paint = _paint(objects, rng) if rng.random() < PAINTED_SHARE else {}
+        nouns = [Noun(o.colour, o.kind) for o in objects if o.name not in paint]
+        commands = list(_commands(families, nouns, rng))
+        if rng.random() < MOVED_SHARE:
+            objects = _after_a_move(objects, rng)
     world.set_objects(objects, parse_appearance(appearance, seed))
     for name, rgb in paint.items():
         world.paint(name, rgb)
@@ -152,6 +162,7 @@ def write(config: GroundingConfig) -> Path:
         "kinds": kinds_of(families),
         "colours": COLOURS,
         "other_colours": OTHER_COLOURS,
+        "answers": tuple(ANSWERS) if any(isinstance(task, Spoken) for task in families) else (CANNOT,),
         "verbs": sorted(verbs, key=(*TABLETOP_VERBS, *sorted(verbs)).index),
     }
     write_text(out / "meta.json", json.dumps(meta) + "\n")
@@ -193,6 +204,17 @@ def _commands(families: list[Task], nouns: list[Noun], rng: np.random.Generator)
             plan = plans[rng.integers(len(plans))]
             assert HELD_OUT_THINGS.isdisjoint(plan.nouns)
             yield task.say(plan, rng), plan
+
+
+def _spoken(
+    families: Sequence[Spoken], objects: tuple[ObjectState, ...], rng: np.random.Generator
+) -> Iterator[tuple[str, Plan]]:
+    """What some families say about a scene; one that has nothing to say about it leaves its turn to another."""
+    talk = Talk(rng)
+    for _ in range(_TURNS * COMMANDS_PER_SCENE):
+        said = families[rng.integers(len(families))].about(objects, talk)
+        if said is not None:
+            yield said.words, said.plan
 
 
 def _paint(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:

@@ -36,7 +36,7 @@ class GroundingData:
         meta = json.loads((folder / "meta.json").read_text())
         try:
             self.state = np.array(meta["state"], dtype=np.float64)
-            self.words = {key: tuple(meta[key]) for key in ("verbs", "kinds", "colours", "other_colours")}
+            self.words = {key: tuple(meta[key]) for key in ("verbs", "answers", "kinds", "colours", "other_colours")}
         except KeyError as error:
             raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None
         self.actions = None

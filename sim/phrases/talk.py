@@ -40,8 +40,11 @@ class Talk:
 
     def line(self, key: str) -> str:
         """One line of a key of `sim.phrases.spoken`, with its slots."""
-        held_out = self.held_out or key in spoken.HELD_OUT_KEYS
-        return pick(spoken.lines(key, held_out=held_out), self.rng)
+        return pick(spoken.lines(key, held_out=self.held_out), self.rng)
+
+    def may_say(self, key: str) -> bool:
+        """Whether this kind of sentence may be said at all: training never shows some."""
+        return self.held_out or key not in spoken.HELD_OUT_KEYS
 
     def fill(self, key: str, **slots: str) -> str:
         """One line of a key, with what stands in its slots; those that it does not have are left out."""

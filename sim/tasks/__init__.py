@@ -39,6 +39,11 @@ VERBS_SUITE = (
     *("hold_out", "put_down", "open_hand", "close_hand", "go_home"),
 )
 """The families of the other verbs."""
+LANGUAGE = (
+    *("own_words", "chatter", "slips", "colour_words", "which_one", "by_colour", "any_one", "the_only", "one_of_two"),
+    *("exclusion", "correction", "negation", "question", "remark", "impossible", "absent", "other_language"),
+)
+"""The families of sentences: one act in all the ways in which people say it, or do not say it."""
 
 MOST = 10.0
 """The most that a dense reward is, either way: one of 1 is drowned for long in the entropy that SAC is paid for."""

@@ -20,7 +20,7 @@ class Correction(Spoken):
         wrong = some_plan(objects, talk)
         if wrong is None or wrong.target is None:
             return None
-        if talk.held_out and talk.rng.random() < 0.3:  # a whole kind of sentence that training never shows
+        if talk.may_say("correct_all") and talk.rng.random() < 0.3:
             plan = some_plan(objects, talk)
             if plan is None or plan == wrong:
                 return None

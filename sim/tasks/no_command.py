@@ -19,14 +19,13 @@ class NoCommand(Spoken):
     """A subclass says which lines, and what they are answered with."""
 
     keys: ClassVar[tuple[str, ...]]
-    held_out_keys: ClassVar[tuple[str, ...]] = ()
     answer: ClassVar[str]
 
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
         things = [o for o in objects if Noun(o.colour, o.kind) not in HELD_OUT_THINGS]
         if not things:
             return None
-        keys = (*self.keys, *(self.held_out_keys if talk.held_out else ()))
+        keys = [key for key in self.keys if talk.may_say(key)]
         thing = things[talk.rng.integers(len(things))]
         kind, called = talk.kind(thing.kind), talk.noun(Noun(thing.colour, thing.kind))
         key = keys[talk.rng.integers(len(keys))]
@@ -40,8 +39,7 @@ class Question(NoCommand):
     """It is answered, and never moves the arm."""
 
     name, answer = "question", QUESTION
-    keys = ("ask_count", "ask_where", "ask_colour", "ask_exists", "ask_holding", "ask_can", "ask_see")
-    held_out_keys = ("ask_on_top",)
+    keys = ("ask_count", "ask_where", "ask_colour", "ask_exists", "ask_holding", "ask_on_top", "ask_can", "ask_see")
 
 
 @register
@@ -49,8 +47,7 @@ class Remark(NoCommand):
     """Small talk, praise, complaints."""
 
     name, answer = "remark", NOTHING
-    keys = ("remark",)
-    held_out_keys = ("remark_thing",)
+    keys = ("remark", "remark_thing")
 
 
 @register

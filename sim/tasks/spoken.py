@@ -44,8 +44,18 @@ class Spoken(Task):
 
     verb = NOTHING
     splits = SPOKEN_SPLITS
+    target_kinds = reference_kinds = ()  # it shows and names what its scenes do
     scenes = TABLETOP
     """The tasks whose scenes are spoken about."""
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """Those that its scenes are made for."""
+        return tuple(dict.fromkeys(verb for name in self.scenes for verb in make_task(name).verbs))
+
+    def staged(self, objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
+        """The scene that is spoken about, made from one of `scenes`; None where it cannot be."""
+        return objects
 
     @abstractmethod
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
@@ -54,9 +64,10 @@ class Spoken(Task):
     def sample(self, rng: np.random.Generator, split: str = "seen") -> Episode:
         talk = Talk(rng, held_out=split == "paraphrase")
         for _ in range(_TRIES):
-            objects = make_task(self.scenes[rng.integers(len(self.scenes))]).sample(rng).objects
-            said = self.about(objects, talk)
-            if said is not None:
+            scene = make_task(self.scenes[rng.integers(len(self.scenes))]).sample(rng).objects
+            objects = self.staged(scene, rng)
+            said = None if objects is None else self.about(objects, talk)
+            if objects is not None and said is not None:
                 return self._episode(objects, said, split)
         raise EmbodiedError(f"no scene of {', '.join(self.scenes)} lets anybody say something of {self.name!r}")
 

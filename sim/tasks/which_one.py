@@ -31,7 +31,7 @@ class WhichOne(Spoken):
         slot = ("target", "reference")[talk.rng.integers(len(plan.nouns[:2]))]
         noun = getattr(plan, slot)
         meant = next(o for o in objects if (o.colour, o.kind) == (noun.colour, noun.kind))
-        ways = list(ways_to_call(meant, objects))
+        ways = [way for way in ways_to_call(meant, objects) if talk.may_say(way[0])]
         if not ways:
             return None
         key, others = ways[talk.rng.integers(len(ways))]

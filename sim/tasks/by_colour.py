@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""by_colour: something is called by its colour alone, or by its kind alone where any will do."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from embodied.language.verbs import Noun, Plan
+from embodied.types import ObjectState
+from sim.phrases.talk import Talk, plural
+from sim.tasks import register
+from sim.tasks.spoken import Said, Spoken, plain_plans, some_plan
+
+
+class Loose(Spoken):
+    """Some things will do as well as the one that the plan names: a subclass says how it is called, and which."""
+
+    def called(self, target: Noun, talk: Talk) -> str:
+        """How the target is called."""
+        raise NotImplementedError
+
+    def may_be(self, one: Noun, other: Noun) -> bool:
+        """Whether words that mean the one mean the other as well."""
+        raise NotImplementedError
+
+    def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
+        plan = some_plan(objects, talk)
+        if plan is None or plan.target is None:
+            return None
+        target = plan.target
+        if any(self.may_be(target, Noun(o.colour, o.kind)) and _is_named(plan, o) for o in objects):
+            return None  # "stack any block on the red block"
+        others = [
+            each
+            for each in plain_plans(objects, (plan.verb,))
+            if each.target is not None
+            and each.target != target
+            and replace(each, target=target) == plan
+            and self.may_be(target, each.target)
+        ]
+        # Always the same one of them is what is learnt: the leftmost.
+        places = {Noun(o.colour, o.kind): o.position_m[1] for o in objects}
+        right = sorted([plan, *others], key=lambda each: places[each.nouns[0]])
+        words = talk.act(plan, {"target": self.called(target, talk)})
+        return Said(words=words, plan=right[0], or_else=tuple(right[1:]))
+
+
+def _is_named(plan: Plan, item: ObjectState) -> bool:
+    return Noun(item.colour, item.kind) in plan.nouns[1:]
+
+
+@register
+class ByColour(Loose):
+    """Something red."""
+
+    name = "by_colour"
+
+    def called(self, target: Noun, talk: Talk) -> str:
+        return talk.fill("np_some_colour", colour=target.colour)
+
+    def may_be(self, one: Noun, other: Noun) -> bool:
+        return one.colour == other.colour
+
+
+@register
+class AnyOne(Loose):
+    """Any block."""
+
+    name = "any_one"
+
+    def called(self, target: Noun, talk: Talk) -> str:
+        kind = talk.kind(target.kind)
+        return talk.fill("np_any", kind=kind, kinds=plural(kind))
+
+    def may_be(self, one: Noun, other: Noun) -> bool:
+        return one.kind == other.kind
