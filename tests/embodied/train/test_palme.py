@@ -34,7 +34,7 @@ def options(tiny, tmp_path: Path) -> dict:
     commands = [["touch the red block", "touch red block"], ["lift the red block", "lift red block"]] * 2
     scenes = [{"objects": [[0, 0, 9.0 + i, 20.0]], "commands": commands} for i in range(4)]
     (data / "scenes.jsonl").write_text("".join(json.dumps(scene) + "\n" for scene in scenes))
-    words = {name: getattr(tiny.config, name) for name in ("verbs", "kinds", "colours", "other_colours")}
+    words = {name: getattr(tiny.config, name) for name in ("verbs", "answers", "kinds", "colours", "other_colours")}
     (data / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8} | words))
     return {
         "data": [str(data)],

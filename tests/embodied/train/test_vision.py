@@ -31,7 +31,13 @@ def data(tmp_path: Path) -> Path:
         scenes.append({"objects": [[0, 0, float(u), float(v)]], "commands": []})
     np.save(folder / "pictures.npy", pictures)
     (folder / "scenes.jsonl").write_text("".join(json.dumps(scene) + "\n" for scene in scenes))
-    words = {"verbs": ["touch"], "kinds": ["block"], "colours": ["red", "blue"], "other_colours": []}
+    words = {
+        "verbs": ["touch"],
+        "kinds": ["block"],
+        "colours": ["red", "blue"],
+        "other_colours": [],
+        "answers": ["cannot"],
+    }
     (folder / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8} | words))
     return folder
 
