@@ -212,7 +212,7 @@ def _spoken(
     """What some families say about a scene; one that has nothing to say about it leaves its turn to another."""
     talk = Talk(rng)
     for _ in range(_TURNS * COMMANDS_PER_SCENE):
-        said = families[rng.integers(len(families))].about(objects, talk)
+        said = families[int(rng.integers(len(families)))].about(objects, talk)
         if said is not None:
             yield said.words, said.plan
 

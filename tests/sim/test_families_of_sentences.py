@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import replace
 
@@ -101,10 +102,10 @@ def test_two_of_one_name_are_asked_about() -> None:
 
 
 def test_slips_leave_words_that_can_be_read() -> None:
-    rng = np.random.default_rng(0)
+    rng, said = np.random.default_rng(0), "put the purple block into the yellow bowl"
     for _ in range(200):
-        slipped = slip("put the purple block into the yellow bowl", rng).lower()
-        assert "bl" in slipped and "b" in slipped.split()[-1]
+        slipped = slip(said, rng).lower()
+        assert difflib.SequenceMatcher(None, said, slipped).ratio() > 0.7, slipped
     assert len({slip("pick up the red block", rng) for _ in range(50)}) > 20
 
 

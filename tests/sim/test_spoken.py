@@ -24,7 +24,7 @@ def bare(line: str) -> str:
 
 
 def test_what_is_held_out_is_what_was_held_out_before_training() -> None:
-    told, name = (spoken.FOLDER / "held_out.sha256").read_text().split()
+    told, name = (spoken.FOLDER / "SHA256SUMS").read_text().split()
     assert hashlib.sha256((spoken.FOLDER / name).read_bytes()).hexdigest() == told
 
 
