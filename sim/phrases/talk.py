@@ -7,10 +7,8 @@ way to name a thing gives it as `called`.
 
 import re
 from collections.abc import Mapping
-from functools import cache
 
 import numpy as np
-import yaml
 
 from embodied.language.verbs import Noun, Plan
 from sim.phrases import noun_phrase, pick, spoken
@@ -22,14 +20,6 @@ _SLOTS = {"a": "target", "b": "reference", "c": "other"}
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _OWN_WORDS_SHARE = 0.5
 """Of things that are called by words that several gave, and not by those of `things.yaml`."""
-
-
-@cache
-def _bare() -> Mapping[str, Mapping[str, list[str]]]:
-    content: Mapping[str, Mapping[str, list[str]]] = yaml.load(
-        (spoken.FOLDER / "bare.yaml").read_text(encoding="utf-8"), yaml.BaseLoader
-    )
-    return content
 
 
 class Talk:
@@ -64,9 +54,9 @@ class Talk:
         """The whole command; `called` says how things of the plan are called, by slot."""
         return self._said(self.line(KEYS.get(plan.verb, plan.verb)), plan, called)
 
-    def bare(self, plan: Plan, called: Mapping[str, str] | None = None) -> str:
+    def bare(self, plan: Plan) -> str:
         """The command as an imperative that can stand inside of a sentence; such lines are never held out."""
-        return self._said(pick(tuple(_bare()["imperatives"][plan.verb]), self.rng), plan, called)
+        return self._said(pick(spoken.bare("imperatives", plan.verb), self.rng), plan, None)
 
     def _said(self, line: str, plan: Plan, called: Mapping[str, str] | None) -> str:
         called = called or {}
@@ -76,7 +66,7 @@ class Talk:
             if (noun := getattr(plan, slot)) is not None
         }
         if plan.relation is not None:
-            where = pick(tuple(_bare()["relations"][plan.relation]), self.rng)
+            where = pick(spoken.bare("relations", plan.relation), self.rng)
             slots |= {"r": where, "dir": where, "spot": where}
         if plan.amount is not None:
             far = self.amount(plan.amount)

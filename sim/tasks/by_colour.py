@@ -1,26 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """by_colour: something is called by its colour alone, or by its kind alone where any will do."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 
 from embodied.language.verbs import Noun, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk, plural
 from sim.tasks import register
-from sim.tasks.spoken import Said, Spoken, plain_plans, some_plan
+from sim.tasks.spoken import Said, Spoken, some_plan, with_other_targets
 
 
 class Loose(Spoken):
     """Some things will do as well as the one that the plan names: a subclass says how it is called, and which."""
 
+    @abstractmethod
     def called(self, target: Noun, talk: Talk) -> str:
         """How the target is called."""
-        raise NotImplementedError
 
+    @abstractmethod
     def may_be(self, one: Noun, other: Noun) -> bool:
         """Whether words that mean the one mean the other as well."""
-        raise NotImplementedError
 
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
         plan = some_plan(objects, talk)
@@ -29,14 +29,7 @@ class Loose(Spoken):
         target = plan.target
         if any(self.may_be(target, Noun(o.colour, o.kind)) and _is_named(plan, o) for o in objects):
             return None  # "stack any block on the red block"
-        others = [
-            each
-            for each in plain_plans(objects, (plan.verb,))
-            if each.target is not None
-            and each.target != target
-            and replace(each, target=target) == plan
-            and self.may_be(target, each.target)
-        ]
+        others = [each for each in with_other_targets(plan, objects) if self.may_be(target, each.nouns[0])]
         # Always the same one of them is what is learnt: the leftmost.
         places = {Noun(o.colour, o.kind): o.position_m[1] for o in objects}
         right = sorted([plan, *others], key=lambda each: places[each.nouns[0]])

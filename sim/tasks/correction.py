@@ -2,12 +2,11 @@
 """correction: somebody says one thing, and then that another one is meant."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import register
-from sim.tasks.spoken import Said, Spoken, plain_plans, some_plan
+from sim.tasks.spoken import Said, Spoken, some_plan, with_other_targets
 
 
 @register
@@ -25,11 +24,7 @@ class Correction(Spoken):
             if plan is None or plan == wrong:
                 return None
             return Said(words=talk.fill("correct_all", wrong=talk.bare(wrong), act=talk.bare(plan)), plan=plan)
-        right = [
-            each
-            for each in plain_plans(objects, (wrong.verb,))
-            if each.target not in (wrong.target, wrong.reference) and replace(each, target=wrong.target) == wrong
-        ]
+        right = with_other_targets(wrong, objects)
         if not right:
             return None
         plan = right[talk.rng.integers(len(right))]

@@ -2,13 +2,12 @@
 """exclusion: this and not that, any but that one, one that is not of this colour."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from embodied.language.verbs import Noun, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk, plural
 from sim.tasks import register
-from sim.tasks.spoken import Said, Spoken, plain_plans, some_plan
+from sim.tasks.spoken import Said, Spoken, some_plan, with_other_targets
 
 
 @register
@@ -21,13 +20,7 @@ class Exclusion(Spoken):
         plan = some_plan(objects, talk)
         if plan is None or plan.target is None:
             return None
-        target = plan.target
-        # Whatever else the same could be asked of.
-        others = [
-            each
-            for each in plain_plans(objects, (plan.verb,))
-            if each.target not in (target, plan.reference) and replace(each, target=target) == plan
-        ]
+        others = with_other_targets(plan, objects)
         if not others:
             return None
         excluded = others[talk.rng.integers(len(others))].target

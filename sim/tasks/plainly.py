@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands that say all: by the lines of several hands, with slips, in chatter, by other words for colours."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from embodied.language.verbs import Plan
@@ -15,9 +16,9 @@ from sim.tasks.spoken import Said, Spoken, some_plan
 class Plainly(Spoken):
     """A subclass says the plan in its way."""
 
+    @abstractmethod
     def said(self, plan: Plan, talk: Talk) -> str:
         """The words."""
-        raise NotImplementedError
 
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
         plan = some_plan(objects, talk)

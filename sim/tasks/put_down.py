@@ -5,10 +5,10 @@ import numpy as np
 
 from embodied.motion.places import may_stand
 from embodied.motion.skills import SkillCall
-from embodied.things import THINGS
+from embodied.things import thing_of
 from embodied.types import ObjectState
 from sim.tasks import Episode, SceneState, Task, register
-from sim.tasks.scenes import ON_TABLE_M, with_one_of
+from sim.tasks.scenes import on_table, with_one_of
 
 
 @register
@@ -22,9 +22,5 @@ class PutDown(Task):
         return with_one_of("pick_up", objects, rng)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        movable = [(o.position_m, THINGS.get(o.kind)) for o in state.objects.values()]
-        return state.held is None and all(
-            may_stand(place[:2]) and place[2] <= thing.origin_m + ON_TABLE_M
-            for place, thing in movable
-            if thing.mass_kg > 0.0
-        )
+        movable = [o for o in state.objects.values() if thing_of(o).mass_kg > 0.0]
+        return state.held is None and all(may_stand(o.position_m[:2]) and on_table(o) for o in movable)

@@ -16,7 +16,6 @@ from embodied.errors import EmbodiedError
 from embodied.language.verbs import NOTHING, Noun, Plan
 from embodied.motion.skills import SkillCall
 from embodied.types import Float, ObjectState
-from sim.phrases import polite
 from sim.phrases.talk import Talk
 from sim.tasks import MOST, TABLETOP, Episode, SceneState, Task, make_task
 from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, pair_is_held_out
@@ -129,6 +128,15 @@ def plain_plans(objects: Sequence[ObjectState], tasks: Sequence[str] = TABLETOP)
                 yield plan
 
 
+def with_other_targets(plan: Plan, objects: Sequence[ObjectState]) -> list[Plan]:
+    """What can be done here to other things as `plan` is to its target, and is the same else."""
+    return [
+        each
+        for each in plain_plans(objects, (plan.verb,))
+        if each != plan and replace(each, target=plan.target) == plan
+    ]
+
+
 def some_plan(objects: Sequence[ObjectState], talk: Talk, tasks: Sequence[str] = TABLETOP) -> Plan | None:
     """One of `plain_plans`, each of the tasks as likely; None where there is none."""
     order = [tasks[i] for i in talk.rng.permutation(len(tasks))]
@@ -137,8 +145,3 @@ def some_plan(objects: Sequence[ObjectState], talk: Talk, tasks: Sequence[str] =
         if plans:
             return plans[talk.rng.integers(len(plans))]
     return None
-
-
-def dressed(words: str, talk: Talk) -> str:
-    """Words with what is said around them out of politeness."""
-    return polite(words, talk.rng)

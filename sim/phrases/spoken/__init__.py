@@ -59,7 +59,16 @@ def letters() -> frozenset[str]:
 
 def words(table: str, name: str, *, held_out: bool = False) -> Lines:
     """What people call a thing or a colour: `table` is "nouns" or "colours". Raises UnknownNameError."""
-    found = _read("held_out" if held_out else "words")[table]
+    return _entry("held_out" if held_out else "words", table, name)
+
+
+def bare(table: str, name: str) -> Lines:
+    """The "imperatives" of a verb, or words for one of its "relations". Raises UnknownNameError."""
+    return _entry("bare", table, name)
+
+
+def _entry(file: str, table: str, name: str) -> Lines:
+    found = _read(file)[table]
     assert isinstance(found, Mapping), table
     check_name(table, name, tuple(found))
     return found[name]
