@@ -158,7 +158,8 @@ def test_real_launch_starts_agent_and_gate_on_the_topics_of_the_arm(ros, wait_un
 
 
 def test_simulators_in_two_namespaces_have_two_clocks(ros):
-    arguments = ("launch", "embodied", "sim.launch.py", "policy:=colour_blob", "exit_on_done:=true")
+    # Two simulators, two cores and the tests beside them: at half the rate each has the time it needs.
+    arguments = ("launch", "embodied", "sim.launch.py", "policy:=colour_blob", "exit_on_done:=true", "rate:=0.5")
     both = [ros.ros2(*arguments, f"namespace:={name}", "instruction:=touch the red block") for name in ("one", "two")]
     assert [launch.wait() for launch in both] == [0, 0], both[0].text + both[1].text
 

