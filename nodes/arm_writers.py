@@ -12,6 +12,8 @@ from nodes.common import COMMAND, steady_s
 
 EVERY = QoSProfile(depth=50)
 """Of what the gate itself sends fifty times a second, nothing may push out what a stranger sends once."""
+GATE = "gate-"
+"""What the mark of every gate begins with."""
 _FRESH_S = 1.0
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """What rmw calls a node whose endpoints came before its name."""
@@ -21,10 +23,10 @@ class ArmWriters:
     """Watches the topics of the arm's controllers for messages and publishers that are not the gate's own.
 
     What the gate sends carries `mark`, as the frame of its trajectories, which controllers do not read, and in its
-    status. `on_stranger` is called when something else has come to the arm.
+    status. `on_stranger` is called when something else has come to the arm, and told whether a second gate sent it.
     """
 
-    def __init__(self, node: Node, mark: str, topics: tuple[str, str], on_stranger: Callable[[], None]) -> None:
+    def __init__(self, node: Node, mark: str, topics: tuple[str, str], on_stranger: Callable[[bool], None]) -> None:
         self._node, self._mark, self._on_stranger = node, mark.encode(), on_stranger
         self._topics = topics
         self._heard_s = self._twin_s = float("-inf")
@@ -42,17 +44,10 @@ class ArmWriters:
         others = self._others()
         return f"something else may write to the arm ({others}): end it" if others else ""
 
-    def agents(self) -> int:
-        """How many nodes publish `heartbeat`: two agents would want different things, and forged ones look alike.
-
-        One that was killed counts until it is forgotten, some seconds later.
-        """
-        return self._node.count_publishers(self._node.resolve_topic_name("heartbeat"))
-
     def _on_bytes(self, message: bytes) -> None:
         if self._mark not in message:
             self._heard_s, self.strange_messages = steady_s(), self.strange_messages + 1
-            self._on_stranger()
+            self._on_stranger(GATE.encode() in message)
 
     def _on_status(self, message: bytes) -> None:
         if b'"gate": "' in message and self._mark not in message:

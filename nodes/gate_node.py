@@ -36,8 +36,9 @@ from embodied.safety import ActionGate, ArmState, Following, RestWatch, Streamer
 from embodied.text import shown
 from embodied.types import Float, Joints
 from nodes import common, conversions
+from nodes.agents import Agents
 from nodes.arm_output import ArmOutput
-from nodes.arm_writers import ArmWriters
+from nodes.arm_writers import GATE, ArmWriters
 from nodes.common import ERROR, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
 from nodes.dds import share_no_memory
 from nodes.gate_parameters import read_parameters
@@ -77,7 +78,7 @@ class GateNode(Node):
         self._counts = dict.fromkeys(("refused", "dropped_parts", "unordered_motions"), 0)
         self._complaint = ""
 
-        self._mark = f"gate-{uuid.uuid4().hex[:8]}"
+        self._mark = f"{GATE}{uuid.uuid4().hex[:8]}"
         self._status = GateStatus(self, self._mark, self._facts)
         self._joints = JointStates(
             self,
@@ -93,6 +94,7 @@ class GateNode(Node):
             Inlet(self, JointTrajectory, "proposed_trajectory", self._on_proposal, RELIABLE),
         )
         self._writers = ArmWriters(self, self._mark, self._out.topics, self._on_stranger)
+        self._agents = Agents(self, lambda: self._status.id, self._abort)
         # Of requests that wait together the last that was made to the node is served last: a stop undoes a resume.
         self.create_service(Trigger, "~/resume", self._on_resume)
         self.create_service(Trigger, "~/stop", self._on_stop)
@@ -126,9 +128,11 @@ class GateNode(Node):
                 self.get_logger().error(f"stopping the arm: {self._rest.complaint(self._now_s())}; I did not order it")
             self._hold(told, ordered=False)
 
-    def _on_stranger(self) -> None:
+    def _on_stranger(self, twin: bool) -> None:
         if self._streamer is not None:
             self._abort(self._writers.trouble(), on_path=False)
+        elif (measured := self._measured) is not None and not twin:  # two gates would answer each other for ever
+            self._hold((measured.position_rad, measured.velocity_rad_s), ordered=False)  # the last word is the gate's
 
     def _on_heartbeat(self, message: Header) -> None:
         # While a motion runs only its own sender counts: an agent that was started anew does not want it.
@@ -195,8 +199,7 @@ class GateNode(Node):
         self._status.publish()
 
     def _arm_state(self) -> ArmState:
-        measured = self._measured
-        if measured is None:
+        if (measured := self._measured) is None:
             raise UnsafeCommandError("no joint_states have come: I do not know where the arm is")
         return ArmState(
             position_rad=measured.position_rad,
@@ -220,7 +223,7 @@ class GateNode(Node):
         if moves := self._rest.complaint(now_s):
             return f"the arm moves, and I did not order it: {moves}"
         self._unordered = False
-        return self._writers.trouble()
+        return self._writers.trouble() or self._agents.trouble()
 
     def _tick(self) -> None:
         steady, now_s = steady_s(), self._now_s()
@@ -262,8 +265,8 @@ class GateNode(Node):
             return f"the agent has been silent for {self._heartbeat.silence_s(steady):.2f} s", True
         if problem := self._joints.problem(within_s=self._state_age_s):
             return problem, True
-        names = self._model.joint_names
-        lost = self._following.complaint(self._streamer, self._measured, now_s, self._scale.scale, names)
+        scale, names = self._scale.scale, self._model.joint_names
+        lost = self._following.complaint(self._streamer, self._measured, now_s, scale, names)
         return (lost, False) if lost else None
 
     def _advance(self, streamer: Streamer, steady: float, now_s: float) -> None:
@@ -282,9 +285,6 @@ class GateNode(Node):
             joint = self._model.joint_names[int(away.argmax())]
             # It presses against something, or cannot: the end of the path is no place to hold it at.
             self._abort(f"the arm did not arrive: {joint} is {away.max():.3f} rad off", on_path=False)
-
-    def _silent(self) -> bool:
-        return not self._joints.silence_s() <= self._state_age_s
 
     def _moves(self, measured: Joints) -> bool:
         return bool(np.abs(measured.velocity_rad_s).max() > self._gate.limits.start_speed_rad_s)
@@ -306,7 +306,7 @@ class GateNode(Node):
         self._status.say("aborted", self._status.id, reason)
 
     def _is_pushed(self, streamer: Streamer, now_s: float) -> bool:
-        if self._measured is None or self._silent():
+        if self._measured is None or not self._joints.silence_s() <= self._state_age_s:
             return False
         return self._following.pushed(streamer, self._measured, now_s, self._scale.scale)
 
@@ -376,7 +376,7 @@ class GateNode(Node):
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         silent = self._joints.problem(within_s=self._state_age_s)
         blocked = silent or self._rest.complaint(self._now_s()) or self._writers.trouble()
-        agents = self._writers.agents()
+        agents = self._agents.count()
         level = WARN if self._gate.stopped or blocked or agents > 1 else OK
         details: dict[str, object] = {
             **self._counts,

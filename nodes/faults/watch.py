@@ -35,6 +35,7 @@ from embodied.errors import EmbodiedError, UnsafeCommandError
 from embodied.judge import Sent, followed, shares
 from embodied.types import Float
 from nodes import conversions
+from nodes.arm_writers import GATE
 from nodes.common import EVERY_FACT, LATCHED, RELIABLE, from_json, steady_s
 from nodes.dds import use_local_transport
 from nodes.faults.saboteur import Order
@@ -295,13 +296,21 @@ class Watch:
             # From its first point on: where it begins, the gate has measured a moment before we have.
             begin_s, end_s = (each.stamp_s + float(each.time_s[at]) for each, at in ((sent[0], 0), (sent[-1], -1)))
             start = sent[0].position_rad[0], sent[0].velocity_rad_s[0]
-            told = followed(start[0], sent, begin_s, end_s + 0.05, start[1])
+            told = followed(start[0], sent, begin_s, max(begin_s, end_s) + 0.05, start[1])
             for limit, share in shares(self.model, told).items():
                 worst[limit] = max(worst.get(limit, 0.0), share)
         return worst
 
     def _motions(self) -> list[list[Sent]]:
-        """What gates sent, cut where the arm had come to rest, and where it is held where it is measured."""
+        """What gates sent, cut where the arm had come to rest, and where it is held where it is measured.
+
+        Two gates do not know of each other's pieces, so each is judged by its own.
+        """
+        messages = [deserialize_message(told.data, JointTrajectory) for told in list(self.told)]
+        marks = dict.fromkeys(message.header.frame_id for message in messages)
+        return [motion for mark in marks if mark.startswith(GATE) for motion in self._motions_of(mark)]
+
+    def _motions_of(self, mark: str) -> list[list[Sent]]:
         found: list[list[Sent]] = []
         rests_s = float("-inf")
         seen, came_s = list(self.seen), [each.came_s for each in self.seen]
@@ -311,8 +320,8 @@ class Watch:
                 time_s, position, velocity = conversions.from_points(message, self.model.joint_names)
             except UnsafeCommandError:
                 continue
-            if not message.header.frame_id.startswith("gate-"):
-                continue  # a rogue's
+            if message.header.frame_id != mark:
+                continue  # another's
             stamp_s = conversions.from_time(message.header.stamp)
             holds = not stamp_s
             stamp_s = stamp_s or told.arm_s

@@ -102,6 +102,77 @@ def test_the_motion_of_a_second_agent_is_refused_and_the_first_goes_on(
     assert bench.ended("first")["state"] == "done"
 
 
+def test_a_stranger_who_goes_on_does_not_move_an_arm_that_stands(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    """The last that the arm hears is what the gate says."""
+    from trajectory_msgs.msg import JointTrajectory
+
+    from nodes import conversions
+
+    start_gate()
+    bench.start("ours")
+    assert bench.ended("ours")["state"] == "done"
+    bench.come_to_rest()
+    begin_rad = bench.measured_rad[0]
+    stranger = bench.node.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 1)
+    try:
+        bench.wait(lambda: stranger.get_subscription_count() >= 2, "the gate does not listen")
+        for _ in range(20):
+            away = swing(bench.measured_rad, -0.5)
+            stranger.publish(conversions.to_arm_trajectory(MODEL.joint_names, *away, stamp_s=bench.now_s))
+            time.sleep(0.05)
+    finally:
+        bench.node.destroy_publisher(stranger)
+    bench.come_to_rest()
+    assert abs(bench.measured_rad[0] - begin_rad) < 0.03, "half a radian was asked for, twenty times"
+
+
+def test_a_second_who_beats_is_seen_and_ends_the_motion_and_one_that_starts_anew_does_not(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from std_msgs.msg import Header
+
+    start_gate()
+    bench.start("first")
+    second = bench.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
+    beats = bench.node.create_timer(0.05, lambda: second.publish(Header(frame_id="")))
+    ended = bench.ended("first")
+    assert (ended["state"], "a second agent runs, or beats as one" in ended["reason"]) == ("aborted", True), ended
+    bench.wait(lambda: "a second agent" in bench.gate["blocked"], "a motion would be taken")
+    bench.node.destroy_timer(beats)
+    bench.node.destroy_publisher(second)
+    bench.wait(lambda: bench.gate["blocked"] == "", "it is not forgiven")
+    bench.come_to_rest()
+    old, bench._heartbeat_out = (
+        bench._heartbeat_out,
+        bench.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data),
+    )
+    bench.node.destroy_publisher(old)
+    time.sleep(0.5)  # it beats before it wants anything
+    bench.start("second")
+    assert bench.ended("second")["state"] == "done"
+
+
+def test_what_beats_in_the_name_of_a_motion_is_not_its_agent(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
+    from rclpy.qos import qos_profile_sensor_data
+    from std_msgs.msg import Header
+
+    start_gate()
+    forger = bench.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
+    bench.start("first")
+    bench.wait(lambda: forger.get_subscription_count() >= 1, "the gate does not listen")
+    forger.publish(Header(frame_id="first"))
+    ended = bench.ended("first")
+    assert (ended["state"], ended["reason"]) == ("aborted", "something else beats in the name of the agent")
+
+
 def test_a_second_gate_under_the_same_name_is_noticed_by_both(
     ros: Any,
     bench: Bench,
