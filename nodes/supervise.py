@@ -22,6 +22,7 @@ from types import FrameType
 from typing import NoReturn
 
 import nodes
+from nodes.dds import sweep
 from nodes.launch_support import USER_ERROR
 from nodes.output import Output
 
@@ -109,6 +110,7 @@ class Supervisor:
         for number in _STOP:
             signal.signal(number, self._on_signal)
         while True:
+            sweep()
             code, why = self._live(ours)
             if self._stop or code == USER_ERROR:
                 return self._end(code if code >= 0 else 128 - code)
