@@ -30,6 +30,7 @@ _STEP_S = 0.02
 _NEAREST_S = 0.001
 """Points of a piece are at least this far apart, or the rounding of stamps would tell as acceleration."""
 _SHORTEST_S = 0.1
+_SLOWEST = 0.1
 _REMEMBERED = 64
 _REMEMBERED_S = 3.0
 """Pieces, and streamers before this one, that `told_rad` looks back on: more than a second of them at 50 Hz."""
@@ -148,7 +149,20 @@ class Streamer:
         return self.place_s(now_s) >= self.path.duration_s - 1e-9
 
     def piece(self, now_s: float, *, scale: float = 1.0) -> Piece:
-        """The next piece from `now_s` on the arm's clock, which runs at `scale` times steady time."""
+        """The next piece from `now_s` on the arm's clock, which runs at `scale` times steady time.
+
+        A motion that could not be stopped again after the first piece is led more slowly all along. Raises
+        UnsafeCommandError where there is no way at all.
+        """
+        while True:
+            try:
+                return self._next(now_s, scale)
+            except UnsafeCommandError:
+                if self._made or self._full < _SLOWEST:
+                    raise
+                self._full *= 0.7
+
+    def _next(self, now_s: float, scale: float) -> Piece:
         place, rate, slope = self._now(now_s)
         lead_s = LEAD_S * scale
         ahead_s = np.linspace(place, place + lead_s + _AHEAD_S, 8)
