@@ -4,6 +4,7 @@
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -56,8 +57,15 @@ def sweep(folder: Path = Path("/dev/shm")) -> None:
     Who lives holds a lock on the file beside its segment; what is younger than `_YOUNG_S` may not have it yet.
     """
     for lock in folder.glob("fastdds_????????????????_el"):
-        with contextlib.suppress(OSError), lock.open("rb") as file:
-            if time.time() - lock.stat().st_mtime > _YOUNG_S:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
-                lock.unlink()
+        with contextlib.suppress(OSError):
+            # Everybody may write there: nothing that waits is opened, and nothing of another user is touched.
+            file = os.open(lock, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+            try:
+                about = os.fstat(file)
+                ours = stat.S_ISREG(about.st_mode) and about.st_uid == os.getuid()
+                if ours and time.time() - about.st_mtime > _YOUNG_S:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
+                    lock.unlink()
+            finally:
+                os.close(file)

@@ -151,14 +151,17 @@ class Streamer:
     def piece(self, now_s: float, *, scale: float = 1.0) -> Piece:
         """The next piece from `now_s` on the arm's clock, which runs at `scale` times steady time.
 
-        A motion that could not be stopped again after the first piece is led more slowly all along. Raises
-        UnsafeCommandError where there is no way at all.
+        A motion that begins at rest and could not be stopped again after the first piece is led more slowly all
+        along. Raises UnsafeCommandError where there is no way at all.
         """
+        planned = self._full
         while True:
             try:
                 return self._next(now_s, scale)
             except UnsafeCommandError:
-                if self._made or self._full < _SLOWEST:
+                # One that takes over from another has the speed that the arm has.
+                if self._made or self._before is not None or self._full < _SLOWEST:
+                    self._full = planned
                     raise
                 self._full *= 0.7
 

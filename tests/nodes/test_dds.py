@@ -51,5 +51,13 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_uses_stays(ro
     assert all(path.exists() and Path(f"{path}_el").exists() for path in used)
 
 
-def test_a_folder_that_is_not_there_is_no_trouble(tmp_path: Path) -> None:
+def test_what_lies_there_to_hold_it_up_does_not(tmp_path: Path) -> None:
+    """A pipe that nobody writes to, a link to somebody's file, and no folder at all."""
+    os.mkfifo(tmp_path / f"fastdds_{16 * 'a'}_el")
+    kept = tmp_path / "kept"
+    kept.write_text("")
+    os.utime(kept, (0, 0))
+    (tmp_path / f"fastdds_{16 * 'b'}_el").symlink_to(kept)
+    dds.sweep(tmp_path)
+    assert kept.exists() and len(list(tmp_path.iterdir())) == 3
     dds.sweep(tmp_path / "none")
