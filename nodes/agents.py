@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 from nodes.common import steady_s
 
 _FRESH_S = 1.0
+_MOST_BYTES = 1 << 12
 _TURNS = 3
 """So often within `_FRESH_S` do numbers go back where two publish by turns; where one was started anew they do once."""
 
@@ -47,5 +48,16 @@ class Agents:
         self._turns_s.append(steady_s())
         if trouble := self.trouble():
             self._stop(trouble)
-        elif len(message) < 1 << 12 and deserialize_message(message, Header).frame_id == self._motion() != "":
+        elif _named(message) == self._motion() != "":
             self._stop("something else beats in the name of the agent")
+
+
+def _named(message: bytes) -> str:
+    """The motion that a heartbeat names; none of what is no heartbeat."""
+    if len(message) > _MOST_BYTES:
+        return ""
+    try:
+        name: str = deserialize_message(message, Header).frame_id
+    except RuntimeError:
+        return ""
+    return name

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import struct
 import time
@@ -73,7 +74,8 @@ def shower(node: Any, rng: random.Random, each: int) -> dict[str, int]:
             if subscription.raw:
                 data = serialize_message(message)
                 message = data[: rng.randrange(len(data))] if i % 4 == 0 else data
-            subscription.callback(message)
+            about = [{"publication_sequence_number": i % 7}]  # as of several publishers
+            subscription.callback(message, *about[: len(inspect.signature(subscription.callback).parameters) - 1])
         sent[subscription.topic_name] = sent.get(subscription.topic_name, 0) + each
     return sent
 
