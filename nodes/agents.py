@@ -5,29 +5,28 @@ from collections import deque
 from collections.abc import Callable
 
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
-from rclpy.serialization import deserialize_message
-from rclpy.subscription import MessageInfo
 from std_msgs.msg import Header
 
-from nodes.common import steady_s
+from nodes.common import NEWEST, steady_s
+from nodes.inlet import Inlet
 
 _FRESH_S = 1.0
-_MOST_BYTES = 1 << 12
 _TURNS = 3
 """So often within `_FRESH_S` do numbers go back where two publish by turns; where one was started anew they do once."""
 
 
 class Agents:
-    """Watches `heartbeat`. A publisher counts its messages upwards: a number that goes back is another's.
+    """Hears `heartbeat` for `take`. A publisher counts its messages upwards: a number that goes back is another's.
 
     `stop` is told why, where another beats in the name of the motion under way (`motion` is its id), or beside it.
     """
 
-    def __init__(self, node: Node, motion: Callable[[], str], stop: Callable[[str], None]) -> None:
-        self._node, self._motion, self._stop = node, motion, stop
+    def __init__(
+        self, node: Node, take: Callable[[Header], None], motion: Callable[[], str], stop: Callable[[str], None]
+    ) -> None:
+        self._node, self._take, self._motion, self._stop = node, take, motion, stop
         self._number, self._turns_s = 0, deque[float](maxlen=_TURNS)
-        node.create_subscription(Header, "heartbeat", self._on_beat, qos_profile_sensor_data, raw=True)
+        self.inlet = Inlet(node, Header, "heartbeat", self._on_beat, NEWEST)
 
     def count(self) -> int:
         """How many nodes publish it; one that was killed counts until it is forgotten, some seconds later."""
@@ -38,26 +37,14 @@ class Agents:
         several = len(self._turns_s) == _TURNS and steady_s() - self._turns_s[0] < _FRESH_S
         return "a second agent runs, or beats as one: end one of them" if several else ""
 
-    def _on_beat(self, message: bytes, info: MessageInfo) -> None:
-        number, last = info["publication_sequence_number"], self._number
-        if number is None:
-            return  # middleware that does not number them
-        self._number = number
-        if number > last:
-            return
-        self._turns_s.append(steady_s())
-        if trouble := self.trouble():
-            self._stop(trouble)
-        elif _named(message) == self._motion() != "":
-            self._stop("something else beats in the name of the agent")
-
-
-def _named(message: bytes) -> str:
-    """The motion that a heartbeat names; none of what is no heartbeat."""
-    if len(message) > _MOST_BYTES:
-        return ""
-    try:
-        name: str = deserialize_message(message, Header).frame_id
-    except RuntimeError:
-        return ""
-    return name
+    def _on_beat(self, message: Header) -> None:
+        number, last = self.inlet.number, self._number
+        if number is not None:
+            self._number = number
+            if number <= last:
+                self._turns_s.append(steady_s())
+                if trouble := self.trouble():
+                    self._stop(trouble)
+                elif message.frame_id == self._motion() != "":
+                    self._stop("something else beats in the name of the agent")
+        self._take(message)

@@ -12,10 +12,10 @@ from pathlib import Path
 PROFILE = Path(__file__).with_name("fastdds.xml")
 """Fast DDS profile: a shared-memory segment large enough for pictures, and UDP on 127.0.0.1 alone."""
 
-_YOUNG_S = 10.0
-
 UDP_PROFILE = PROFILE.with_name("fastdds_udp.xml")
 """The same without shared memory."""
+
+_YOUNG_S = 10.0
 
 
 def local_transport(ros_distro: str | None = None) -> dict[str, str]:

@@ -39,7 +39,7 @@ from nodes import common, conversions
 from nodes.agents import Agents
 from nodes.arm_output import ArmOutput
 from nodes.arm_writers import GATE, ArmWriters
-from nodes.common import ERROR, NEWEST, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
+from nodes.common import ERROR, OK, RELIABLE, STEADY, WARN, Diagnostics, steady_s
 from nodes.dds import share_no_memory
 from nodes.gate_parameters import read_parameters
 from nodes.gate_status import GateStatus
@@ -88,13 +88,13 @@ class GateNode(Node):
             on_news=self._on_joints,
         )
         self._out = ArmOutput(self, self._joints, self._rest, self._mark)
+        self._agents = Agents(self, self._on_heartbeat, lambda: self._status.id, self._abort)
         self._inlets = (
             self._joints.inlet,
-            Inlet(self, Header, "heartbeat", self._on_heartbeat, NEWEST),
+            self._agents.inlet,
             Inlet(self, JointTrajectory, "proposed_trajectory", self._on_proposal, RELIABLE),
         )
         self._writers = ArmWriters(self, self._mark, self._out.topics, self._on_stranger)
-        self._agents = Agents(self, lambda: self._status.id, self._abort)
         # Of requests that wait together the last that was made to the node is served last: a stop undoes a resume.
         self.create_service(Trigger, "~/resume", self._on_resume)
         self.create_service(Trigger, "~/stop", self._on_stop)

@@ -2,7 +2,7 @@
 """One topic's way in: what is malformed goes no further, and every refusal is counted and said."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rclpy.node import Node
@@ -46,6 +46,8 @@ class Inlet:
         self.topic, self.accepted, self.refused = topic, 0, 0
         self.reason = ""
         """Why the last of those that were refused was refused."""
+        self.number: int | None = None
+        """Of the newest message, as its publisher counts them upwards; None where the middleware does not say."""
         self.refused_s = self.accepted_s = -math.inf
         """When that was, and when a message was taken last, in steady time."""
         self._node, self._cls, self._take, self._most_bytes = node, cls, take, most_bytes
@@ -67,8 +69,9 @@ class Inlet:
             return ""
         return f"a message on {self.topic} came but was refused because {self.reason}"
 
-    def hear(self, data: bytes) -> None:
-        """Take a message as it travels."""
+    def hear(self, data: bytes, about: Mapping[str, Any]) -> None:
+        """Take a message as it travels, with what the middleware says about it."""
+        self.number = about.get("publication_sequence_number")
         if self._most_bytes is not None and len(data) > self._most_bytes:
             self._too_big(len(data))
             return

@@ -12,7 +12,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
@@ -306,22 +306,21 @@ class Watch:
 
         Two gates do not know of each other's pieces, so each is judged by its own.
         """
-        messages = [deserialize_message(told.data, JointTrajectory) for told in list(self.told)]
-        marks = dict.fromkeys(message.header.frame_id for message in messages)
-        return [motion for mark in marks if mark.startswith(GATE) for motion in self._motions_of(mark)]
+        sent: dict[str, list[tuple[Told, JointTrajectory]]] = {}
+        for told in list(self.told):
+            message = deserialize_message(told.data, JointTrajectory)
+            sent.setdefault(message.header.frame_id, []).append((told, message))
+        return [motion for mark in sent if mark.startswith(GATE) for motion in self._motions_of(sent[mark])]
 
-    def _motions_of(self, mark: str) -> list[list[Sent]]:
+    def _motions_of(self, one_gate: Sequence[tuple[Told, JointTrajectory]]) -> list[list[Sent]]:
         found: list[list[Sent]] = []
         rests_s = float("-inf")
         seen, came_s = list(self.seen), [each.came_s for each in self.seen]
-        for told in list(self.told):
-            message = deserialize_message(told.data, JointTrajectory)
+        for told, message in one_gate:
             try:
                 time_s, position, velocity = conversions.from_points(message, self.model.joint_names)
             except UnsafeCommandError:
                 continue
-            if message.header.frame_id != mark:
-                continue  # another's
             stamp_s = conversions.from_time(message.header.stamp)
             holds = not stamp_s
             stamp_s = stamp_s or told.arm_s

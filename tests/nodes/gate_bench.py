@@ -195,6 +195,13 @@ class Bench:
         self.wait(lambda: bool(found()), f"{motion_id} does not end")
         return found()[0]
 
+    def move_and_rest(self) -> float:
+        """A motion from its beginning to its end; where the first joint stands then."""
+        self.start("ours")
+        assert self.ended("ours")["state"] == "done"
+        self.come_to_rest()
+        return float(self.measured_rad[0])
+
     def come_to_rest(self) -> None:
         """Wait until the arm is told one place, and has been for 0.3 s."""
         seen: list[Float] = []

@@ -4,35 +4,46 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 pytest.importorskip("rclpy")
 
+from embodied.types import Float
 from tests.nodes import test_gate_safety
 from tests.nodes.gate_bench import MODEL, Bench, swing
 
 bench, start_gate = test_gate_safety.bench, test_gate_safety.start_gate
 
 
-def test_a_stranger_on_the_arms_topic_ends_the_motion_and_forbids_the_next(
-    bench: Bench,
-    start_gate: Callable[..., Any],
-) -> None:
+@contextmanager
+def a_stranger(bench: Bench) -> Iterator[Callable[[tuple[Float, Float, Float]], None]]:
+    """What somebody else says to the arm: times, positions and velocities from now on."""
     from trajectory_msgs.msg import JointTrajectory
 
     from nodes import conversions
 
+    publisher = bench.node.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 1)
+    try:
+        bench.wait(lambda: publisher.get_subscription_count() >= 2, "the gate does not listen")
+        yield lambda points: publisher.publish(
+            conversions.to_arm_trajectory(MODEL.joint_names, *points, stamp_s=bench.now_s)
+        )
+    finally:
+        bench.node.destroy_publisher(publisher)
+
+
+def test_a_stranger_on_the_arms_topic_ends_the_motion_and_forbids_the_next(
+    bench: Bench,
+    start_gate: Callable[..., Any],
+) -> None:
     start_gate()
     bench.start("first")
-    stranger = bench.node.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 1)
-    try:
-        bench.wait(lambda: stranger.get_subscription_count() >= 2, "the gate does not listen")
-        stranger.publish(
-            conversions.to_arm_trajectory(MODEL.joint_names, *swing(MODEL.home_rad, 1.0), stamp_s=bench.now_s)
-        )
+    with a_stranger(bench) as say:
+        say(swing(MODEL.home_rad, 1.0))
         ended = bench.ended("first")
         assert ended["state"] == "aborted"
         assert "something else writes to /arm_controller/joint_trajectory (" in ended["reason"]
@@ -41,8 +52,6 @@ def test_a_stranger_on_the_arms_topic_ends_the_motion_and_forbids_the_next(
         bench.wait(lambda: "/bench): end it" in bench.gate["blocked"], "it is not named")
         bench.propose("second")
         assert "/bench): end it" in bench.ended("second")["reason"]
-    finally:
-        bench.node.destroy_publisher(stranger)
     bench.home()
     bench.wait(lambda: bench.gate["blocked"] == "", "it is forgiven")
     bench.start("third")
@@ -54,10 +63,7 @@ def test_motion_that_nobody_ordered_is_stopped_where_it_is(
     start_gate: Callable[..., Any],
 ) -> None:
     process = start_gate()
-    bench.start("ours")
-    assert bench.ended("ours")["state"] == "done"
-    bench.come_to_rest()
-    begin_rad = bench.measured_rad[0]
+    begin_rad = bench.move_and_rest()
     time_s, place, speed = swing(bench.measured_rad, -1.0)
     bench.controller.follow(bench.now_s + time_s, place, speed, now_s=bench.now_s)
     bench.wait(lambda: "I did not order it: panda_joint1 moves at" in bench.gate["blocked"], "it is not said")
@@ -107,24 +113,12 @@ def test_a_stranger_who_goes_on_does_not_move_an_arm_that_stands(
     start_gate: Callable[..., Any],
 ) -> None:
     """The last that the arm hears is what the gate says."""
-    from trajectory_msgs.msg import JointTrajectory
-
-    from nodes import conversions
-
     start_gate()
-    bench.start("ours")
-    assert bench.ended("ours")["state"] == "done"
-    bench.come_to_rest()
-    begin_rad = bench.measured_rad[0]
-    stranger = bench.node.create_publisher(JointTrajectory, "arm_controller/joint_trajectory", 1)
-    try:
-        bench.wait(lambda: stranger.get_subscription_count() >= 2, "the gate does not listen")
+    begin_rad = bench.move_and_rest()
+    with a_stranger(bench) as say:
         for _ in range(20):
-            away = swing(bench.measured_rad, -0.5)
-            stranger.publish(conversions.to_arm_trajectory(MODEL.joint_names, *away, stamp_s=bench.now_s))
+            say(swing(bench.measured_rad, -0.5))
             time.sleep(0.05)
-    finally:
-        bench.node.destroy_publisher(stranger)
     bench.come_to_rest()
     assert abs(bench.measured_rad[0] - begin_rad) < 0.03, "half a radian was asked for, twenty times"
 
