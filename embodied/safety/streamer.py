@@ -89,6 +89,8 @@ class Streamer:
         self._full = float(min(1.0, np.sqrt(SPARE / max(acceleration, 1e-9)), np.cbrt(SPARE / max(jerk, 1e-9))))
         """The rate of a path that leaves nothing of its limits for slowing down."""
         self._made: deque[_Made] = deque(maxlen=_REMEMBERED)
+        self._sent: tuple[float, TimedPath] | None = None
+        """The last piece as a curve, and when it was made: between its points it is a little off the path."""
         self._before: tuple[float, Streamer] | None = None
 
     def place_s(self, now_s: float) -> float:
@@ -227,14 +229,38 @@ class Streamer:
             if rate.rate.min() < -1e-9:
                 continue
             made = _Made(made_s=now_s, rate=rate, limit_s=limit_s)
-            points, within = self._points(made)
-            if within:
+            piece = self._points(made)
+            curve = self._curve(piece, now_s)
+            if self._within(curve):
                 self._made.append(made)
-                return points
+                self._sent = now_s, curve
+                return piece
         # The rest of a piece is within the limits as the whole of it was.
         made = _Made(made_s=now_s, rate=self._rest(now_s), limit_s=limit_s)
+        piece = self._points(made)
         self._made.append(made)
-        return self._points(made)[0]
+        self._sent = now_s, self._curve(piece, now_s)
+        return piece
+
+    def _sent_to(self, now_s: float) -> tuple[Float, Float]:
+        """Position and velocity (N,) at `now_s` on the curve through the points that were sent."""
+        if self._sent is not None:
+            position, velocity = self._sent[1].sample(np.array([now_s - self._sent[0]]))
+        elif self._before is not None:
+            return self._before[1]._sent_to(now_s)
+        else:
+            position, velocity = self.path.sample(np.zeros(1))
+        return position[0], velocity[0]
+
+    def _curve(self, piece: Piece, now_s: float) -> TimedPath:
+        trajectory = JointTrajectory(
+            joint_names=self._model.joint_names,
+            time_s=piece.time_s,
+            position_rad=piece.position_rad,
+            velocity_rad_s=piece.velocity_rad_s,
+            gripper_width_m=np.zeros(len(piece.time_s)),
+        )
+        return TimedPath(trajectory, self._sent_to(now_s))
 
     def _rest(self, now_s: float) -> Rate:
         last = self._made[-1] if self._made else None
@@ -252,37 +278,26 @@ class Streamer:
         ahead = self._stops_s[self._stops_s > place_s + 1e-9]
         return float(min(ahead[0] if ahead.size else np.inf, self.path.duration_s))
 
-    def _points(self, made: _Made) -> tuple[Piece, bool]:
-        """The piece, and whether it keeps the limits of the arm."""
+    def _points(self, made: _Made) -> Piece:
         time_s = _grid(made.rate, self.path.time_s, made.limit_s)
-        place, rate, _ = made.rate.at(np.concatenate([[0.0], time_s]))
-        moving = place < made.limit_s - 1e-9
+        place, rate, _ = made.rate.at(time_s)
         position, velocity = self.path.sample(np.minimum(place, made.limit_s))
-        velocity = velocity * (rate * moving)[:, None]
+        velocity = velocity * (rate * (place < made.limit_s - 1e-9))[:, None]
         velocity[-1] = 0.0
-        piece = Piece(
+        return Piece(
             time_s=time_s,
-            position_rad=position[1:],
-            velocity_rad_s=velocity[1:],
+            position_rad=position,
+            velocity_rad_s=velocity,
             gripper_width_m=self.path.gripper_width_at(float(made.rate.place_s[0])),
         )
-        return piece, self._within(piece, position[0], velocity[0])
 
-    def _within(self, piece: Piece, position_rad: Float, velocity_rad_s: Float) -> bool:
-        model = self._model
-        trajectory = JointTrajectory(
-            joint_names=model.joint_names,
-            time_s=piece.time_s,
-            position_rad=piece.position_rad,
-            velocity_rad_s=piece.velocity_rad_s,
-            gripper_width_m=np.zeros(len(piece.time_s)),
-        )
-        path = TimedPath(trajectory, (position_rad, velocity_rad_s))
-        low, high = path.peak_position_rad()
+    def _within(self, curve: TimedPath) -> bool:
+        model, begin = self._model, curve.position_rad[0]
+        low, high = curve.peak_position_rad()
         return bool(
-            all((share <= _WITHIN).all() for share in model.shares(path))
-            and (model.lower_rad - low <= _BEYOND_RAD + np.maximum(model.lower_rad - position_rad, 0.0)).all()
-            and (high - model.upper_rad <= _BEYOND_RAD + np.maximum(position_rad - model.upper_rad, 0.0)).all()
+            all((share <= _WITHIN).all() for share in model.shares(curve))
+            and (model.lower_rad - low <= _BEYOND_RAD + np.maximum(model.lower_rad - begin, 0.0)).all()
+            and (high - model.upper_rad <= _BEYOND_RAD + np.maximum(begin - model.upper_rad, 0.0)).all()
         )
 
 
