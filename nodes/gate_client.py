@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -15,6 +15,7 @@ from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
 
 from embodied.arm import Outcome
 from embodied.errors import ObservationError
+from embodied.safety.splice import Seam
 from embodied.text import shown
 from embodied.types import JointTrajectory
 from nodes import conversions
@@ -55,6 +56,8 @@ class GateClient:
         self._status: dict[str, object] = {}
         self._heard_s = float("-inf")
         self._motion_id, self._stops = "", 0
+        self.seams: dict[int, Seam] = {}
+        """Where the parts of the newest motion took over, by their numbers; what is not here was not taken."""
         # Ids of an agent that was started anew must differ from those that its predecessor gave.
         self._prefix, self._count = uuid.uuid4().hex[:8], 0
         self._proposed_out = node.create_publisher(JointTrajectoryMessage, "proposed_trajectory", RELIABLE)
@@ -75,14 +78,6 @@ class GateClient:
         """Whether the gate executes a motion, of this agent or of another."""
         with self._lock:
             return self._status.get("state") == "executing"
-
-    @property
-    def part(self) -> int:
-        """Which part of its motion the gate executes."""
-        with self._lock:
-            part = self._status.get("part", 0)
-        assert isinstance(part, int)
-        return part
 
     @property
     def stopped(self) -> bool:
@@ -114,6 +109,7 @@ class GateClient:
         """
         self._count, stops = self._count + 1, self._stops
         motion_id = f"{self._prefix}-{self._count}"
+        self.seams = {}
         try:
             on_tick()  # what is no longer wanted is not even proposed
             if not self._publish(motion_id, trajectory, stamp_s, stops):
@@ -187,10 +183,11 @@ class GateClient:
         status = from_json(message)
         # Anyone may publish here, and what is no status of the gate's must not hide the one before.
         texts = all(isinstance(status.get(key, ""), str) for key in _TEXTS)
-        part = status.get("part", 0)
+        part, seam = status.get("part", 0), status.get("seam")
         if not (
             type(part) is int
             and part >= 0
+            and (seam is None or _is_seam(seam))
             and texts
             and status.get("state") in _STATES
             and isinstance(status.get("stopped", False), bool)
@@ -199,3 +196,10 @@ class GateClient:
         with self._lock:
             self._status = status
             self._heard_s = steady_s()
+            if isinstance(seam, dict) and status.get("id") == self._motion_id:
+                self.seams.setdefault(part, Seam(**seam))
+
+
+def _is_seam(seam: object) -> bool:
+    names = {field.name for field in fields(Seam)}
+    return isinstance(seam, dict) and seam.keys() == names and all(type(number) is float for number in seam.values())

@@ -12,8 +12,8 @@ A streamed motion has later parts: `id+part1`, `id+part2`, ..., whose times coun
 Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces that go on for 0.06 s of steady time
 and then come to rest as soon as the limits allow, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
 {"state": idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1, "part": number of
-the part under way, "stopped": whether the emergency stop is latched, "blocked": why no motion can be accepted now,
-or "", "gate": which process says so}.
+the part under way, "seam": where it took over, "stopped": whether the emergency stop is latched, "blocked": why no
+motion can be accepted now, or "", "gate": which process says so}.
 
 Motion runs on ROS time; the watchdogs over the other processes run on steady time. Services `~/stop`
 (latches) and `~/resume`. Where the path can be trusted no longer, because the arm is not on it, the arm is
@@ -62,7 +62,7 @@ class GateNode(Node):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("gate_node", **kwargs)
         given = read_parameters(self)
-        self._model, self._latch, self._part, self._ticks = given.model, given.latch, 0, 0
+        self._model, self._latch, self._ticks = given.model, given.latch, 0
         self._following = Following(given.following_rad, given.limits.max_state_age_s)
         self._heartbeat = Watchdog(given.heartbeat_timeout_s)
         self._state_age_s = given.limits.max_state_age_s
@@ -164,7 +164,6 @@ class GateNode(Node):
             proposal_age_s=self._age_s(message, now_s, steady),
         )
         self._streamer = Streamer(TimedPath(trajectory), self._model)
-        self._part = 0
         self._settling_since_s = None
         self._out.begin()
         self._heartbeat.feed(steady_s())
@@ -178,25 +177,27 @@ class GateNode(Node):
         try:
             if self._streamer is None or motion_id != self._status.id:
                 raise UnsafeCommandError(f"the motion {motion_id} is not under way")
-            if part <= self._part:
-                raise UnsafeCommandError(f"part {part} of {motion_id} is not newer than part {self._part}")
-            path = self._gate.check_later(
+            if part <= (taken := self._status.part):
+                raise UnsafeCommandError(f"part {part} of {motion_id} is not newer than part {taken}")
+            path, seam = self._gate.check_later(
                 conversions.from_trajectory(message, self._model.joint_names, self._model.gripper_joints[0]),
                 earlier=self._streamer.ahead(now_s),
                 width_m=self._streamer.width_m(now_s),
-                later_s=now_s - stamp_s,
+                stamp_s=stamp_s,
+                now_s=now_s,
                 arm=self._arm_state(),
                 proposal_age_s=self._age_s(message, now_s, steady),
             )
+            streamer = self._streamer.follow(path, now_s)
+            piece = streamer.piece(now_s, scale=self._scale.scale)
         except UnsafeCommandError as error:
             self._counts["dropped_parts"] += 1
             self.get_logger().warning(f"dropped part {part} of {motion_id}: {error}", throttle_duration_sec=1.0)
             self._status.publish()
             return
-        self._streamer = self._streamer.follow(path, now_s)
-        self._part, self._settling_since_s = part, None
-        self._out.send(self._streamer.piece(now_s, scale=self._scale.scale), now_s)
-        self._status.publish()
+        self._streamer, self._settling_since_s = streamer, None
+        self._out.send(piece, now_s)
+        self._status.take(part, seam)
 
     def _arm_state(self) -> ArmState:
         if (measured := self._measured) is None:
@@ -370,8 +371,7 @@ class GateNode(Node):
 
     def _facts(self) -> dict[str, object]:
         blocked = self._blocked(steady_s(), self._now_s())
-        latch_file = str(self._latch.path or "")
-        return {"part": self._part, "stopped": self._gate.stopped, "blocked": blocked, "latch_file": latch_file}
+        return {"stopped": self._gate.stopped, "blocked": blocked, "latch_file": str(self._latch.path or "")}
 
     def _report(self) -> tuple[bytes, str, dict[str, object]]:
         silent = self._joints.problem(within_s=self._state_age_s)

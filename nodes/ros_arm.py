@@ -3,7 +3,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ from rclpy.node import Node
 from embodied.arm import ArmModel, NextMotion, Outcome
 from embodied.errors import ObservationError, UnreachableError
 from embodied.motion.path import TimedPath
-from embodied.safety.splice import BLENDS_S, splice
+from embodied.safety.splice import Seam, splice
 from embodied.types import Joints, JointTrajectory, Motion, Observation, StreamedMotion
 from nodes.common import clock_scale, now_s, steady_s
 from nodes.gate_client import GateClient, Part
@@ -36,43 +36,41 @@ class Told:
 
     def __init__(self, trajectory: JointTrajectory) -> None:
         # The first begins when the gate takes it, a little after it is proposed.
-        self._paths = [(0, math.nan, TimedPath(trajectory))]  # number of the part, when it begins, path
-        self._taken = self._paths[0]
-        self._parts = 0
+        self._paths = [(math.nan, TimedPath(trajectory))]  # when it begins, path
+        self._proposed: dict[int, TimedPath] = {}
 
     @property
     def width_m(self) -> float:
         """The width that the fingers are told last."""
-        return float(self._paths[-1][2].gripper_width_m[-1])
+        last = self._proposed[max(self._proposed)] if self._proposed else self._paths[-1][1]
+        return float(last.gripper_width_m[-1])
 
-    def at(self, seen: Joints, part: int) -> Joints:
-        """Where the arm was told to be when it was seen, and how fast; the gate executes this `part`."""
-        if math.isnan(self._paths[0][1]):
+    def at(self, seen: Joints, seams: Mapping[int, Seam]) -> Joints:
+        """Where the arm was told to be when it was seen, and how fast; the gate has taken the parts of `seams`."""
+        if math.isnan(self._paths[0][0]):
             # Where on the path the arm is seen: it lags behind by what it always lags behind.
-            path = self._paths[0][2]
+            path = self._paths[0][1]
             moments = np.linspace(0.0, path.duration_s, 400)
             away = np.abs(path.sample(moments)[0] - seen.position_rad).max(axis=1)
-            self._paths[0] = (0, seen.stamp_s - float(moments[away.argmin()]), path)
-        # Parts after it were dropped, or are not taken yet.
-        taken = [each for each in self._paths if each[0] <= part]
-        self._taken = taken[-1] if taken else self._paths[0]
-        begun = (each for each in reversed(taken) if each[1] <= seen.stamp_s)
-        _, begin_s, path = next(begun, self._taken)
+            self._paths[0] = (seen.stamp_s - float(moments[away.argmin()]), path)
+        for part in sorted(self._proposed.keys() & seams.keys()):
+            self._take(self._proposed.pop(part), seams[part])
+        begin_s, path = next((each for each in reversed(self._paths) if each[0] <= seen.stamp_s), self._paths[0])
         place_s = np.array([max(seen.stamp_s - begin_s, 0.0)])
         [position], [velocity] = path.sample(place_s)
         width_m = path.gripper_width_at(float(place_s[0]))
         return replace(seen, position_rad=position, velocity_rad_s=velocity, gripper_width_m=width_m)
 
-    def follow(self, trajectory: JointTrajectory, stamp_s: float, now_s: float) -> None:
-        """A later part is proposed at `now_s`, whose times count from `stamp_s`."""
-        first = trajectory.position_rad[0] - trajectory.time_s[0] * trajectory.velocity_rad_s[0]
-        later = TimedPath(trajectory, (first, trajectory.velocity_rad_s[0]))
-        _, begin_s, path = self._taken
-        self._parts += 1
-        place_s = now_s - begin_s
+    def follow(self, part: int, trajectory: JointTrajectory) -> None:
+        """A later part is proposed."""
+        self._proposed[part] = TimedPath(trajectory)
+
+    def _take(self, later: TimedPath, seam: Seam) -> None:
+        begin_s, path = self._paths[-1]
+        place_s = seam.at_s - begin_s
         width_m = path.gripper_width_at(place_s)
-        blended = splice(lambda at_s: path.sample(place_s + at_s), width_m, later, now_s - stamp_s, BLENDS_S[0])
-        self._paths.append((self._parts, now_s, blended))
+        blended = splice(lambda at_s: path.sample(place_s + at_s), width_m, later, seam.later_s, seam.blend_s)
+        self._paths.append((seam.at_s, blended))
         del self._paths[:-_REMEMBERED]
 
 
@@ -158,14 +156,14 @@ class RosArm:
                 return None
             number, newest = number + 1, (later, seen)
             try:
-                trajectory = later.plan_moving(self.model, seen.joints, told.at(seen.joints, self.gate.part))
+                trajectory = later.plan_moving(self.model, seen.joints, told.at(seen.joints, self.gate.seams))
             except UnreachableError as error:
                 raise ObservationError(str(error)) from None  # from where the arm will be, perhaps
-            told.follow(trajectory, seen.stamp_s, self.now_s())
+            told.follow(number, trajectory)
             return Part(number=number, trajectory=trajectory, stamp_s=seen.stamp_s)
 
         outcome = self.gate.execute(trajectory, stamp_s=observation.stamp_s, on_tick=watch, following=part)
-        if outcome.done and newest is not None and self.gate.part != number:
+        if outcome.done and newest is not None and number not in self.gate.seams:
             # The last part could not be taken while the arm moved, and it rests where the one before it ends.
             outcome = self._from_rest(*newest, watch)
         if outcome.state == "stopped":
@@ -180,7 +178,8 @@ class RosArm:
             trajectory = motion.plan_moving(self.model, seen.joints, still)
         except UnreachableError as error:
             return Outcome(state="refused", reason=str(error))
-        return self.gate.execute(trajectory, stamp_s=seen.stamp_s, on_tick=on_tick)
+        # It was new when it was first proposed, as a part; how long the arm took to come to rest makes it no older.
+        return self.gate.execute(trajectory, stamp_s=rest.stamp_s, on_tick=on_tick)
 
     def stop(self) -> None:
         """Stop whatever moves, whoever asked for it. Does not wait."""

@@ -27,8 +27,8 @@ from embodied.motion.skills import SkillCall
 from embodied.policy import make_policy
 from embodied.types import Decision, Instruction, Joints, Observation
 
-ROWS = 10
-"""Steps of a chunk: a second."""
+ROWS = 16
+"""Steps of a chunk: a decision that takes 0.3 s comes well before the chunk before it slows down to its end."""
 _BESIDE_M = 0.005
 """So far beside its way the hand is still on it."""
 

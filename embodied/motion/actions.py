@@ -89,7 +89,8 @@ class ActionChunk:
     def plan(self, model: ArmModel, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
         """From rest at `position_rad` (N,) through every displacement to rest. Raises UnreachableError."""
         pose = HandPose.from_matrix(model.chain.forward(position_rad))
-        return plan_motion(model, position_rad, gripper_width_m, self._stops(model, pose, gripper_width_m))
+        stops, first_m = self._stops(model, pose, gripper_width_m)
+        return _told(plan_motion(model, position_rad, first_m, stops), gripper_width_m)
 
     def plan_moving(self, model: ArmModel, seen: Joints, told: Joints) -> JointTrajectory:
         """The rows from where the hand was `seen`, for an arm that was `told` to be there and so fast at that instant.
@@ -97,31 +98,46 @@ class ActionChunk:
         Raises UnreachableError.
         """
         pose = HandPose.from_matrix(model.chain.forward(seen.position_rad))
-        stops = self._stops(model, pose, told.gripper_width_m)
+        stops, first_m = self._stops(model, pose, told.gripper_width_m)
         ahead_m = model.chain.forward(told.position_rad)[:3, 3]
         stops = stops[_passed(ahead_m, pose.position_m, stops) :]
-        return plan_motion(model, told.position_rad, told.gripper_width_m, stops, told.velocity_rad_s)
+        return _told(plan_motion(model, told.position_rad, first_m, stops, told.velocity_rad_s), told.gripper_width_m)
 
-    def _stops(self, model: ArmModel, pose: HandPose, width_m: float) -> list[Waypoint]:
-        """Waypoints from `pose`, one for all rows that go on straight and evenly."""
+    def _stops(self, model: ArmModel, pose: HandPose, width_m: float) -> tuple[list[Waypoint], float]:
+        """Waypoints from `pose`, one for all rows that go on straight and evenly, and the width (m) on the way to the
+        first.
+
+        Fingers move with the hand in a row that moves it, and else before it goes on.
+        """
         stops: list[Waypoint] = []
+        first_m = width_m
         direction = np.zeros(6)
         for row in np.asarray(self.ee_delta, dtype=np.float64):
             before, (pose, told_m) = pose, stepped(model, pose, row)
             speed_m_s = max(float(np.linalg.norm(pose.position_m - before.position_m)) * self.rate_hz, 0.01)
             still, moves_fingers = not row[:6].any(), abs(told_m - width_m) > 1e-3
-            # Fingers move while the hand stands: gripper commands carry no time of their own.
-            dwell_s = max(_STOPPED_S * moves_fingers, still / self.rate_hz)
+            dwell_s = max(_STOPPED_S * moves_fingers, 1.0 / self.rate_hz) if still else 0.0
             width_m = told_m
+            if moves_fingers and not still:  # a waypoint's width is taken when the hand has passed it
+                if stops:
+                    stops[-1] = replace(stops[-1], gripper_width_m=told_m)
+                else:
+                    first_m = told_m
             last = stops[-1] if stops else None
             if last is not None and still and not moves_fingers:
                 stops[-1] = replace(last, dwell_s=last.dwell_s + dwell_s)
                 continue
             stop = Waypoint(pose=pose, gripper_width_m=width_m, speed_m_s=speed_m_s, dwell_s=dwell_s)
-            on = last is not None and not (dwell_s or last.dwell_s) and np.abs(row[:6] - direction).max() < _SAME_STEP
+            straight = not (dwell_s or moves_fingers) and bool(np.abs(row[:6] - direction).max() < _SAME_STEP)
+            on = straight and last is not None and not last.dwell_s
             stops[-1 if on else len(stops) :] = [stop]
             direction = row[:6]
-        return stops or [Waypoint(pose=pose, gripper_width_m=width_m)]
+        return stops or [Waypoint(pose=pose, gripper_width_m=width_m)], first_m
+
+
+def _told(trajectory: JointTrajectory, width_m: float) -> JointTrajectory:
+    """The motion with the width that the fingers have been told at its first point: what differs later is new."""
+    return replace(trajectory, gripper_width_m=np.append(width_m, trajectory.gripper_width_m[1:]))
 
 
 def _passed(place_m: Float, start_m: Float, stops: Sequence[Waypoint]) -> int:

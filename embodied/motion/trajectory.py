@@ -28,6 +28,8 @@ _ACCELERATION_SHARE = 0.5
 _GRID_M = 0.005
 _WITHIN = 0.999
 """Share of the arm's limits that a motion uses at most: what the gate computes may differ by rounding."""
+_WITHIN_MOVING = 0.93
+"""The same where it takes over from another motion: the change from one to the other needs the rest."""
 _BEYOND_RAD = 0.01
 """Between knots at a joint's limit the curve may swing this far beyond it, and is cut off there."""
 _SWING_RAD = 5e-4
@@ -233,7 +235,8 @@ def _excess(model: ArmModel, start: Float | tuple[Float, Float], piece: _Piece) 
     # Slower points lie nearer to each other, and the curve swings less between them.
     swings = np.maximum(model.lower_rad - low, high - model.upper_rad).max() > _SWING_RAD
     # A jump of the acceleration, which counts as jerk, shrinks as the acceleration does.
-    hardest = max(acceleration, jerk) / _WITHIN
+    within = _WITHIN_MOVING if isinstance(start, tuple) else _WITHIN
+    hardest = max(acceleration, jerk) / within
     return max(float(velocity) / _WITHIN, float(np.sqrt(hardest)), 1.2 if swings else 0.0)
 
 

@@ -12,7 +12,7 @@ from embodied.errors import UnsafeCommandError
 from embodied.motion.clearance import Box
 from embodied.motion.path import TimedPath
 from embodied.motion.trajectory import MAX_DURATION_S
-from embodied.safety.splice import BLENDS_S, Curve, splice
+from embodied.safety.splice import BLENDS_S, Curve, Seam, meeting_s, splice
 from embodied.safety.streamer import SPARE
 from embodied.types import Float, JointTrajectory
 
@@ -104,21 +104,23 @@ class ActionGate:
         *,
         earlier: Curve,
         width_m: float,
-        later_s: float,
+        stamp_s: float,
+        now_s: float,
         arm: ArmState,
         proposal_age_s: float,
-    ) -> TimedPath:
+    ) -> tuple[TimedPath, Seam]:
         """The path on which the rest of a streamed motion may take over from what was sent last, `earlier`.
 
-        The fingers were told `width_m`.
-        `later_s` is the time in `trajectory` that it is now. Raises UnsafeCommandError; the earlier part then goes
-        on to its end, at rest.
+        The fingers were told `width_m`. The times of `trajectory` count from `stamp_s` on the clock on which it is
+        `now_s`. Raises UnsafeCommandError; the earlier part then goes on to its end, at rest.
         """
         self._check_allowed(arm, proposal_age_s)
         later = TimedPath(self._checked_form(trajectory))
-        if later_s >= later.duration_s - BLENDS_S[0]:
-            raise UnsafeCommandError(f"it came too late: its end is {max(later.duration_s - later_s, 0.0):.2f} s away")
+        left_s = later.duration_s - (now_s - stamp_s)
+        if left_s <= BLENDS_S[0]:
+            raise UnsafeCommandError(f"it came too late: its end is {max(left_s, 0.0):.2f} s away")
         self._check_end(later)
+        later_s = meeting_s(earlier(np.zeros(1))[0][0], later, now_s - stamp_s)
         complaint: UnsafeCommandError | None = None
         for blend_s in BLENDS_S:
             path = splice(earlier, width_m, later, later_s, blend_s)
@@ -127,7 +129,7 @@ class ActionGate:
             except UnsafeCommandError as error:
                 complaint = complaint or error
             else:
-                return path
+                return path, Seam(at_s=now_s, later_s=later_s, blend_s=blend_s)
         assert complaint is not None
         raise complaint
 

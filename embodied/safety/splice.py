@@ -2,6 +2,7 @@
 """A later piece of a streamed motion takes over from an earlier one while the arm moves."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,9 +13,33 @@ BLENDS_S = (0.1, 0.15, 0.25, 0.4)
 """How long the change from one to the other takes: the first of these that the limits allow."""
 _STEP_S = 0.02
 _NEAREST_S = 0.005
+_AWAY_S = 0.5
+"""So much earlier or later than its time says may the later one be met."""
+_LOOK_S = 0.005
+_ASTRAY_RAD_S = 0.05
+"""So much nearer must a place be to be met so much earlier or later."""
 
 Curve = Callable[[Float], tuple[Float, Float]]
 """Positions and velocities (T, N) at times (T,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seam:
+    """Where one part of a motion takes over from another."""
+
+    at_s: float  # on the arm's clock
+    later_s: float  # on the later part's own
+    blend_s: float  # for how long it is a mixture of both
+
+
+def meeting_s(told_rad: Float, later: TimedPath, clock_s: float) -> float:
+    """When `later` is nearest to where the arm was told to be (N,), by its clock about `clock_s`.
+
+    Both lead along one way, but seldom equally fast: one knows of a corner or an end that the other does not.
+    """
+    time_s = np.arange(max(clock_s - _AWAY_S, 0.0), min(clock_s + _AWAY_S, later.duration_s) + _LOOK_S, _LOOK_S)
+    away = np.abs(later.sample(time_s)[0] - told_rad).max(axis=1)
+    return float(time_s[(away + _ASTRAY_RAD_S * np.abs(time_s - clock_s)).argmin()])
 
 
 def splice(earlier: Curve, width_m: float, later: TimedPath, later_s: float, blend_s: float) -> TimedPath:

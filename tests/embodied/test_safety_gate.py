@@ -17,6 +17,7 @@ from embodied.judge import Sent, followed, shares
 from embodied.motion.path import TimedPath
 from embodied.motion.skills import SkillCall
 from embodied.safety import ActionGate, ArmState, GateLimits, Streamer
+from embodied.safety.splice import Seam
 from embodied.types import Float, JointTrajectory
 
 PANDA = arm_model("panda")
@@ -290,12 +291,13 @@ def sent(streamer: Streamer, now_s: float) -> Sent:
     return Sent(now_s, piece.time_s, piece.position_rad, piece.velocity_rad_s)
 
 
-def later(streamer: Streamer, now_s: float, motion: JointTrajectory, begun_s: float) -> TimedPath:
+def later(streamer: Streamer, now_s: float, motion: JointTrajectory, begun_s: float) -> tuple[TimedPath, Seam]:
     return gate().check_later(
         motion,
         earlier=streamer.ahead(now_s),
         width_m=0.08,
-        later_s=now_s - begun_s,
+        stamp_s=begun_s,
+        now_s=now_s,
         arm=AT_HOME,
         proposal_age_s=0.1,
     )
@@ -314,11 +316,12 @@ def test_a_later_part_takes_over_without_a_jolt(late_s: float) -> None:
     speeds[:, 1] -= 0.03 * np.pi / 1.2 * np.sin(phase)
     speeds[-1] = 0.0
     motion = replace(sway(points=80), time_s=time_s, position_rad=places, velocity_rad_s=speeds)
-    path = later(streamer, now_s, motion, now_s - late_s)
+    path, seam = later(streamer, now_s, motion, now_s - late_s)
+    assert abs(seam.later_s - late_s) < 0.1
     np.testing.assert_allclose(path.position_rad[0], position)
     np.testing.assert_allclose(path.velocity_rad_s[0], velocity)
     rest = np.linspace(0.45, path.duration_s, 50)
-    np.testing.assert_allclose(path.sample(rest)[0], TimedPath(motion).sample(late_s + rest)[0], atol=1e-6)
+    np.testing.assert_allclose(path.sample(rest)[0], TimedPath(motion).sample(seam.later_s + rest)[0], atol=1e-6)
 
     after = streamer.follow(path, now_s)
     messages += [sent(after, now) for now in (now_s + 0.02 * np.arange(80)).tolist()]
@@ -333,7 +336,7 @@ def test_a_part_that_comes_when_it_is_over_is_dropped() -> None:
     now_s = 0.7
     streamer, _ = moving(now_s)
     with pytest.raises(UnsafeCommandError, match=r"it came too late: its end is 0\.00 s away"):
-        later(streamer, now_s, sway(), now_s - 2.5)
+        later(streamer, now_s, sway(), now_s - 25.0)
 
 
 def test_a_part_that_no_blend_brings_within_the_limits_is_refused() -> None:

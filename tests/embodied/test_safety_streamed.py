@@ -18,6 +18,13 @@ def test_what_is_sent_of_a_motion_that_passes_is_within_every_limit(name: str) -
     assert wrong == {}
 
 
+@pytest.mark.parametrize(("name", "seed"), [("panda", 11), ("ur5e", 50)])
+def test_a_piece_begins_on_the_curve_that_was_sent(name: str, seed: int) -> None:
+    """One in ten thousand of these: between its points a piece is a little off the path, and the next begins there."""
+    results = try_motions(name, 260, 100, seed)
+    assert {what: count for what, count in results.items() if what not in COUNTS} == {}
+
+
 def test_a_motion_that_could_not_be_stopped_after_its_first_piece_is_led_more_slowly() -> None:
     """One in three thousand of these: with the clock at three times its pace the first piece is long."""
     results = try_motions("ur5e", 240, 100, seed=9)

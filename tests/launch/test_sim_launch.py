@@ -68,7 +68,7 @@ def alive(pid):
 def goes_on(ros, graph):
     """A new instruction is done; and what was under way before has not gone on by itself.
 
-    A machine that stands still for a third of a second makes the gate stop the arm, as it should: then it is said again.
+    A machine that stands still for a third of a second makes the gate stop the arm: then it is said again.
     """
     for _ in range(3):
         said = ros.start("-c", SAY, "touch the yellow block")
