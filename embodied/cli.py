@@ -3,6 +3,7 @@
 
 import ast
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -35,6 +36,9 @@ def usage() -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand. Returns 0 when it worked, 1 when it failed, 2 when it was called wrongly."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        # Who runs this for somebody (`timeout`, a service manager) ends it as Ctrl-C does, and with it what it started.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             print(usage())

@@ -36,6 +36,7 @@ from nodes import common
 from nodes.common import ERROR, LATCHED, OK, RELIABLE, STEADY, WARN, Diagnostics, declare, declare_arm, to_json
 from nodes.inlet import Inlet, refusals
 from nodes.joint_states import PREFIX
+from nodes.notify import installed_since
 from nodes.ros_arm import RosArm
 
 _MOST_SAID = 2000
@@ -69,6 +70,8 @@ class AgentNode(Node):
         joint_prefix = str(declare(self, "joint_prefix", "", PREFIX))
 
         self.failure: BaseException | None = None
+        self.modules = ""
+        """What loading the policy has imported."""
         self._agent: Agent | None = None
         self._lock = threading.Condition()
         self._current: _Command | None = None  # under way, or about to be
@@ -155,7 +158,9 @@ class AgentNode(Node):
         # Linux knows the priority of a thread: what thinks does not delay what listens, beats and stops.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 2)
         try:
+            before = frozenset(sys.modules)
             policy = self._load()
+            self.modules = installed_since(before)
             self.arm.senses.open(senses_of(policy))
             agent = Agent(policy, self.arm, max_observation_age_s=self.arm.max_age_s)
             with self._lock:
@@ -267,7 +272,7 @@ class AgentNode(Node):
 
 def serve(node: AgentNode, stopping: threading.Event) -> None:
     """Run until told to end, or until the worker fails."""
-    common.spin(node, stopping, lambda: node.failure is not None, lambda: node.is_ready)
+    common.spin(node, stopping, lambda: node.failure is not None, lambda: node.is_ready, lambda: node.modules)
     node.close()
     if node.failure is not None:
         raise node.failure

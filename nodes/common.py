@@ -213,12 +213,13 @@ def spin(
     stopping: threading.Event,
     failed: Callable[[], bool] = lambda: False,
     ready: Callable[[], bool] = lambda: True,
+    modules: Callable[[], str] = lambda: "",
 ) -> None:
-    """Serve `node` until it is told to end, or has failed."""
+    """Serve `node` until it is told to end, or has failed; once it is ready it tells what `modules` made it slow."""
     executor, notifier = SingleThreadedExecutor(), Notifier()
     executor.add_node(node)
     while not (stopping.is_set() or failed()):
-        notifier.beat(ready=ready())
+        notifier.beat(ready=ready(), modules=modules())
         executor.spin_once(timeout_sec=0.1)
     executor.shutdown()
 

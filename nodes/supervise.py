@@ -4,6 +4,8 @@
 A node that dies is started again; one that was ready and gives no sign of life for 2 s hangs, and is killed
 first. After 5 deaths without a good life in between, and where it ends with USER_ERROR, so does this process,
 and with it the launch. No ROS and nothing heavy is imported: this process must be the last one to fail.
+
+Of a node that says which modules make it slow to start, a spare process stands by that has imported them.
 """
 
 import contextlib
@@ -24,6 +26,7 @@ from typing import NoReturn
 import nodes
 from nodes.dds import sweep
 from nodes.launch_support import USER_ERROR
+from nodes.notify import SPARE
 from nodes.output import Output
 
 HUNG_S = 2.0
@@ -37,6 +40,7 @@ GOOD_LIFE_S = 5.0
 DELAYS_S = (0.0, 0.5, 1.0, 2.0)
 """Before the node is started again, by the number of deaths in a row; one more, and it is given up."""
 _LOOK_S = 0.1
+_MOST_WORDS = 1 << 17
 _STALL_S = 0.5
 _PR_SET_PDEATHSIG = 1
 _PRCTL = ctypes.CDLL(None).prctl
@@ -44,9 +48,11 @@ _STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 class Life:
-    """One life of the node's process."""
+    """One life of the node's process; with `spare` modules it imports these, and waits for `begin`."""
 
-    def __init__(self, command: Sequence[str], nice: int) -> None:
+    def __init__(self, command: Sequence[str], nice: int, spare: str = "") -> None:
+        self.modules = spare
+        """Those that make it slow to start, as it says itself where it has to import them."""
         self.is_ready_since_s: float | None = None
         self.sign_s = time.monotonic()
         self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -61,10 +67,11 @@ class Life:
                 os._exit(0)
             os.nice(nice)
 
+        told = {"NOTIFY_SOCKET": "@" + self.notices.getsockname()[1:].decode()}
         self.process = subprocess.Popen(
             command,
-            env=os.environ | {"NOTIFY_SOCKET": "@" + self.notices.getsockname()[1:].decode()},
-            stdin=subprocess.DEVNULL,
+            env=os.environ | told | ({SPARE: spare} if spare else {}),
+            stdin=subprocess.PIPE if spare else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             # A session of its own: signals of the terminal come through us alone, once.
@@ -72,11 +79,22 @@ class Life:
             preexec_fn=prepare,
         )
 
+    def begin(self) -> bool:
+        """Let one that stands by go on; False where it has died."""
+        self.sign_s = time.monotonic()
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError), self.process.stdin as turn:
+            turn.write(b"\n")
+        return self.process.poll() is None
+
     def listen(self, now_s: float) -> None:
         """Take the signs of life that have come."""
         with contextlib.suppress(BlockingIOError):
-            while words := self.notices.recv(4096).split(b"\n"):
+            while words := self.notices.recv(_MOST_WORDS).split(b"\n"):
                 self.sign_s = now_s
+                for word in words:
+                    if word.startswith(b"X_MODULES="):
+                        self.modules = word.partition(b"=")[2].decode()
                 if b"READY=1" in words and self.is_ready_since_s is None:
                     self.is_ready_since_s = now_s
 
@@ -89,6 +107,14 @@ class Life:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
+    def close(self) -> None:
+        """Kill and forget it."""
+        self.kill()
+        self.process.wait()
+        for stream in (self.notices, self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+
 
 class Supervisor:
     """Runs a command, again and again; one thread, which never waits for anybody."""
@@ -99,6 +125,7 @@ class Supervisor:
         self._stop: list[signal.Signals] = []
         """The signals that told it to end, as they came."""
         self._deaths = 0
+        self._spare: Life | None = None
 
     def run(self) -> int:
         """Keep the node alive; returns the exit code of this process."""
@@ -132,10 +159,10 @@ class Supervisor:
 
     def _live(self, ours: socket.socket) -> tuple[int, str]:
         """Start the node and stay with it to its end; returns the exit code, or minus the signal, and what it was."""
-        # Held back until the node's process can take them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-        life = Life(self._command, self._nice)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        life, self._spare = self._spare or self._born(), None
+        if life.process.stdin is not None and not life.begin():
+            life.close()
+            life = self._born()
         process, why, told, looked_s, kill_s = life.process, "", 0, life.sign_s, float("inf")
         assert process.stdout is not None and process.stderr is not None
         pipes = {process.stdout.fileno(): self._out, process.stderr.fileno(): self._err}
@@ -155,6 +182,8 @@ class Supervisor:
                 looked_s = now_s
                 if life.is_ready_since_s is not None and now_s - life.is_ready_since_s > GOOD_LIFE_S:
                     self._deaths = 0
+                if life.is_ready_since_s is not None and life.modules and not (self._spare or self._stop):
+                    self._spare = self._born(life.modules)
                 for number in self._stop[told:]:
                     if number not in self._stop[:told]:
                         process.send_signal(number)
@@ -178,6 +207,13 @@ class Supervisor:
             self._say(f"{self._name} {why}")
         return process.returncode, why
 
+    def _born(self, spare: str = "") -> Life:
+        # Held back until the node's process can take them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+        life = Life(self._command, self._nice, spare)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        return life
+
     def _wait(self, ours: socket.socket, delay_s: float) -> bool:
         """Wait before the next start; True if it was told to end."""
         end_s = time.monotonic() + delay_s
@@ -198,6 +234,8 @@ class Supervisor:
 
     def _end(self, code: int) -> int:
         """The last that can be shown is shown, if somebody reads; returns `code`."""
+        if self._spare is not None:
+            self._spare.close()
         end_s = time.monotonic() + 1.0
         while (self._out.flush() or self._err.flush()) and time.monotonic() < end_s:
             time.sleep(0.02)

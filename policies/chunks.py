@@ -5,6 +5,7 @@ After each chunk, and in a graph while the arm still moves, it looks where the h
 one skill is many decisions: an arm that is driven by chunks does what an arm that is driven by skills does.
 """
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,11 +41,14 @@ class ChunksPolicy:
         of: the policy that decides; `options` are its own.
         arm: the arm that it is for.
         rows: steps of a chunk, CHUNK_RATE_HZ of them a second.
+        delay_s: what each decision takes longer, to measure what that does.
     """
 
-    def __init__(self, of: str = "palme", arm: str = DEFAULT_ARM, rows: int = ROWS, **options: Any) -> None:
+    def __init__(
+        self, of: str = "palme", arm: str = DEFAULT_ARM, rows: int = ROWS, delay_s: float = 0.0, **options: Any
+    ) -> None:
         self._policy = make_policy(of, options)
-        self._model, self._rows = arm_model(arm), rows
+        self._model, self._rows, self._delay_s = arm_model(arm), rows, delay_s
         self.needs = self._policy.needs
         self._decision: Decision | None = None
         self._way: Way | None = None
@@ -56,6 +60,7 @@ class ChunksPolicy:
 
     def decide(self, observation: Observation) -> Decision:
         """The next steps of the skill under way, or the first of a new one."""
+        time.sleep(self._delay_s)
         if self._way is None:
             self._decision = self._policy.decide(observation)
             if not isinstance(self._decision.motion, SkillCall):

@@ -16,6 +16,8 @@ SLOW_M_S = 0.25
 """Speed of the hand up to which the arm has to be at rest sooner."""
 BACK_LIGHT_S, BACK_AGENT_S = 4.0, 12.0
 """What each may take to be back; the medians are in the table."""
+SPARE_S = 6.0
+"""An agent has lived for at least so long, and its spare is ready. One that dies sooner is back as after a launch."""
 HANG_S = 2.0
 """After this the supervisor kills what hangs."""
 STILL_RAD = 0.01
@@ -35,6 +37,8 @@ def hang(node: str, bench: Bench, number: int) -> Found:
 
 def _hurt(node: str, bench: Bench, number: int, what: signal.Signals, wake_s: float | None = None) -> Found:
     watch, graph = bench.watch, bench.graph
+    if node == "agent":
+        watch.wait(lambda: False, SPARE_S)
     bench.start_moving(number)
     hand_m_s = watch.hand_speed_m_s(steady_s())
     pid, gate_was, stamp_s = graph.pid(node), watch.gate_now["gate"], watch.seen[-1].stamp_s

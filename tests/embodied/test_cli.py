@@ -125,6 +125,26 @@ def test_failures_are_one_line_without_a_traceback(
     assert len(message.strip().splitlines()) == 1
 
 
+def test_one_that_is_terminated_ends_as_by_ctrl_c() -> None:
+    """What it has started is put in order: `timeout` and service managers send this signal."""
+    code = """
+import os, signal, sys
+from embodied import cli
+
+def fake(arguments):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        print("in order")
+
+cli.COMMANDS.register("fake", fake)
+sys.argv[1:] = ["fake"]
+sys.exit(cli.main())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (cli.INTERRUPTED, "in order\n", "embodied: stopped\n")
+
+
 def test_a_bug_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_command(monkeypatch, ZeroDivisionError())
     with pytest.raises(ZeroDivisionError):

@@ -199,6 +199,54 @@ def test_nobody_who_reads_keeps_the_node_from_working(tmp_path, wait_until, leav
         process.wait()
 
 
+STANDS_BY = f"""
+import nodes.process
+nodes.process.stand_by()
+{BEGIN}
+import sys
+print("knows", "wave" in sys.modules, flush=True)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM])
+while True:
+    notifier.beat(modules="" if "wave" in sys.modules else "wave no_such_module")
+    time.sleep(0.02)
+"""
+
+
+def spare_of(process, pid, wait_until):
+    """Pid of the process that stands by for the node `pid`."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(lambda: len(children.read_text().split()) == 2)
+    return next(int(child) for child in children.read_text().split() if int(child) != pid)
+
+
+def test_a_spare_with_the_slow_modules_takes_the_place_of_a_node_that_dies(supervise, wait_until):
+    process = supervise(STANDS_BY, good=0.2)
+    pid, at = child_of(process)
+    at = process.wait_for("knows False", after=at)
+    for _ in range(2):
+        spare = spare_of(process, pid, wait_until)
+        time.sleep(0.5)
+        assert len(process.lines) == at, "it stands by in silence"
+        os.kill(pid, signal.SIGKILL)
+        pid, at = child_of(process, after=at)
+        assert pid == spare
+        at = process.wait_for("knows True", after=at)
+    # One that died meanwhile is no use.
+    os.kill(spare_of(process, pid, wait_until), signal.SIGKILL)
+    os.kill(pid, signal.SIGKILL)
+    pid, at = child_of(process, after=at)
+    process.wait_for("knows False", after=at)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_spare_ends_with_its_supervisor(supervise, wait_until, number):
+    process = supervise(STANDS_BY, good=0.2)
+    pid, _ = child_of(process)
+    spare = spare_of(process, pid, wait_until)
+    process.send(number)
+    wait_until(lambda: not alive(pid) and not alive(spare))
+
+
 def test_an_unknown_node_is_named_with_those_that_there_are():
     done = subprocess.run(
         [sys.executable, "-m", "nodes.process", "nodes.supervise", "gat"], cwd=ROOT, capture_output=True, text=True
