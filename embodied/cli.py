@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if arguments is None:
         # Who runs this for somebody (`timeout`, a service manager) ends it as Ctrl-C does, and with it what it started.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, _terminated)
     try:
         if not words or words[0] in ("-h", "--help", "help"):
             print(usage())
@@ -66,6 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a disk that is full, a folder that is not ours: a later catch than BrokenPipeError's
         print(f"embodied: {' '.join(str(error).split())}", file=sys.stderr)
         return FAILED
+
+
+def _terminated(*_: object) -> None:
+    # `timeout` sends it twice, and what the first began is to be put in order without the second.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _summary(module: str) -> str:

@@ -15,7 +15,8 @@ from trajectory_msgs.msg import JointTrajectory as JointTrajectoryMessage
 
 from embodied.arm import Outcome
 from embodied.errors import ObservationError
-from embodied.safety.splice import Seam
+from embodied.motion.trajectory import MAX_DURATION_S
+from embodied.safety.splice import BLENDS_S, Seam
 from embodied.text import shown
 from embodied.types import JointTrajectory
 from nodes import conversions
@@ -201,5 +202,8 @@ class GateClient:
 
 
 def _is_seam(seam: object) -> bool:
-    names = {field.name for field in fields(Seam)}
-    return isinstance(seam, dict) and seam.keys() == names and all(type(number) is float for number in seam.values())
+    if not isinstance(seam, dict) or seam.keys() != {field.name for field in fields(Seam)}:
+        return False
+    if not all(type(number) in (int, float) and math.isfinite(number) for number in seam.values()):
+        return False
+    return 0.0 <= seam["later_s"] <= MAX_DURATION_S and 0.0 < seam["blend_s"] <= BLENDS_S[-1]

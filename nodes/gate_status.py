@@ -31,7 +31,7 @@ class GateStatus:
 
     def say(self, state: str, motion_id: str, reason: str) -> None:
         """Change it, and tell at once."""
-        if motion_id != self.id:
+        if state == "executing":
             self.part, self._seam = 0, None
         self.state, self.id, self.reason = state, motion_id, reason
         self.publish()

@@ -2,14 +2,15 @@
 """A node's signs of life, as systemd defines them: READY=1 and WATCHDOG=1 to the socket of NOTIFY_SOCKET.
 
 Who starts the process listens: `supervise`, or systemd with `Type=notify` and `WatchdogSec=2`. X_MODULES names the
-modules whose import makes the node slow to start, with spaces between them.
+modules whose import makes the node slow to start, with spaces between them; a spare process says X_PREPARED=1 once it
+has imported them.
 """
 
 import contextlib
 import os
+import site
 import socket
 import sys
-import sysconfig
 import time
 from collections.abc import Set
 
@@ -17,7 +18,7 @@ SPARE = "EMBODIED_SPARE"
 """Variable of a process that stands by for a node: the modules that it imports before it waits for its turn."""
 _GAP_S = 0.1
 _DEEPEST = 3
-_MOST_CHARACTERS = 60_000
+_MOST_MODULES = 2000
 
 
 def installed_since(before: Set[str]) -> str:
@@ -25,15 +26,16 @@ def installed_since(before: Set[str]) -> str:
 
     Those that lie deep inside of a package come with the others.
     """
-    installed = tuple(sysconfig.get_paths()[name] for name in ("purelib", "platlib"))
+    installed = (*site.getsitepackages(), site.getusersitepackages())
     names = [
         name
         for name, module in list(sys.modules.items())
+        # What stands in for a module may import that for any other attribute.
         if name not in before
         and name.count(".") < _DEEPEST
-        and str(getattr(module, "__file__", None)).startswith(installed)
+        and str(getattr(module, "__dict__", {}).get("__file__")).startswith(installed)
     ]
-    return " ".join(names)[:_MOST_CHARACTERS].rpartition(" ")[0]
+    return " ".join(names[:_MOST_MODULES])
 
 
 class Notifier:
@@ -51,10 +53,13 @@ class Notifier:
         now_s = time.monotonic()
         if self._socket is None or (now_s - self._told_s < _GAP_S and ready == self._was_ready):
             return
+        text = "READY=1\nWATCHDOG=1" if ready else "WATCHDOG=1"
+        self.tell(f"{text}\nX_MODULES={modules}" if ready and not self._was_ready and modules else text)
+        self._told_s, self._was_ready = now_s, ready
+
+    def tell(self, words: str) -> None:
+        """Send lines of `NAME=value`, if somebody asked for them."""
         # A listener that is gone or does not read is no reason to stop working.
         with contextlib.suppress(OSError):
-            text = "READY=1\nWATCHDOG=1" if ready else "WATCHDOG=1"
-            if ready and not self._was_ready and modules:
-                text += f"\nX_MODULES={modules}"
-            self._socket.sendto(text.encode(), socket.MSG_DONTWAIT, self._address)
-        self._told_s, self._was_ready = now_s, ready
+            if self._socket is not None:
+                self._socket.sendto(words.encode(), socket.MSG_DONTWAIT, self._address)

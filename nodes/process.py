@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from nodes.launch_support import USER_ERROR
-from nodes.notify import SPARE
+from nodes.notify import SPARE, Notifier
 
 
 def main() -> int:
@@ -41,6 +41,8 @@ def stand_by() -> None:
     if SPARE not in os.environ:
         return
     modules = os.environ.pop(SPARE).split()
+    # Its threads keep the priority of the one that imports it.
+    importlib.import_module("numpy")
     slow = threading.Thread(target=_import_gently, args=(modules,), daemon=True)
     slow.start()
     if not os.read(0, 1):
@@ -56,6 +58,7 @@ def _import_gently(modules: list[str]) -> None:
         # Only made faster by it: one that cannot be imported by itself is imported as the node imports it.
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    Notifier().tell("X_PREPARED=1")
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ _POLL_S = 0.02
 _REMEMBERED = 20
 """Parts of a streamed motion that are remembered: two seconds of them."""
 _REST_RAD_S = 0.05
+_LEFT_S = 5.0
+"""How long ago that may have been decided, in steady time, of which the rest is done from rest."""
 _STOPPED = Outcome(state="stopped", reason="the emergency stop is latched; call gate_node/resume to go on")
 
 
@@ -54,7 +56,9 @@ class Told:
             away = np.abs(path.sample(moments)[0] - seen.position_rad).max(axis=1)
             self._paths[0] = (seen.stamp_s - float(moments[away.argmin()]), path)
         for part in sorted(self._proposed.keys() & seams.keys()):
-            self._take(self._proposed.pop(part), seams[part])
+            self._take(self._proposed[part], seams[part])
+            # What was proposed before it has been dropped.
+            self._proposed = {number: path for number, path in self._proposed.items() if number > part}
         begin_s, path = next((each for each in reversed(self._paths) if each[0] <= seen.stamp_s), self._paths[0])
         place_s = np.array([max(seen.stamp_s - begin_s, 0.0)])
         [position], [velocity] = path.sample(place_s)
@@ -173,12 +177,15 @@ class RosArm:
     def _from_rest(self, motion: StreamedMotion, seen: Observation, on_tick: Callable[[], None]) -> Outcome:
         """What is left of a motion that was decided on what was `seen` then, now that the arm stands."""
         rest = self.observe()
+        since_s = rest.joints.stamp_s - seen.joints.stamp_s
+        if since_s > _LEFT_S * self._scale.scale:
+            return Outcome(state="refused", reason=f"what is left of it was decided on something {since_s:.1f} s old")
         still = replace(rest.joints, velocity_rad_s=np.zeros(self.model.joints))
         try:
             trajectory = motion.plan_moving(self.model, seen.joints, still)
         except UnreachableError as error:
             return Outcome(state="refused", reason=str(error))
-        # It was new when it was first proposed, as a part; how long the arm took to come to rest makes it no older.
+        # It was new when it was decided; that the arm went on to its rest since then makes it no older.
         return self.gate.execute(trajectory, stamp_s=rest.stamp_s, on_tick=on_tick)
 
     def stop(self) -> None:

@@ -53,6 +53,8 @@ class Life:
     def __init__(self, command: Sequence[str], nice: int, spare: str = "") -> None:
         self.modules = spare
         """Those that make it slow to start, as it says itself where it has to import them."""
+        self.is_prepared = False
+        """Whether it has imported them, and waits."""
         self.is_ready_since_s: float | None = None
         self.sign_s = time.monotonic()
         self.notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -68,24 +70,28 @@ class Life:
             os.nice(nice)
 
         told = {"NOTIFY_SOCKET": "@" + self.notices.getsockname()[1:].decode()}
-        self.process = subprocess.Popen(
-            command,
-            env=os.environ | told | ({SPARE: spare} if spare else {}),
-            stdin=subprocess.PIPE if spare else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            # A session of its own: signals of the terminal come through us alone, once.
-            start_new_session=True,
-            preexec_fn=prepare,
-        )
+        try:
+            self.process = subprocess.Popen(
+                command,
+                env=os.environ | told | ({SPARE: spare} if spare else {}),
+                stdin=subprocess.PIPE if spare else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                # A session of its own: signals of the terminal come through us alone, once.
+                start_new_session=True,
+                preexec_fn=prepare,
+            )
+        except BaseException:
+            self.notices.close()
+            raise
 
     def begin(self) -> bool:
-        """Let one that stands by go on; False where it has died."""
-        self.sign_s = time.monotonic()
+        """Let one that stands by go on; False where it has died, or would be slower than a new one."""
+        self.listen(time.monotonic())
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self.process.stdin as turn:
             turn.write(b"\n")
-        return self.process.poll() is None
+        return self.is_prepared and self.process.poll() is None
 
     def listen(self, now_s: float) -> None:
         """Take the signs of life that have come."""
@@ -94,7 +100,8 @@ class Life:
                 self.sign_s = now_s
                 for word in words:
                     if word.startswith(b"X_MODULES="):
-                        self.modules = word.partition(b"=")[2].decode()
+                        self.modules = f"{self.modules} {word.partition(b'=')[2].decode()}".strip()
+                self.is_prepared |= b"X_PREPARED=1" in words
                 if b"READY=1" in words and self.is_ready_since_s is None:
                     self.is_ready_since_s = now_s
 
@@ -182,8 +189,7 @@ class Supervisor:
                 looked_s = now_s
                 if life.is_ready_since_s is not None and now_s - life.is_ready_since_s > GOOD_LIFE_S:
                     self._deaths = 0
-                if life.is_ready_since_s is not None and life.modules and not (self._spare or self._stop):
-                    self._spare = self._born(life.modules)
+                self._look_after_spare(life)
                 for number in self._stop[told:]:
                     if number not in self._stop[:told]:
                         process.send_signal(number)
@@ -210,9 +216,23 @@ class Supervisor:
     def _born(self, spare: str = "") -> Life:
         # Held back until the node's process can take them.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
-        life = Life(self._command, self._nice, spare)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
-        return life
+        try:
+            return Life(self._command, self._nice, spare)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+
+    def _look_after_spare(self, life: Life) -> None:
+        """One for a node that is ready and slow to start. One that cannot live is not tried again in this life."""
+        if self._spare is not None and self._spare.process.poll() is not None:
+            self._spare.close()
+            self._spare, life.modules = None, ""
+        if life.is_ready_since_s is None or not life.modules or self._spare or self._stop:
+            return
+        try:
+            self._spare = self._born(life.modules)
+        except (OSError, subprocess.SubprocessError) as error:
+            self._say(f"{self._name} has no spare process: {error}")
+            life.modules = ""
 
     def _wait(self, ours: socket.socket, delay_s: float) -> bool:
         """Wait before the next start; True if it was told to end."""

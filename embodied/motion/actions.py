@@ -89,8 +89,10 @@ class ActionChunk:
     def plan(self, model: ArmModel, position_rad: Float, gripper_width_m: float) -> JointTrajectory:
         """From rest at `position_rad` (N,) through every displacement to rest. Raises UnreachableError."""
         pose = HandPose.from_matrix(model.chain.forward(position_rad))
-        stops, first_m = self._stops(model, pose, gripper_width_m)
-        return _told(plan_motion(model, position_rad, first_m, stops), gripper_width_m)
+        # Fingers are measured a little beyond what they can do.
+        width_m = min(max(width_to_keep(model, gripper_width_m), 0.0), model.gripper_width_m)
+        stops, first_m = self._stops(model, pose, width_m)
+        return _told(plan_motion(model, position_rad, first_m, stops), width_m)
 
     def plan_moving(self, model: ArmModel, seen: Joints, told: Joints) -> JointTrajectory:
         """The rows from where the hand was `seen`, for an arm that was `told` to be there and so fast at that instant.
@@ -100,7 +102,8 @@ class ActionChunk:
         pose = HandPose.from_matrix(model.chain.forward(seen.position_rad))
         stops, first_m = self._stops(model, pose, told.gripper_width_m)
         ahead_m = model.chain.forward(told.position_rad)[:3, 3]
-        stops = stops[_passed(ahead_m, pose.position_m, stops) :]
+        if passed := _passed(ahead_m, pose.position_m, stops):
+            first_m, stops = stops[passed - 1].gripper_width_m, stops[passed:]
         return _told(plan_motion(model, told.position_rad, first_m, stops, told.velocity_rad_s), told.gripper_width_m)
 
     def _stops(self, model: ArmModel, pose: HandPose, width_m: float) -> tuple[list[Waypoint], float]:
@@ -119,10 +122,12 @@ class ActionChunk:
             dwell_s = max(_STOPPED_S * moves_fingers, 1.0 / self.rate_hz) if still else 0.0
             width_m = told_m
             if moves_fingers and not still:  # a waypoint's width is taken when the hand has passed it
-                if stops:
-                    stops[-1] = replace(stops[-1], gripper_width_m=told_m)
-                else:
+                if not stops:
                     first_m = told_m
+                elif stops[-1].dwell_s:
+                    stops.append(replace(stops[-1], gripper_width_m=told_m, dwell_s=0.0))
+                else:
+                    stops[-1] = replace(stops[-1], gripper_width_m=told_m)
             last = stops[-1] if stops else None
             if last is not None and still and not moves_fingers:
                 stops[-1] = replace(last, dwell_s=last.dwell_s + dwell_s)

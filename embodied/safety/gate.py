@@ -120,7 +120,8 @@ class ActionGate:
         if left_s <= BLENDS_S[0]:
             raise UnsafeCommandError(f"it came too late: its end is {max(left_s, 0.0):.2f} s away")
         self._check_end(later)
-        later_s = meeting_s(earlier(np.zeros(1))[0][0], later, now_s - stamp_s)
+        [position], [velocity] = earlier(np.zeros(1))
+        later_s = meeting_s((position, velocity), width_m, later, now_s - stamp_s)
         complaint: UnsafeCommandError | None = None
         for blend_s in BLENDS_S:
             path = splice(earlier, width_m, later, later_s, blend_s)

@@ -15,6 +15,10 @@ _STEP_S = 0.02
 _NEAREST_S = 0.005
 _AWAY_S = 0.5
 """So much earlier or later than its time says may the later one be met."""
+_BACK_RAD = 0.1
+"""So much farther counts a place that is passed the other way."""
+_SLOW = 1e-3
+"""Product of the two velocities (rad^2/s^2) below which neither has a way."""
 _LOOK_S = 0.005
 _ASTRAY_RAD_S = 0.05
 """So much nearer must a place be to be met so much earlier or later."""
@@ -32,13 +36,18 @@ class Seam:
     blend_s: float  # for how long it is a mixture of both
 
 
-def meeting_s(told_rad: Float, later: TimedPath, clock_s: float) -> float:
-    """When `later` is nearest to where the arm was told to be (N,), by its clock about `clock_s`.
+def meeting_s(told: tuple[Float, Float], width_m: float, later: TimedPath, clock_s: float) -> float:
+    """When `later` is nearest to where the arm was `told` to be, a position and a velocity (N,), about `clock_s`.
 
-    Both lead along one way, but seldom equally fast: one knows of a corner or an end that the other does not.
+    Both lead along one way, but seldom equally fast: one knows of a corner or an end that the other does not. Where
+    the later one stops for fingers that were told another width, `width_m`, it is met before.
     """
-    time_s = np.arange(max(clock_s - _AWAY_S, 0.0), min(clock_s + _AWAY_S, later.duration_s) + _LOOK_S, _LOOK_S)
-    away = np.abs(later.sample(time_s)[0] - told_rad).max(axis=1)
+    stops_s = [stop for stop in later.gripper_stops_s().tolist() if later.gripper_width_at(stop) != width_m]
+    clock_s = float(np.clip(clock_s, 0.0, min([later.duration_s, *stops_s[:1]])))
+    last_s = min([clock_s + _AWAY_S, later.duration_s, *stops_s[:1]])
+    time_s = np.append(np.arange(max(clock_s - _AWAY_S, 0.0), last_s, _LOOK_S), last_s)
+    position, velocity = later.sample(time_s)
+    away = np.abs(position - told[0]).max(axis=1) + _BACK_RAD * (velocity @ told[1] < -_SLOW)
     return float(time_s[(away + _ASTRAY_RAD_S * np.abs(time_s - clock_s)).argmin()])
 
 

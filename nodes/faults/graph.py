@@ -94,16 +94,16 @@ class Graph:
             raise EmbodiedError(f"the graph has ended ({self.log}): {launched.last_words(self.log)}")
 
     def pid(self, node: str) -> int | None:
-        """The process of `gate`, `agent` or `sim`; None while there is none."""
-        own = f"XDG_RUNTIME_DIR={self._folder}".encode()
+        """The process of `gate`, `agent` or `sim`, and not the younger one that stands by; None while there is none."""
+        own, found = f"XDG_RUNTIME_DIR={self._folder}".encode(), []
         for place in Path("/proc").glob("[0-9]*"):
             try:
                 words = (place / "cmdline").read_bytes().split(b"\0")
                 if f"nodes.{node}_node".encode() in words and own in (place / "environ").read_bytes().split(b"\0"):
-                    return int(place.name)
+                    found.append((int((place / "stat").read_text().rpartition(")")[2].split()[19]), int(place.name)))
             except OSError:
                 continue  # it has ended meanwhile
-        return None
+        return min(found)[1] if found else None
 
     def parent(self, pid: int) -> int:
         """The process that started `pid`: of a node, its supervisor."""

@@ -126,7 +126,7 @@ def test_failures_are_one_line_without_a_traceback(
 
 
 def test_one_that_is_terminated_ends_as_by_ctrl_c() -> None:
-    """What it has started is put in order: `timeout` and service managers send this signal."""
+    """What it has started is put in order: `timeout`, which sends it twice, and service managers send this signal."""
     code = """
 import os, signal, sys
 from embodied import cli
@@ -135,6 +135,7 @@ def fake(arguments):
     try:
         os.kill(os.getpid(), signal.SIGTERM)
     finally:
+        os.kill(os.getpid(), signal.SIGTERM)
         print("in order")
 
 cli.COMMANDS.register("fake", fake)

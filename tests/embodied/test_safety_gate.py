@@ -17,7 +17,7 @@ from embodied.judge import Sent, followed, shares
 from embodied.motion.path import TimedPath
 from embodied.motion.skills import SkillCall
 from embodied.safety import ActionGate, ArmState, GateLimits, Streamer
-from embodied.safety.splice import Seam
+from embodied.safety.splice import Seam, meeting_s
 from embodied.types import Float, JointTrajectory
 
 PANDA = arm_model("panda")
@@ -330,6 +330,24 @@ def test_a_later_part_takes_over_without_a_jolt(late_s: float) -> None:
         assert share <= 1.01, limit
     np.testing.assert_allclose(told[-1], motion.position_rad[-1], atol=1e-6)
     np.testing.assert_array_equal(after.told_rad(0.5), streamer.told_rad(0.5))
+
+
+def test_a_part_is_met_before_the_fingers_that_it_waits_for() -> None:
+    """The arm stands where the part stops for the fingers, and its clock says that it went on."""
+    motion = sway(points=80)
+    position, velocity, width = (motion.position_rad.copy(), motion.velocity_rad_s.copy(), np.full(80, 0.08))
+    position[20:40], velocity[20:40], width[24:] = position[20], 0.0, 0.0
+    waits = TimedPath(replace(motion, position_rad=position, velocity_rad_s=velocity, gripper_width_m=width))
+    [stop_s] = waits.gripper_stops_s().tolist()
+    at_rest = (position[20], np.zeros(7))
+    for clock_s in (-5.0, 0.3, stop_s - 0.01, stop_s + 0.2, waits.duration_s - 0.2, 99.0):
+        assert meeting_s(at_rest, 0.08, waits, clock_s) <= stop_s
+    # Fingers that were told are not waited for again, and a place that is passed the other way is not met.
+    assert meeting_s(at_rest, 0.0, waits, stop_s + 0.2) > stop_s
+    there = TimedPath(sway(points=80))
+    out_s, back_s = 0.5, there.duration_s - 0.5
+    [place], [speed] = there.sample(np.array([out_s]))
+    assert abs(meeting_s((place, speed), 0.08, there, 0.5 * (out_s + back_s)) - out_s) < 0.2
 
 
 def test_a_part_that_comes_when_it_is_over_is_dropped() -> None:

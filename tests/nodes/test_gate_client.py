@@ -57,6 +57,9 @@ def test_a_stop_of_before_stops_nothing_that_comes_after() -> None:
 JUNK = ["", "no JSON", "[1, 2]", '{"state": 3}', '{"state": "odd"}', '"executing"', "null", "[" * 60_000, "x" * 10**6]
 JUNK += ['{"state": "idle", "part": -1}', '{"state": "idle", "part": true}', '{"state": "idle", "part": 1.5}']
 JUNK += ['{"state": "idle", "stopped": "no"}', '{"state": "idle", "blocked": {}}', '{"state": []}', "\x1b[2J"]
+SEAM = '{"state": "idle", "seam": {"at_s": 1.0, "later_s": %s, "blend_s": %s}}'
+JUNK += [SEAM % ("NaN", 0.1), SEAM % (0.1, 0.0), SEAM % (0.1, 1e9), SEAM % (-0.1, 0.1), SEAM % (0.1, "true")]
+JUNK += ['{"state": "idle", "seam": [1.0, 0.1, 0.1]}', '{"state": "idle", "seam": {"at_s": 1.0}}']
 
 
 @pytest.mark.parametrize("junk", JUNK)

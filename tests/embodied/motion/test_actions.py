@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -203,6 +204,34 @@ def test_a_planned_chunk_is_within_the_limits_and_ends_where_its_steps_lead(chun
     assert turn_between(end.orientation, wanted.orientation) < 0.022
     told = 0.5 * (float(chunk.ee_delta[-1, 6]) + 1.0) * model.gripper_width_m
     assert trajectory.gripper_width_m[-1] == pytest.approx(told)
+
+
+@pytest.mark.parametrize("begins_s", [0.0, 0.2, 0.45])
+def test_fingers_move_with_the_hand_in_a_row_that_moves_it(model: ArmModel, begins_s: float) -> None:
+    """In the third of six steps to the side they close; an arm that is on its way there or past it goes on."""
+    rows = np.zeros((6, 7), dtype=np.float32)
+    rows[:, 1] = 0.02
+    rows[:2, 6], rows[2:, 6] = 1.0, -1.0
+    chunk, start = ActionChunk(ee_delta=rows), model.at_home
+    whole = TimedPath(chunk.plan(model, start.position_rad, start.gripper_width_m))
+    if begins_s:
+        [position], [velocity] = whole.sample(np.array([begins_s]))
+        told = replace(
+            start,
+            position_rad=position,
+            velocity_rad_s=velocity,
+            gripper_width_m=whole.gripper_width_at(begins_s),
+        )
+        path = TimedPath(chunk.plan_moving(model, start, told))
+    else:
+        path = whole
+    side_m = model.chain.positions(path.position_rad)[:, 1]
+    closed = side_m[np.flatnonzero(path.gripper_width_m < 0.01)[0]]
+    begun = model.chain.positions(path.position_rad[:1])[0, 1]
+    # When it has passed the rounded corner there, if there were one.
+    assert max(0.04, begun) - 1e-3 < closed < max(0.04, begun) + 0.025
+    moving = (side_m > side_m[0] + 0.005) & (side_m < 0.11)
+    assert np.linalg.norm(path.velocity_rad_s[moving], axis=1).min() > 0.05
 
 
 def test_a_chunk_of_rest_is_a_motion_that_stays(model: ArmModel) -> None:
