@@ -90,7 +90,7 @@ class ActionChunk:
         """From rest at `position_rad` (N,) through every displacement to rest. Raises UnreachableError."""
         pose = HandPose.from_matrix(model.chain.forward(position_rad))
         # Fingers are measured a little beyond what they can do.
-        width_m = min(max(width_to_keep(model, gripper_width_m), 0.0), model.gripper_width_m)
+        width_m = min(max(gripper_width_m, 0.0), model.gripper_width_m)
         stops, first_m = self._stops(model, pose, width_m)
         return _told(plan_motion(model, position_rad, first_m, stops), width_m)
 
