@@ -90,7 +90,8 @@ class Life:
         self.listen(time.monotonic())
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError), self.process.stdin as turn:
-            turn.write(b"\n")
+            if self.is_prepared:
+                turn.write(b"\n")
         return self.is_prepared and self.process.poll() is None
 
     def listen(self, now_s: float) -> None:

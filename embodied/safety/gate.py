@@ -116,12 +116,13 @@ class ActionGate:
         """
         self._check_allowed(arm, proposal_age_s)
         later = TimedPath(self._checked_form(trajectory))
-        left_s = later.duration_s - (now_s - stamp_s)
+        clock_s = now_s - stamp_s
+        left_s = later.duration_s - clock_s
         if left_s <= BLENDS_S[0]:
             raise UnsafeCommandError(f"it came too late: its end is {max(left_s, 0.0):.2f} s away")
         self._check_end(later)
         [position], [velocity] = earlier(np.zeros(1))
-        later_s = meeting_s((position, velocity), width_m, later, now_s - stamp_s)
+        later_s = meeting_s((position, velocity), width_m, later, clock_s)
         complaint: UnsafeCommandError | None = None
         for blend_s in BLENDS_S:
             path = splice(earlier, width_m, later, later_s, blend_s)

@@ -224,22 +224,20 @@ class Streamer:
 
         Raises UnsafeCommandError where there is no such rest: the arm stands.
         """
-        limit_s = self._limit_s(place_s)
+        limit_s, begin = self._limit_s(place_s), self._sent_to(now_s)
         for rate in ways:
             if rate.rate.min() < -1e-9:
                 continue
             made = _Made(made_s=now_s, rate=rate, limit_s=limit_s)
-            piece = self._points(made)
-            curve = self._curve(piece, now_s)
+            piece, curve = self._points(made, begin)
             if self._within(curve):
-                self._made.append(made)
-                self._sent = now_s, curve
-                return piece
-        # The rest of a piece is within the limits as the whole of it was.
-        made = _Made(made_s=now_s, rate=self._rest(now_s), limit_s=limit_s)
-        piece = self._points(made)
+                break
+        else:
+            # The rest of a piece is within the limits as the whole of it was.
+            made = _Made(made_s=now_s, rate=self._rest(now_s), limit_s=limit_s)
+            piece, curve = self._points(made, begin)
         self._made.append(made)
-        self._sent = now_s, self._curve(piece, now_s)
+        self._sent = now_s, curve
         return piece
 
     def _sent_to(self, now_s: float) -> tuple[Float, Float]:
@@ -251,16 +249,6 @@ class Streamer:
         else:
             position, velocity = self.path.sample(np.zeros(1))
         return position[0], velocity[0]
-
-    def _curve(self, piece: Piece, now_s: float) -> TimedPath:
-        trajectory = JointTrajectory(
-            joint_names=self._model.joint_names,
-            time_s=piece.time_s,
-            position_rad=piece.position_rad,
-            velocity_rad_s=piece.velocity_rad_s,
-            gripper_width_m=np.zeros(len(piece.time_s)),
-        )
-        return TimedPath(trajectory, self._sent_to(now_s))
 
     def _rest(self, now_s: float) -> Rate:
         last = self._made[-1] if self._made else None
@@ -278,18 +266,23 @@ class Streamer:
         ahead = self._stops_s[self._stops_s > place_s + 1e-9]
         return float(min(ahead[0] if ahead.size else np.inf, self.path.duration_s))
 
-    def _points(self, made: _Made) -> Piece:
+    def _points(self, made: _Made, begin: tuple[Float, Float]) -> tuple[Piece, TimedPath]:
+        """The piece, and the curve that the arm makes of it from the position and velocity (N,) that it has."""
         time_s = _grid(made.rate, self.path.time_s, made.limit_s)
         place, rate, _ = made.rate.at(time_s)
         position, velocity = self.path.sample(np.minimum(place, made.limit_s))
         velocity = velocity * (rate * (place < made.limit_s - 1e-9))[:, None]
         velocity[-1] = 0.0
-        return Piece(
+        width_m = self.path.gripper_width_at(float(made.rate.place_s[0]))
+        trajectory = JointTrajectory(
+            joint_names=self._model.joint_names,
             time_s=time_s,
             position_rad=position,
             velocity_rad_s=velocity,
-            gripper_width_m=self.path.gripper_width_at(float(made.rate.place_s[0])),
+            gripper_width_m=np.full(len(time_s), width_m),
         )
+        piece = Piece(time_s=time_s, position_rad=position, velocity_rad_s=velocity, gripper_width_m=width_m)
+        return piece, TimedPath(trajectory, begin)
 
     def _within(self, curve: TimedPath) -> bool:
         model, begin = self._model, curve.position_rad[0]

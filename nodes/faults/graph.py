@@ -100,15 +100,14 @@ class Graph:
             try:
                 words = (place / "cmdline").read_bytes().split(b"\0")
                 if f"nodes.{node}_node".encode() in words and own in (place / "environ").read_bytes().split(b"\0"):
-                    found.append((int((place / "stat").read_text().rpartition(")")[2].split()[19]), int(place.name)))
+                    found.append((int(_facts(int(place.name))[19]), int(place.name)))  # when it began
             except OSError:
                 continue  # it has ended meanwhile
         return min(found)[1] if found else None
 
     def parent(self, pid: int) -> int:
         """The process that started `pid`: of a node, its supervisor."""
-        after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2]
-        return int(after_name.split()[1])
+        return int(_facts(pid)[1])
 
     def signal(self, node: str, number: signal.Signals) -> int:
         """Send a signal to a node; returns its pid. Raises EmbodiedError where it does not run."""
@@ -117,3 +116,8 @@ class Graph:
             raise EmbodiedError(f"{node}_node does not run; see {self.log}")
         os.kill(pid, number)
         return pid
+
+
+def _facts(pid: int) -> list[str]:
+    """What Linux says of a process after its name (proc(5), stat): its state, its parent, ..."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()

@@ -354,7 +354,7 @@ def test_a_part_that_comes_when_it_is_over_is_dropped() -> None:
     now_s = 0.7
     streamer, _ = moving(now_s)
     with pytest.raises(UnsafeCommandError, match=r"it came too late: its end is 0\.00 s away"):
-        later(streamer, now_s, sway(), now_s - 25.0)
+        later(streamer, now_s, sway(), now_s - 2.5)
 
 
 def test_a_part_that_no_blend_brings_within_the_limits_is_refused() -> None:
