@@ -3,10 +3,10 @@
 
 Each scene is one picture of the front camera, the pixel at which each thing stands, and commands
 with the plans that answer them. Scene i of a run depends on `seed + i` alone. Held-out templates,
-nouns and attribute pairs never appear. In many scenes a thing or two is painted in a colour that has
+nouns and attribute pairs never appear. In some scenes a thing or two is painted in a colour that has
 no name here: what kind it is can still be told, so that kinds are not learned colour by colour.
 
-    embodied collect task=grounding scenes=24000 seed=0 out=data/grounding
+    embodied collect task=grounding scenes=16000 seed=0 out=data/grounding
 """
 
 import colorsys
@@ -28,7 +28,7 @@ from embodied.errors import EmbodiedError
 from embodied.files import check_folder, replacing, write_text
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
-from embodied.language.verbs import ANSWERS, CANNOT, Noun, Plan
+from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
@@ -37,23 +37,38 @@ from embodied.types import ObjectState
 from sim import scene
 from sim.appearance import parse_appearance
 from sim.phrases.talk import Talk
-from sim.tasks import TABLETOP, Task, make_task
+from sim.tasks import LANGUAGE, TABLETOP, VERBS_SUITE, Task, make_task
 from sim.tasks.refuse import elsewhere_plan, impossible_command
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
-from sim.tasks.spoken import Spoken
+from sim.tasks.spoken import Spoken, plain_plans
+from sim.tasks.which_is_meant import OneOfTwo
 from sim.world import World
 
 RENDER_SIZE_PX = 224
-COMMANDS_PER_SCENE = 16
-IMPOSSIBLE_SHARE, ELSEWHERE_SHARE = 0.08, 0.25
+COMMANDS_PER_SCENE = 32
+"""At most: training draws some of them each time."""
+TASKS = (*TABLETOP, "mixed", *VERBS_SUITE, *LANGUAGE)
+"""Whose scenes, things and words are shown, unless it is said otherwise."""
+OFTEN = dict.fromkeys(VERBS_SUITE, 1.5) | {
+    **dict.fromkeys(("put_down", "open_hand", "close_hand", "go_home"), 0.8),
+    **{"mixed": 3.0, "own_words": 2.0, "chatter": 2.0, "slips": 2.0, "colour_words": 2.0, "by_colour": 2.0},
+    **{"any_one": 2.0, "remark": 2.0, "correction": 3.0, "question": 3.0, "impossible": 3.0, "absent": 4.0},
+    **{"which_one": 6.0, "the_only": 6.0, "one_of_two": 6.0, "exclusion": 5.0, "negation": 5.0, "other_language": 1.0},
+}
+"""How often a family speaks; others once. What takes a look at the whole table is learned last, and said oftener."""
+OWN_WEIGHT = 6.0
+"""How much oftener that family speaks which a scene was made for: it is seldom that something is in a bowl."""
+IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT = 2.0, 3.0
+SCENES = dict.fromkeys(VERBS_SUITE, 0.6) | {"mixed": 5.0}
+"""How often the scene of a family is shown; others once."""
 OTHER_COLOUR_SHARE = 0.7
 """Of the things that are named and not there. Words of many colours teach to copy a colour rather than
 to know by heart which ones go with a verb."""
 
-MOVED_SHARE = 0.15
-_TURNS = 2
-"""A scene of spoken commands has up to so many times as many: training draws some of them each time."""
-PAINTED_SHARE = 0.6
+MOVED_SHARE, TWIN_SHARE, PAINTED_SHARE = 0.15, 0.25, 0.25
+"""Of the scenes: with a thing in or on another one, with two things of one name, with colours that have none."""
+_SPOKEN_SHARE = 0.5
+"""Of plain commands: by the lines of several hands, and not by the templates of the family."""
 
 
 @dataclass(kw_only=True)
@@ -61,13 +76,13 @@ class GroundingConfig:
     """Render pictures with pointed words for training."""
 
     out: str = option("data/grounding", "folder to write to")
-    scenes: int = option(24000, "number of scenes")
+    scenes: int = option(16000, "number of scenes")
     seed: int = option(0, "scene i is drawn from seed + i; below 1,000,000")
     size_px: int = option(160, "side of the stored pictures")
     workers: int = option(2, "processes that render")
     arm: str = option(DEFAULT_ARM, "arm that is in the pictures, with the state that it has at home")
     appearance: str = option("", "what they look like, as table:white,noise; random: all of it drawn for each scene")
-    tasks: list[str] = option(list(TABLETOP), "tasks whose scenes, things and words are shown")
+    tasks: list[str] = option(list(TASKS), "tasks whose scenes, things and words are shown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,23 +95,24 @@ class Scene:
     commands: list[tuple[str, str]]  # words, plan
 
 
-def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = TABLETOP, appearance: str = "") -> Scene:
+def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = TASKS, appearance: str = "") -> Scene:
     """The scene of one seed; its kinds are counted as `kinds_of` lists them."""
     rng = np.random.default_rng(seed)
     families = [make_task(name) for name in tasks]
     kinds = kinds_of(families)
-    objects = families[rng.integers(len(families))].sample(rng).objects
-    paint: dict[str, tuple[float, float, float]] = {}
-    if speaking := [task for task in families if isinstance(task, Spoken)]:
-        if rng.random() < MOVED_SHARE:  # before: what is said is of where things are
-            objects = _after_a_move(objects, rng)
-        commands = list(_spoken(speaking, objects, rng))
-    else:
-        paint = _paint(objects, rng) if rng.random() < PAINTED_SHARE else {}
-        nouns = [Noun(o.colour, o.kind) for o in objects if o.name not in paint]
-        commands = list(_commands(families, nouns, rng))
-        if rng.random() < MOVED_SHARE:
-            objects = _after_a_move(objects, rng)
+    shown = [task for task in families if not isinstance(task, Spoken)] or families
+    family = shown[_drawn([SCENES.get(task.name, 1.0) for task in shown], rng)]
+    objects = family.sample(rng).objects
+    twins, paint = None, dict[str, tuple[float, float, float]]()
+    if "one_of_two" in tasks and rng.random() < TWIN_SHARE:
+        twins = make_task("one_of_two")
+        assert isinstance(twins, OneOfTwo)
+        objects = twins.staged(objects, rng) or objects
+    elif rng.random() < PAINTED_SHARE:
+        paint = _paint(objects, rng)
+    if rng.random() < MOVED_SHARE:  # before: what is said is of where things are
+        objects = _after_a_move(objects, rng)
+    commands = list(_commands(families, twins or family, objects, list(paint), rng))
     world.set_objects(objects, parse_appearance(appearance, seed))
     for name, rgb in paint.items():
         world.paint(name, rgb)
@@ -162,7 +178,7 @@ def write(config: GroundingConfig) -> Path:
         "kinds": kinds_of(families),
         "colours": COLOURS,
         "other_colours": OTHER_COLOURS,
-        "answers": tuple(ANSWERS) if any(isinstance(task, Spoken) for task in families) else (CANNOT,),
+        "answers": tuple(ANSWERS),
         "verbs": sorted(verbs, key=(*TABLETOP_VERBS, *sorted(verbs)).index),
     }
     write_text(out / "meta.json", json.dumps(meta) + "\n")
@@ -186,35 +202,63 @@ def _render_one(seed: int, arm: str, size_px: int, tasks: tuple[str, ...], appea
     return render_scene(_world(arm), seed, size_px, tasks, appearance)
 
 
-def _commands(families: list[Task], nouns: list[Noun], rng: np.random.Generator) -> Iterator[tuple[str, Plan]]:
-    for _ in range(COMMANDS_PER_SCENE):
-        task = families[rng.integers(len(families))]
-        choice = rng.random()
-        if choice < IMPOSSIBLE_SHARE:
-            yield impossible_command(nouns, rng, kinds_of(families)), Plan(verb=CANNOT)
-            continue
-        if choice < IMPOSSIBLE_SHARE + ELSEWHERE_SHARE:
-            colours = OTHER_COLOURS if rng.random() < OTHER_COLOUR_SHARE else COLOURS
-            elsewhere = elsewhere_plan(task, nouns, colours, rng)
-            if elsewhere is not None:
-                yield task.say(elsewhere[0], rng), elsewhere[0]
-            continue
-        plans = [plan for plan in task.plans_for(nouns) if not pair_is_held_out(plan)]
-        if plans:
-            plan = plans[rng.integers(len(plans))]
-            assert HELD_OUT_THINGS.isdisjoint(plan.nouns)
-            yield task.say(plan, rng), plan
-
-
-def _spoken(
-    families: Sequence[Spoken], objects: tuple[ObjectState, ...], rng: np.random.Generator
+def _commands(
+    families: Sequence[Task], own: Task, objects: tuple[ObjectState, ...], painted: Sequence[str], rng: np.random.Generator
 ) -> Iterator[tuple[str, Plan]]:
-    """What some families say about a scene; one that has nothing to say about it leaves its turn to another."""
+    """What families say about a scene; one that has nothing to say about it leaves its turn to another.
+
+    Of what is painted nobody speaks, and where something is, nobody speaks of how things stand to each other.
+    """
     talk = Talk(rng)
-    for _ in range(_TURNS * COMMANDS_PER_SCENE):
-        said = families[int(rng.integers(len(families)))].about(objects, talk)
+    named = [o for o in objects if o.name not in painted]
+    speaking = [task for task in families if not painted or not isinstance(task, Spoken)]
+    weights = [OFTEN.get(task.name, 1.0) * (OWN_WEIGHT if task is own else 1.0) for task in speaking]
+    for _ in range(COMMANDS_PER_SCENE):
+        number = _drawn([*weights, IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT], rng)
+        if number >= len(speaking):
+            elsewhere = number > len(speaking)
+            nouns = [Noun(o.colour, o.kind) for o in named]
+            said = _absent(families, nouns, rng) if elsewhere else _impossible(families, nouns, rng)
+        else:
+            said = _said(speaking[number], named, talk)
         if said is not None:
-            yield said.words, said.plan
+            yield said
+
+
+def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Plan] | None:
+    """Something that a family says about a scene; None where there is nothing that it could say."""
+    if isinstance(task, Spoken):
+        said = task.about(objects, talk)
+        return None if said is None else (said.words, said.plan)
+    plans = list(plain_plans(objects, (task.name,)))
+    if not plans:
+        return None
+    # Each verb as often: there are six times as many places beside a thing as on it.
+    verbs = list(dict.fromkeys(plan.verb for plan in plans))
+    verb = verbs[talk.rng.integers(len(verbs))]
+    plans = [plan for plan in plans if plan.verb == verb]
+    plan = plans[talk.rng.integers(len(plans))]
+    assert HELD_OUT_THINGS.isdisjoint(plan.nouns)
+    return talk.act(plan) if talk.rng.random() < _SPOKEN_SHARE else task.say(plan, talk.rng), plan
+
+
+def _impossible(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[str, Plan]:
+    return impossible_command(nouns, rng, kinds_of(families)), Plan(verb=CANNOT)
+
+
+def _absent(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[str, Plan] | None:
+    """A command that names something which is not there."""
+    naming = [task for task in families if task.target_kinds and not isinstance(task, Spoken)]
+    if not naming:
+        return None
+    task = naming[rng.integers(len(naming))]
+    colours = OTHER_COLOURS if rng.random() < OTHER_COLOUR_SHARE else COLOURS
+    found = elsewhere_plan(task, nouns, colours, rng)
+    return None if found is None else (task.say(found[0], rng), Plan(verb=ABSENT, target=found[1]))
+
+
+def _drawn(weights: Sequence[float], rng: np.random.Generator) -> int:
+    return int(rng.choice(len(weights), p=np.divide(weights, sum(weights))))
 
 
 def _paint(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:

@@ -11,8 +11,8 @@ a model that is loaded must give the hidden states of its source, or it is refus
 import copy
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -98,21 +98,26 @@ class Backbone(nn.Module):
         self.embedding = embedding or Int8Embedding(config.vocab_size, config.hidden_size)
 
     @classmethod
-    def from_causal_lm(cls, name: str, *, layers: int, gguf_file: str | None = None) -> Self:
-        """The first `layers` layers of a causal LM given by hub name or directory.
+    def from_causal_lm(cls, name: str, *, layers: int, below: int = 0, gguf_file: str | None = None) -> Self:
+        """`layers` layers of a causal LM given by hub name or directory: the first ones after those `below`.
 
         Raises CheckpointError where it cannot be loaded, has fewer layers, or where this class does not
-        give the hidden states that its first layers give in transformers.
+        give the hidden states that these layers give in transformers.
         """
         source = _load_source(name, gguf_file)
         available = source.config.num_hidden_layers
-        if not 1 <= layers <= available:
-            raise CheckpointError(f"{name!r} has {available} layers; asked for the first {layers}")
+        if not (below >= 0 and 1 <= layers <= available - below):
+            which = f"{layers} above the first {below}" if below else f"the first {layers}"
+            raise CheckpointError(f"{name!r} has {available} layers; asked for {which}")
         base = source.base_model
         try:
             # Built from what a checkpoint would store, so that the comparison is one of that too.
-            self = cls(config_from_dict(_first_layers(source.config, layers)))
-            del _layers(base, available)[layers:]
+            self = cls(config_from_dict(_some_layers(source.config, below, layers)))
+            every = _layers(base, available)
+            del every[below + layers :]
+            del every[:below]
+            for number, layer in enumerate(every):
+                _renumber(layer, number)
             table = source.get_input_embeddings().weight
             self.embedding = Int8Embedding.quantise(table.detach())
             own = {key for key, value in base.named_parameters() if value is table}
@@ -154,6 +159,28 @@ class Backbone(nn.Module):
     def norm(self) -> nn.Module:
         """The norm after the last layer; its output is that of `forward`."""
         return _norm(self.trunk, self.layers)
+
+    @contextmanager
+    def half_way(self) -> Iterator[list[Tensor]]:
+        """What comes out of the layer half way up, (B, L, D) of each call within."""
+        seen = list[Tensor]()
+
+        def keep(_: nn.Module, __: Any, output: Any) -> None:
+            seen.append(output[0] if isinstance(output, tuple) else output)
+
+        hook = self.layers[(len(self.layers) - 1) // 2].register_forward_hook(keep)
+        try:
+            yield seen
+        finally:
+            hook.remove()
+
+    def unnormed(self) -> None:
+        """Give what comes out of the last layer from now on, as another layer would read it."""
+        norm = self.norm
+        for module in self.trunk.modules():
+            for name, child in module.named_children():
+                if child is norm:
+                    setattr(module, name, nn.Identity())
 
     def forward(self, embeddings: Tensor, *, mask: Tensor, position_ids: Tensor, cache: Cache | None = None) -> Tensor:
         """(B, L, D) embeddings to (B, L, D) hidden states after the final norm.
@@ -227,12 +254,12 @@ def _plain(config: PretrainedConfig) -> dict[str, Any]:
     return {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
 
 
-def _first_layers(config: PretrainedConfig, layers: int) -> dict[str, Any]:
-    """`_plain` of the same model with only its first layers."""
+def _some_layers(config: PretrainedConfig, below: int, layers: int) -> dict[str, Any]:
+    """`_plain` of the same model with only `layers` layers, the first ones after those `below`."""
     config = copy.deepcopy(config)
     config.num_hidden_layers = layers
     if getattr(config, "layer_types", None):
-        config.layer_types = config.layer_types[:layers]
+        config.layer_types = config.layer_types[below : below + layers]
     if hasattr(config, "quantization_config"):
         del config.quantization_config  # GGUF weights were expanded to float on loading
     return _plain(config)
@@ -292,6 +319,13 @@ def _norm(model: nn.Module, layers: nn.ModuleList) -> nn.Module:
     if not norms:
         raise CheckpointError(f"{type(model).__name__} has no norm after its last layer")
     return norms[-1]
+
+
+def _renumber(layer: nn.Module, number: int) -> None:
+    """A layer keeps its keys and values in a cache under its number."""
+    for module in layer.modules():
+        if isinstance(getattr(module, "layer_idx", None), int):
+            module.layer_idx = number  # type: ignore[assignment]
 
 
 @torch.no_grad()

@@ -37,6 +37,16 @@ class SenseConfig:
 
 
 @dataclass(frozen=True)
+class BaseConfig:
+    """The lower layers of the language model, which are never trained and no checkpoint holds."""
+
+    source: str  # package:REQUIREMENT, a folder, or where it once was
+    file: str  # of its weights, in there
+    layers: int  # the first ones
+    sha256: str = ""  # of the file; a checkpoint says it
+
+
+@dataclass(frozen=True)
 class PalmeConfig:
     """A model, besides its language model."""
 
@@ -45,6 +55,7 @@ class PalmeConfig:
     heads: Mapping[str, PartConfig] = field(
         default_factory=lambda: {"plan": PartConfig("plan"), "grounding": PartConfig("grounding", {"sense": "front"})}
     )
+    base: BaseConfig | None = None  # that reads the words first
     frozen: tuple[str, ...] = ()  # senses whose encoders are not trained
     verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
     answers: tuple[str, ...] = (CANNOT,)  # that it may write in place of a motion
@@ -61,8 +72,8 @@ class PalmeConfig:
 class BackboneConfig:
     """Where the language model comes from, when a model is made."""
 
-    name: str  # a folder, or a hub name
-    layers: int = 8  # the first ones, that are kept
+    name: str = ""  # a folder, or a hub name; that of the base where there is one
+    layers: int = 8  # that are kept: the first ones, or the first ones above the base
     gguf_file: str = ""  # weights inside of the folder; empty for safetensors
 
 
@@ -79,7 +90,7 @@ class Composition:
 WORDS = ("verbs", "answers", "kinds", "colours", "other_colours")
 _TAKEN = frozenset({"keys", "values", "items", "pop", "update", "clear", "type", "forward", "training"})
 """Names that a collection of modules has for itself."""
-PARTS = ("senses", "fusion", "heads", "frozen", *WORDS)
+PARTS = ("senses", "fusion", "heads", "base", "frozen", *WORDS)
 """Keys of a model's configuration."""
 
 
@@ -100,6 +111,8 @@ def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
     if "heads" in content:
         heads = _mapping(content["heads"], f"heads in {where}")
         known["heads"] = {name: _part(each, f"heads.{name} in {where}") for name, each in heads.items()}
+    if content.get("base") is not None:
+        known["base"] = _base(content["base"], f"base in {where}")
     for key in ("frozen", *WORDS):
         if key in content:
             if not isinstance(content[key], list) or not all(isinstance(word, str) for word in content[key]):
@@ -125,6 +138,8 @@ def read_composition(path: str | Path) -> Composition:
         if not isinstance(weights, str):
             raise EmbodiedError(f"pretrained.{sense} in {path} must be a file, not {shown(weights)}")
     source: BackboneConfig = _fill(BackboneConfig, backbone, f"backbone in {path}")
+    if bool(source.name or source.gguf_file) == (model.base is not None):
+        raise EmbodiedError(f"{path} needs the name of a language model in backbone: or in base:, and not in both")
     if not (isinstance(source.name, str) and isinstance(source.gguf_file, str) and type(source.layers) is int):
         raise EmbodiedError(
             f"backbone in {path} must be a name, a whole number of layers and a file, not {shown(source)}"
@@ -154,6 +169,16 @@ def _sense(content: Any, where: str) -> SenseConfig:
         reading=reading,
         connector=_part(connector, f"connector of {where}"),
     )
+
+
+def _base(content: Any, where: str) -> BaseConfig:
+    base: BaseConfig = _fill(BaseConfig, _mapping(content, where), where)
+    words = (base.source, base.file, base.sha256)
+    if not all(isinstance(word, str) for word in words) or type(base.layers) is not int or base.layers < 1:
+        raise EmbodiedError(f"{where} must be a source, a file and a whole number of layers, not {shown(content)}")
+    if Path(base.file).name != base.file:
+        raise EmbodiedError(f"the file of {where} must be the name of one, not {shown(base.file)}")
+    return base
 
 
 def _part(content: Any, where: str) -> PartConfig:

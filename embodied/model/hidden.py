@@ -24,6 +24,8 @@ class Hidden:
     words: WordEmbedding
     extend: Callable[[Sequence[int]], Tensor] | None = None
     """Hidden states (1, K, D) of K more words; None where nothing can be written after the sentences."""
+    half: Tensor | None = None
+    """(B, L, D) the states half way up the trained layers, in training; None where nobody learns of them."""
 
     def of(self, sense: str) -> Tensor:
         """(B, T, D) the states at the tokens of a sense. Raises ObservationError where the sentences have none."""

@@ -7,6 +7,7 @@ What it is made of stands in a composition (see `composition.py`); every part is
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from embodied.model.backbone import (
     save_tokenizer,
     unset,
 )
+from embodied.model.base import Base, read_base
 from embodied.model.budget import Budget, check_counts
 from embodied.model.composition import PARTS, PalmeConfig, PartConfig, config_from
 from embodied.model.connectors import CONNECTORS, Connector
@@ -57,6 +59,9 @@ FORMAT = 3
 """Version of `config.json`. 1 did not say which verbs, things and colours a model knows, 2 not which parts it has."""
 
 
+TYPICAL = "put the red block in the green bowl"
+"""Words whose size is that of words where they enter the trained layers."""
+
 _NO_MODEL = (
     *(KeyError, TypeError, AttributeError, ValueError, IndexError, ArithmeticError, RuntimeError, MemoryError),
     EmbodiedError,
@@ -67,14 +72,22 @@ _NO_MODEL = (
 class Palme(nn.Module):
     """Encoders and connectors of its senses, one language model, a fusion, and heads."""
 
-    def __init__(self, config: PalmeConfig, backbone: Backbone, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self,
+        config: PalmeConfig,
+        backbone: Backbone,
+        tokenizer: PreTrainedTokenizerBase,
+        base: Base | None = None,
+    ) -> None:
         super().__init__()
+        assert (base is None) == (config.base is None)
         self.config, self.backbone, self.tokenizer = config, backbone, tokenizer
+        self.base, self.entry = base, None if base is None else Entry(base, encode(tokenizer, TYPICAL))
         encoders: dict[str, Encoder] = {
             name: _build(ENCODERS, sense.encoder, Encoder) for name, sense in config.senses.items()
         }
         self.encoders = nn.ModuleDict(encoders)
-        scale = backbone.text_scale
+        scale = backbone.text_scale if self.entry is None else self.entry.scale
         self.projectors = nn.ModuleDict(
             {
                 name: _build(CONNECTORS, sense.connector, Connector, encoders[name], backbone.dim, text_scale=scale)
@@ -154,9 +167,9 @@ class Palme(nn.Module):
         for number, segment in enumerate(sentences[0].prefix):
             start = len(readings)
             if isinstance(segment, Text):
-                ids = encode(self.tokenizer, segment.text)
-                blocks.append(self._words(ids).expand(count, -1, -1))
-                readings += [-1] * len(ids)
+                [words] = self._said([encode(self.tokenizer, segment.text)])
+                blocks.append(words.expand(count, -1, -1))
+                readings += [-1] * len(words)
                 continue
             name = segment.sense
             while name in spans:  # another reading of the same sense
@@ -173,7 +186,7 @@ class Palme(nn.Module):
         branch = [prefix + row.numbers + [PADDING] * (longest - len(row.ids)) for row in rows]
         branch_of = torch.tensor(branch, device=device)
         reading_of = torch.tensor([readings + [-1] * longest], device=device).expand(count, -1)
-        blocks.append(self._words(ids_of.long()))
+        blocks.append(self._branch_words(ids_of.long(), rows, len(readings)))
         return Embedded(
             embeddings=torch.cat([block.to(self.dtype) for block in blocks], dim=1),
             branch=branch_of,
@@ -187,16 +200,18 @@ class Palme(nn.Module):
     def read(self, embedded: Embedded, *, remember: bool = False) -> Hidden:
         """Hidden states of packed sentences. `remember`: words can be written after them (one sentence, one branch)."""
         memory = Memory(self.backbone.new_cache()) if remember else None
-        states = self.fusion.prefill(self.backbone, embedded, memory)
+        half: list[Tensor] = []
+        with self.backbone.half_way() if self.training else nullcontext(half) as half:
+            states = self.fusion.prefill(self.backbone, embedded, memory)
         extend: Callable[[Sequence[int]], Tensor] | None = None
         if memory is not None:
             remembered = memory
 
             def extend(ids: Sequence[int]) -> Tensor:
-                words = self._words(ids).unsqueeze(0).to(self.dtype)
+                words = self._written(ids).unsqueeze(0).to(self.dtype)
                 return self.fusion.extend(self.backbone, words, remembered)
 
-        return Hidden(states, embedded, partial(_words, self.backbone), extend)
+        return Hidden(states, embedded, partial(_words, self.backbone), extend, half[0] if half else None)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -224,13 +239,19 @@ class Palme(nn.Module):
             raise CheckpointError(f"no tokenizer at {directory / TOKENIZER}; a checkpoint brings its own")
         shapes = checkpoint.shapes_in(directory)
         path = directory / checkpoint.CONFIG
+        base: Base | None = None
         try:
             config = config_from({key: data[key] for key in PARTS if key in data}, str(path))
             _check_installed(directory, config)
             check_counts(data["backbone"], len(shapes))
+        except _NO_MODEL as error:
+            raise CheckpointError(f"{path} does not describe a model: {first_line(error)}") from error
+        if config.base is not None:
+            base, _ = read_base(config.base)
+        try:
             with Budget(sum(map(math.prod, shapes.values()))), unset():
-                backbone = Backbone(config_from_dict(data["backbone"]))
-                model = cls(config, backbone, load_tokenizer(directory / TOKENIZER))
+                backbone = Backbone(config_from_dict(data["backbone"]), None if base is None else base.embedding)
+                model = cls(config, backbone, load_tokenizer(directory / TOKENIZER), base)
         except _NO_MODEL as error:
             raise CheckpointError(f"{path} does not describe a model: {first_line(error)}") from error
         checkpoint.load_weights(model, directory)
@@ -256,8 +277,28 @@ class Palme(nn.Module):
         features: Tensor = self._encoder(name)(torch.stack([each.value for each in sensors]).to(device))
         return features
 
-    def _words(self, ids: Sequence[int] | Tensor) -> Tensor:
-        return _words(self.backbone, ids)
+    def _branch_words(self, ids: Tensor, rows: Sequence["_Row"], start: int) -> Tensor:
+        """(B, K, D) the words of all branches, which begin at `start`: what was said, and what is answered."""
+        words = self._written(ids)
+        if self.base is None:
+            return words
+        places = [(row, place) for row, each in enumerate(rows) for place in each.places]
+        asked = [rows[row].ids[place.start - start : place.answer - start] for row, place in places]
+        words = words.clone()
+        for (row, place), states in zip(places, self._said(asked), strict=True):
+            words[row, place.start - start : place.answer - start] = states.to(words.dtype)
+        return words
+
+    def _said(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
+        """(K, D) of each sentence: its words as they enter the language model's trained layers."""
+        if self.base is None:
+            return [_words(self.backbone, ids) for ids in sentences]
+        return self.base(sentences)  # type: ignore[no-any-return]
+
+    def _written(self, ids: Sequence[int] | Tensor) -> Tensor:
+        """(..., D) words that the model writes itself, as they enter its trained layers."""
+        words = _words(self.backbone, ids)
+        return words if self.entry is None else self.entry(words)  # type: ignore[no-any-return]
 
     def _branches(self, branches: Sequence[Branch], start: int) -> "_Row":
         row = _Row()
@@ -276,6 +317,28 @@ class _Row:
 
     def __init__(self) -> None:
         self.ids, self.numbers, self.places = list[int](), list[int](), list[Place]()
+
+
+class Entry(nn.Module):
+    """Where words that the model writes itself, which no base reads, enter the layers above a base.
+
+    They come as large as words that were read, and as they are in the table; what else they need is learned.
+    """
+
+    def __init__(self, base: Base, typical: Sequence[int]) -> None:
+        super().__init__()
+        table = base.embedding(torch.tensor(typical, device=base.embedding.weight.device))
+        [read] = base([typical])
+        # The first word of a sentence is a hundred times as large as any other: it stands for nothing.
+        self.scale = float(read[1:].float().pow(2).mean().sqrt())
+        """Root mean square of what comes out of the base."""
+        self.map = nn.Linear(base.dim, base.dim, bias=False)
+        with torch.no_grad():
+            self.map.weight.copy_(torch.eye(base.dim) * self.scale / table.pow(2).mean().sqrt())
+
+    def forward(self, words: Tensor) -> Tensor:
+        """(..., D) rows of the table to what enters the layers."""
+        return self.map(words)  # type: ignore[no-any-return]
 
 
 def _words(backbone: Backbone, ids: Sequence[int] | Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from embodied.data.identity import digest_of
 from embodied.data.sample import Sample
 from embodied.errors import CheckpointError, EmbodiedError
 from embodied.model.backbone import Backbone, load_tokenizer
+from embodied.model.base import folder_of, gguf_of, read_base
 from embodied.model.composition import COMPOSITION, Composition, read_composition
 from embodied.model.palme import Palme
 from embodied.processes import progress_bar
@@ -56,11 +57,17 @@ Features = Mapping[str, Mapping[str, Tensor]]
 
 def build(composition: Composition, words: Mapping[str, Any]) -> Palme:
     """A model from a pretrained language model and pretrained encoders, to speak the `words` of the data."""
-    source = composition.backbone
-    gguf = source.gguf_file or None
-    backbone = Backbone.from_causal_lm(source.name, layers=source.layers, gguf_file=gguf)
+    source, config, base = composition.backbone, composition.model, None
+    name, gguf = source.name, source.gguf_file or None
+    if config.base is not None:
+        base, named = read_base(config.base)
+        config, name, gguf = replace(config, base=named), str(folder_of(named.source)), gguf_of(named.file)
+    below = 0 if config.base is None else config.base.layers
+    backbone = Backbone.from_causal_lm(name, layers=source.layers, below=below, gguf_file=gguf)
+    if base is not None:
+        backbone.embedding = base.embedding
     words = {key: known for key, known in words.items() if key not in composition.given}
-    model = Palme(replace(composition.model, **words), backbone, load_tokenizer(source.name, gguf_file=gguf))
+    model = Palme(replace(config, **words), backbone, load_tokenizer(name, gguf_file=gguf), base)
     for sense, path in composition.pretrained.items():
         if not Path(path).is_file():
             raise CheckpointError(f"no encoder at {path}; make it with: embodied train recipe=vision")
@@ -129,6 +136,8 @@ def _given(composition: Composition | None) -> dict[str, str]:
     if composition is None:
         return {}
     files = {"backbone": composition.backbone.name} | composition.pretrained
+    if (base := composition.model.base) is not None:
+        files["base"] = str(folder_of(base.source) / base.file)
     return {
         f"the composition's {name}": digest_of(Path(path))[:16] for name, path in files.items() if Path(path).exists()
     }

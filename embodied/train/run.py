@@ -128,7 +128,7 @@ def save_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
         state[f"model.{name}"] = parameter.detach().contiguous()
         moments = optimizer.state.get(parameter, {})
         state |= {f"{key}.{name}": value.contiguous() for key, value in moments.items()}
-    state |= {f"buffer.{name}": value.clone() for name, value in model.named_buffers()}
+    state |= {f"buffer.{name}": value.clone() for name, value in _buffers(model)}
     _save(folder / PROGRESS, state, _recorded(folder))
 
 
@@ -147,7 +147,7 @@ def load_progress(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) 
         if f"step.{name}" in state:
             optimizer.state[parameter] = {key: state[f"{key}.{name}"] for key in _MOMENTS}
             step = max(step, int(state[f"step.{name}"]))
-    for name, buffer in model.named_buffers():
+    for name, buffer in _buffers(model):
         _copy(buffer, state, f"buffer.{name}", path)
     return step
 
@@ -227,6 +227,12 @@ def _board_kind() -> Any:
         print("no TensorBoard: the losses are in log.jsonl alone (pip install tensorboard)")
         return None
     return SummaryWriter
+
+
+def _buffers(model: nn.Module) -> list[tuple[str, Tensor]]:
+    """Those that are part of a model's state; others come from where it was read from."""
+    kept = model.state_dict().keys()
+    return [(name, buffer) for name, buffer in model.named_buffers() if name in kept]
 
 
 def _trainable(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

