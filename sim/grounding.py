@@ -53,6 +53,7 @@ OFTEN = dict.fromkeys(VERBS_SUITE, 1.5) | {
     **dict.fromkeys(("put_down", "open_hand", "close_hand", "go_home"), 0.8),
     **{"mixed": 3.0, "own_words": 2.0, "chatter": 2.0, "slips": 2.0, "colour_words": 2.0, "by_colour": 2.0},
     **{"any_one": 2.0, "remark": 2.0, "correction": 3.0, "question": 3.0, "impossible": 3.0, "absent": 4.0},
+    **{"answered": 4.0},
     **{"which_one": 6.0, "the_only": 6.0, "one_of_two": 6.0, "exclusion": 5.0, "negation": 5.0, "other_language": 1.0},
 }
 """How often a family speaks; others once. What takes a look at the whole table is learned last, and said oftener."""
