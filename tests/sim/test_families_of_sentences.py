@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from dataclasses import replace
 
 import gymnasium
 import numpy as np
 import pytest
 
+from embodied.language.dialogue import joined
 from embodied.language.verbs import ANSWERS, WHICH
 from sim.grounding import render_scene
 from sim.phrases import spoken
 from sim.phrases.slips import slip
 from sim.phrases.talk import Talk, plural
 from sim.tasks import LANGUAGE, make_task
+from sim.tasks.answered import OF_TWO
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
 from sim.tasks.which_one import ways_to_call
 from sim.world import World
@@ -99,6 +102,30 @@ def test_two_of_one_name_are_asked_about() -> None:
         episode = make_task("one_of_two").sample(np.random.default_rng(seed))
         assert episode.plan.verb == WHICH and episode.plan.target is not None
         assert f"{episode.plan.target} 2" in {o.name for o in episode.objects}
+
+
+def test_an_answer_follows_on_the_command_that_it_settles() -> None:
+    """What is done is what the command asks for, of one among several that it does not tell apart."""
+    answers, commands = set(), set()
+    for seed in range(200):
+        episode = make_task("answered").sample(np.random.default_rng(seed))
+        command, _, answer = episode.instruction.partition(" / ")
+        assert joined(command, answer) == episode.instruction and command and answer
+        kinds = Counter(o.kind for o in episode.objects)
+        assert not episode.plan.refused and max(kinds.values()) > 1
+        assert len({(o.colour, o.kind) for o in episode.objects}) == len(episode.objects)
+        commands.add(command)
+        answers.add(answer)
+    assert len(commands) > 190 and len(answers) > 150
+
+
+def test_answers_that_are_held_out_are_said_by_nobody_who_trains() -> None:
+    held_out = {line for key in OF_TWO.values() for line in spoken.lines(key, held_out=True)}
+    said = {}
+    for split in ("seen", "paraphrase"):
+        episodes = [make_task("answered").sample(np.random.default_rng(seed), split) for seed in range(200)]
+        said[split] = {episode.instruction.partition(" / ")[2] for episode in episodes}
+    assert not said["seen"] & held_out and said["paraphrase"] & held_out
 
 
 def test_slips_leave_words_that_can_be_read() -> None:
