@@ -33,7 +33,7 @@ class NoLanguage:
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Start a new command."""
-        self._policy.reset(replace(instruction, text=WORDS_WITHOUT_CONTENT), seed)
+        self._policy.reset(replace(instruction, text=WORDS_WITHOUT_CONTENT, earlier=""), seed)
 
     def decide(self, observation: Observation) -> Decision:
         """What the policy decides without the words."""

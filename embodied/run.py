@@ -15,6 +15,7 @@ import numpy as np
 from embodied.arm import Arm, ArmModel, Outcome, StreamingArm
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
+from embodied.language.dialogue import joined
 from embodied.motion.skills import NO_POINTS_M, SkillCall
 from embodied.motion.skills.hold_out import OUT_M
 from embodied.policy import Policy, senses_of
@@ -24,6 +25,8 @@ ATTEMPTS = 2
 """How often a command is tried."""
 MAX_STEPS = 300
 """How many decisions that are not the last of their command may follow each other."""
+ANSWER_WITHIN_S = 60.0
+"""How long after a question back, on the arm's clock, what is said may be the answer to it."""
 _HOME_RAD = 0.05
 _OUT_M = 0.02
 _CLOSED_M = 0.004
@@ -47,6 +50,15 @@ class Result:
     motions: int = 0  # that the policy decided
     over: bool = False  # whether the world ended with it
     cut: bool = False  # whether something stopped the arm on its way: only new words move it again
+    asked: bool = False  # whether the text is a question, and what is said next may answer it
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A question back that nobody has answered yet."""
+
+    about: str  # the words that led to it
+    asked_s: float
 
 
 @dataclass(frozen=True)
@@ -85,20 +97,25 @@ class Agent:
         self.policy, self.arm = policy, arm
         self.max_observation_age_s, self.attempts, self._judge = max_observation_age_s, attempts, judge
         self._instruction = Instruction(text="")
+        self._question: _Question | None = None
         self._told_m: float | None = None  # the width that the fingers were told last
         self._picked_m: Float | None = None  # where what is held was taken
         self._clear: Observation | None = None  # the last one with the arm out of the way and nothing held
 
     def do(self, text: str, *, seed: int | None = None, hooks: Hooks | None = None) -> Result:
-        """Carry out `text`. Raises ObservationError where the arm's senses fail for good."""
+        """Carry out `text`, which may answer what the last result asked.
+
+        Raises ObservationError where the arm's senses fail for good.
+        """
         hooks = hooks or Hooks()
         if door.stops(text):
+            self.forget()
             self.arm.stop()
             return Result(state="stopped", text="stopped")
         answer = door.answer_without_a_model(text)
         if answer is not None:
             return Result(state="refused", text=answer)
-        self._instruction = Instruction(text=door.plain(text), stamp_s=self.arm.now_s())
+        self._instruction = self._heard(door.plain(text))
         result = Result(state="failed", text="nothing was tried")
         motions = 0
         for attempt in range(1, self.attempts + 1):
@@ -112,7 +129,14 @@ class Agent:
                 break
             if result.state == "done" and (self._judge is None or self._judge()):
                 break
+        if result.asked:
+            about = joined(self._instruction.earlier, self._instruction.text)
+            self._question = _Question(about, self.arm.now_s())
         return replace(result, motions=motions)
+
+    def forget(self) -> None:
+        """Wait for no answer any longer: what is said next is a command of its own."""
+        self._question = None
 
     def decide(self, observation: Observation) -> Decision:
         """One decision, checked and timed, about an observation that is fresh and whole.
@@ -121,6 +145,20 @@ class Agent:
         """
         self._check(observation)
         return self._ask(observation)
+
+    def _heard(self, text: str) -> Instruction:
+        """The words, and those that led to a question back if one is open; it is not open for any words after these.
+
+        What is joined to more than anybody may say at once stands alone.
+        """
+        now_s, question = self.arm.now_s(), self._question
+        self.forget()
+        # A clock that went back is that of another run.
+        is_open = question is not None and 0.0 <= now_s - question.asked_s <= ANSWER_WITHIN_S
+        earlier = question.about if question is not None and is_open else ""
+        if len(joined(earlier, text)) > door.MAX_CHARACTERS:
+            earlier = ""
+        return Instruction(text=text, stamp_s=now_s, earlier=earlier)
 
     def _try(self, attempt: int, hooks: Hooks) -> Result:
         text, motions = "", 0
@@ -133,7 +171,7 @@ class Agent:
             hooks.on_decision(decision)
             text = decision.text
             if decision.refused:
-                return Result(state="refused", text=text, motions=motions)
+                return Result(state="refused", text=text, motions=motions, asked=decision.asked)
             if decision.motion is None:
                 if decision.done:
                     return Result(state="done", text=text, motions=motions)
@@ -144,7 +182,7 @@ class Agent:
             motions, decision = motions + stream.motions, stream.last
             text = decision.text
             if decision.refused and outcome.done:
-                return Result(state="refused", text=text, motions=motions)
+                return Result(state="refused", text=text, motions=motions, asked=decision.asked)
             result = replace(_result(stream.executed, outcome), motions=motions, over=outcome.over)
             if result.over or result.state != "done" or decision.done:
                 return result
@@ -170,7 +208,7 @@ class Agent:
             preview = self._ask(self._clear or observation)
             if preview.refused and (self._clear is None or self._ask(observation).refused):
                 hooks.on_decision(preview)
-                return Result(state="refused", text=preview.text)
+                return Result(state="refused", text=preview.text, asked=preview.asked)
             found = self._prepare(SkillCall(skill="home", points_m=NO_POINTS_M), "the way home", observation, hooks)
             if isinstance(found, Result):
                 return found
@@ -255,6 +293,8 @@ class Agent:
             raise EmbodiedError(f"the policy answered with a {kind}; decide(observation) returns a Decision")
         if decision.refused and decision.motion is not None:
             raise EmbodiedError(f"the policy refuses ({decision.text!r}) and moves; a refusal has motion=None")
+        if decision.asked and not decision.refused:
+            raise EmbodiedError(f"the policy asks ({decision.text!r}) and goes on; a question back has refused=True")
         return replace(decision, timings_ms={**decision.timings_ms, "decide": took_ms})
 
     def _check(self, observation: Observation) -> None:

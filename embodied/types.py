@@ -175,6 +175,7 @@ class Instruction:
 
     text: str
     stamp_s: float = 0.0
+    earlier: str = ""  # the command that was asked back about: the text may answer the question, or be a new command
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,5 +186,6 @@ class Decision:
     motion: Motion | None
     observation_stamp_s: float
     refused: bool = False  # the text says why, and nothing moves
+    asked: bool = False  # a refusal whose text is a question: what is said next may answer it
     done: bool = True  # after the motion, if there is one, nothing of the command is left to do
     timings_ms: Mapping[str, float] = field(default_factory=dict)

@@ -9,8 +9,9 @@ other sense `sense/<name>` (sensor_msgs/JointState, names and efforts). Out: `pl
     {"state", "text", "instruction", "id", "attempt"}
 
 `state` goes from loading to ready, and for each instruction through thinking and moving to one of done,
-refused (a plain answer, nothing moved), failed or stopped. `id` is new with each instruction. A new
-instruction pre-empts the one under way. Words that stop, and `~/cancel`, stop the arm at once.
+refused (a plain answer or a question back, nothing moved), failed or stopped. `id` is new with each
+instruction. A new instruction pre-empts the one under way; it may answer the question that the last one ended
+with. Words that stop, and `~/cancel`, stop the arm at once, and what was asked is forgotten.
 """
 
 import json
@@ -126,6 +127,8 @@ class AgentNode(Node):
         """Stop what is under way, and end a new instruction at once, without the worker."""
         with self._lock:
             self._interrupt("stopped" if state == "stopped" else "another instruction came")
+            if state == "stopped":
+                self._forget()
             self._current = command = self._new_command(text)
             self.get_logger().info(f"instruction: {shown(text)}")
             self._end(command, state, answer)
@@ -139,6 +142,7 @@ class AgentNode(Node):
     def _on_cancel(self, *_: object) -> Trigger.Response:
         with self._lock:
             self._interrupt("cancelled")
+            self._forget()
         return Trigger.Response(success=True, message="stopping")
 
     def _interrupt(self, why: str) -> None:
@@ -236,6 +240,13 @@ class AgentNode(Node):
             if self._current is command:
                 self._current = None
                 self._say(state, text, command)
+            else:
+                self._forget()  # nobody has heard the question, if it was one
+
+    def _forget(self) -> None:
+        """What is said next answers nothing. Call with the lock."""
+        if self._agent is not None:
+            self._agent.forget()
 
     def _say_loading(self) -> None:
         self._say("loading", f"loading policy {self._policy_name}")

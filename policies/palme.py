@@ -12,6 +12,7 @@ import torch
 from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
+from embodied.language.dialogue import joined
 from embodied.language.verbs import ABSENT, CANNOT, FOREIGN, NOTHING, QUESTION, WHICH, Noun, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
@@ -55,8 +56,11 @@ class PalmePolicy:
         self._plan: Plan | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
-        """Take a new command; the plan of the last one and what was seen before are forgotten."""
-        self._instruction = " ".join(instruction.text.split())
+        """Take a new command, or an answer with the command that was asked back about: the model tells them apart.
+
+        The plan of the last one and what was seen before are forgotten.
+        """
+        self._instruction = " ".join(joined(instruction.earlier, instruction.text).split())
         self._plan = None
         self._seen.clear()
 
@@ -81,6 +85,7 @@ class PalmePolicy:
             motion=motion,
             observation_stamp_s=observation.stamp_s,
             refused=motion is None,
+            asked=motion is None and answer.plan is not None and answer.plan.verb == WHICH,
             done=done,
             timings_ms=timings,
         )

@@ -17,7 +17,7 @@ from embodied.motion.actions import ActionChunk
 from embodied.motion.hand import HandPose
 from embodied.motion.skills import NO_POINTS_M, SkillCall, width_to_keep
 from embodied.motion.skills.hold_out import OUT_M
-from embodied.run import MAX_STEPS, Agent, Hooks, Interrupted, Result
+from embodied.run import ANSWER_WITHIN_S, MAX_STEPS, Agent, Hooks, Interrupted, Result
 from embodied.types import Decision, Instruction, Joints, Motion, Observation, Picture
 
 PANDA = arm_model("panda")
@@ -55,9 +55,11 @@ class FakeArm:
         """The width of what stands wherever the fingers close."""
         self.spoil: Callable[[Observation], Observation] = lambda observation: observation
         self.looks = 0
+        self.late_s = 0.0
+        """How far its clock is past NOW_S."""
 
     def now_s(self) -> float:
-        return NOW_S
+        return NOW_S + self.late_s
 
     def observe(self) -> Observation:
         self.looks += 1
@@ -65,12 +67,12 @@ class FakeArm:
         return self.spoil(
             Observation(
                 readings={
-                    "front": frame(),
+                    "front": frame(self.now_s()),
                     "joints": Joints(
                         position_rad=self.position_rad,
                         velocity_rad_s=np.zeros(7),
                         gripper_width_m=self.width_m,
-                        stamp_s=NOW_S - 0.001 * self.looks,  # tells one look from another
+                        stamp_s=self.now_s() - 0.001 * self.looks,  # tells one look from another
                     ),
                 }
             )
@@ -111,11 +113,13 @@ class Script:
     def __init__(self, *decisions: Decision) -> None:
         self.decisions = decisions
         self.told: list[tuple[str, int | None]] = []
+        self.earlier: list[str] = []
         self.shown: list[Observation] = []
         self.arm: FakeArm | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         self.told.append((instruction.text, seed))
+        self.earlier.append(instruction.earlier)
         self.next = 0
 
     def decide(self, observation: Observation) -> Decision:
@@ -132,6 +136,7 @@ def says(motion: Motion | None, text: str = "so be it", *, done: bool = True) ->
 
 
 REFUSAL = Decision(text="I see no bowl", motion=None, observation_stamp_s=0.0, refused=True)
+QUESTION = Decision(text="Which block do you mean?", motion=None, observation_stamp_s=0.0, refused=True, asked=True)
 
 
 def agent_of(arm: FakeArm, *decisions: Decision, judge: Callable[[], bool] | None = None) -> tuple[Agent, Script]:
@@ -204,6 +209,64 @@ def test_a_refusal_moves_nothing(make: Callable[[], FakeArm]) -> None:
     assert result == Result(state="refused", text="I see no bowl")
     assert arm.log == ["look", "decide"]
     assert [decision.text for decision in decisions] == ["I see no bowl"]
+
+
+@pytest.mark.parametrize("make", [FakeArm, lambda: FakeArm(AWAY)])
+def test_after_a_question_back_the_next_words_come_with_the_command(make: Callable[[], FakeArm]) -> None:
+    agent, policy = agent_of(make(), QUESTION)
+    result = agent.do("Touch  the block")
+    assert result == Result(state="refused", text=QUESTION.text, asked=True)
+    policy.decisions = (says(TOUCH),)
+    assert agent.do("the LEFT one").state == "done"
+    assert (policy.told[-1][0], policy.earlier[-1]) == ("the left one", "touch the block")
+    agent.do("touch the bowl")
+    assert policy.earlier[-1] == "", "it was answered"
+
+
+def test_a_question_about_an_answer_is_about_all_that_was_said() -> None:
+    agent, policy = agent_of(FakeArm(), QUESTION)
+    for words in ("stack the block", "on the bowl", "x" * 500, "the left one"):
+        agent.do(words)
+    # What nobody may say at once is not kept.
+    assert policy.earlier == ["", "stack the block", "", ""]
+    agent.do("the blue one")
+    assert policy.earlier[-1] == "the left one"
+
+
+@pytest.mark.parametrize(("late_s", "earlier"), [(ANSWER_WITHIN_S, "touch it"), (ANSWER_WITHIN_S + 1, ""), (-1, "")])
+def test_an_answer_is_waited_for_as_long_as_it_may_be_one(late_s: float, earlier: str) -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(arm, QUESTION)
+    agent.do("touch it")
+    arm.late_s = late_s
+    agent.do("the left one")
+    assert policy.earlier == ["", earlier]
+
+
+def test_what_was_asked_is_forgotten_with_a_stop_and_kept_past_what_is_no_command() -> None:
+    agent, policy = agent_of(FakeArm(), QUESTION)
+    agent.do("touch it")
+    for unheard in ("  ", "where is it?"):
+        assert agent.do(unheard).state == "refused"
+    agent.do("the left one")
+    agent.do("stop")
+    agent.do("the right one")
+    agent.forget()
+    agent.do("touch it")
+    assert policy.earlier == ["", "touch it", "", ""]
+
+
+def test_a_question_that_nobody_answers_is_no_question_of_another_command() -> None:
+    agent, policy = agent_of(FakeArm(), REFUSAL)
+    for _ in range(2):
+        assert not agent.do("touch it").asked
+    assert policy.earlier == ["", ""]
+
+
+def test_who_asks_back_does_not_move() -> None:
+    agent, _ = agent_of(FakeArm(), replace(says(TOUCH), asked=True))
+    with pytest.raises(EmbodiedError, match="a question back has refused=True"):
+        agent.do("touch it")
 
 
 def test_what_is_refused_when_seen_afresh_moves_nothing_but_the_way_home() -> None:

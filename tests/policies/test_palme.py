@@ -11,6 +11,7 @@ from embodied.episode import run_episode
 from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M
+from embodied.language.dialogue import joined
 from embodied.language.verbs import Noun, Plan
 from embodied.model.engine import Answer
 from embodied.model.heads.grounding import Sight
@@ -130,6 +131,26 @@ def test_words_without_a_thing_need_no_colour(env, policy: PalmePolicy, monkeypa
     policy.reset(Instruction(text="go home"))
     decision = policy.decide(look(env))
     assert not decision.refused and decision.motion.skill == "home"
+
+
+def test_a_question_back_is_told_and_the_answer_is_read_with_the_command(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[str] = []
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        read.append(text)
+        asks = Plan(verb="which", target=Noun("", "block"))
+        return says(asks if " / " not in text else Plan(verb="go_home"))
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    policy.reset(Instruction(text="touch the block"))
+    decision = policy.decide(look(env))
+    assert decision.refused and decision.asked and decision.text.startswith("Which block do you mean?")
+    policy.reset(Instruction(text="the blue one", earlier="touch the block"))
+    decision = policy.decide(look(env))
+    assert not decision.refused and not decision.asked
+    assert read == ["touch the block", joined("touch the block", "the blue one")]
 
 
 def test_equal_inputs_give_equal_decisions_and_the_plan_is_kept(env, policy: PalmePolicy):
