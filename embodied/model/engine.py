@@ -7,7 +7,6 @@ one pass over picture, state and plan points without decoding.
 What was meant is the language model's to say, in view of the picture's tokens: no rule here knows a word.
 """
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,16 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embodied.language.verbs import Noun, Plan
+from embodied.language.verbs import Plan
 from embodied.model.encoders import Encoder
 from embodied.model.heads.grounding import Grounding, Sight
 from embodied.model.heads.plan import PlanHead
 from embodied.model.palme import Palme
-from embodied.model.plan_tokens import Node
 from embodied.model.sentence import Embedded
 
 PICTURE_TOKENS = 48
 """How many of a picture's tokens the language model reads: those that least look like bare table."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:

@@ -17,9 +17,12 @@ from embodied.model.heads import HEADS, Head, Host
 from embodied.model.heads.grid import around
 from embodied.model.hidden import Hidden
 
-RELATIONS = ("alone of its name", "alone of its kind", "leftmost", "rightmost", "nearest", "farthest", "in or on another")
+RELATIONS = (
+    *("alone of its name", "alone of its kind", "leftmost", "rightmost", "nearest", "farthest"),
+    "in or on another",
+)
 _CLOSE = 0.03
-"""As a share of the picture: what is nearer to another thing's place is in or on it, and who leads by less leads by little."""
+"""As a share of the picture: so close to another thing's place is in or on it, and who leads by less leads by little."""
 _UNSURE = -1.0
 
 

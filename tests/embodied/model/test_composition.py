@@ -57,7 +57,11 @@ def test_a_part_is_a_name_or_a_name_with_options(tmp_path: Path) -> None:
         ("encoder: conv", "encodr: conv", r"key of senses.front in .* 'encodr'. Did you mean 'encoder'"),
         ("encoder: conv, ", "", r"senses.front in .* needs an encoder, as encoder: conv"),
         ("name: lm, ", "", r"mine.yaml needs the name of a language model in backbone: or in base:"),
-        ("heads:", "base: {source: lm, file: x/y, layers: 2}\nheads:", r"the file of base in .* must be the name of one"),
+        (
+            "heads:",
+            "base: {source: lm, file: x/y, layers: 2}\nheads:",
+            r"the file of base in .* must be the name of one",
+        ),
         ("heads:", "base: {source: lm, file: y, layers: 2}\nheads:", r"in backbone: or in base:, and not in both"),
         ("heads:", "base: {source: lm, layers: 2}\nheads:", r"base in .* lacks file"),
         ("heads: {plan: plan}", "heads: [plan]", r"heads in .* must be `key: value` lines"),
