@@ -59,7 +59,7 @@ EXTRAS = {
     ],
     "data": ["av", "pyarrow"],
     "viz": ["matplotlib"],
-    "train": ["accelerate", "gguf", "tensorboard"],
+    "train": ["accelerate", "tensorboard"],
     "test": [
         *("catkin-pkg", "colcon-common-extensions", "hypothesis", "import-linter", "mypy", "packaging", "pytest"),
         *("panda-gym", "pytest-timeout", "ruff", "stable-baselines3", "tensorboard"),
@@ -86,6 +86,7 @@ setup(
         (f"share/{NAME}/launch", sorted(glob("launch/*.launch.py"))),
     ],
     install_requires=[
+        "gguf",  # the language model comes in this format
         "gymnasium>=1.0",
         "huggingface-hub",
         "numpy",

@@ -6,7 +6,7 @@ with the plans that answer them. Scene i of a run depends on `seed + i` alone. H
 nouns and attribute pairs never appear. In some scenes a thing or two is painted in a colour that has
 no name here: what kind it is can still be told, so that kinds are not learned colour by colour.
 
-    embodied collect task=grounding scenes=16000 seed=0 out=data/grounding
+    embodied collect task=grounding scenes=14000 seed=0 out=data/grounding
 """
 
 import colorsys
@@ -79,12 +79,14 @@ class GroundingConfig:
     """Render pictures with pointed words for training."""
 
     out: str = option("data/grounding", "folder to write to")
-    scenes: int = option(16000, "number of scenes")
+    scenes: int = option(14000, "number of scenes")
     seed: int = option(0, "scene i is drawn from seed + i; below 1,000,000")
     size_px: int = option(160, "side of the stored pictures")
     workers: int = option(2, "processes that render")
     arm: str = option(DEFAULT_ARM, "arm that is in the pictures, with the state that it has at home")
-    appearance: str = option("", "what they look like, as table:white,noise; random: all of it drawn for each scene")
+    appearance: str = option(
+        "random", "what they look like, as table:white,noise; random: drawn for each scene; empty: as ever"
+    )
     tasks: list[str] = option(list(TASKS), "tasks whose scenes, things and words are shown")
 
 

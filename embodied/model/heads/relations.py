@@ -22,7 +22,7 @@ RELATIONS = (
     "in or on another",
 )
 _CLOSE = 0.03
-"""As a share of the picture: so close to another thing's place is in or on it, and who leads by less leads by little."""
+"""As a share of the picture: so close to another thing's place is in or on it, who leads by less leads by little."""
 _UNSURE = -1.0
 
 

@@ -124,7 +124,7 @@ def test_another_file_than_the_one_it_was_trained_on_is_refused(model: Palme, fo
     with pytest.raises(CheckpointError, match="is another language model: its SHA-256 is"):
         Palme.from_pretrained(tmp_path / "saved")
     path.unlink()
-    with pytest.raises(CheckpointError, match="the language model's file model.safetensors is not in"):
+    with pytest.raises(CheckpointError, match=r"the language model's file model\.safetensors is not in"):
         Palme.from_pretrained(tmp_path / "saved")
 
 
