@@ -84,9 +84,7 @@ class GroundingConfig:
     size_px: int = option(160, "side of the stored pictures")
     workers: int = option(2, "processes that render")
     arm: str = option(DEFAULT_ARM, "arm that is in the pictures, with the state that it has at home")
-    appearance: str = option(
-        "random", "what they look like, as table:white,noise; random: drawn for each scene; empty: as ever"
-    )
+    appearance: str = option("random", "what they look like, as table:white,noise; random draws it for each scene")
     tasks: list[str] = option(list(TASKS), "tasks whose scenes, things and words are shown")
 
 
