@@ -18,6 +18,7 @@ from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
 from embodied.model.heads.grounding import Sight
 from embodied.model.palme import Palme
+from embodied.model.precision import fastest_dtype
 from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture
 
 SHIPPED = Path(__file__).parent / "checkpoint"
@@ -43,7 +44,7 @@ class PalmePolicy:
     def __init__(self, checkpoint: str = "", device: str = "auto", sure: float = 0.1, no_vision: bool = False) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
         where = _device(device)
-        self.engine = Engine(model.to(device=where, dtype=_dtype(where)))
+        self.engine = Engine(model.to(device=where, dtype=fastest_dtype(where)))
         """The model at work, for measurements."""
         readings = dict.fromkeys(model.config.reading_of(sense) for sense in model.config.senses)
         self.needs: tuple[str, ...] = tuple(name for name in readings if name != JOINTS)
@@ -157,11 +158,3 @@ def _device(name: str) -> torch.device:
         return torch.device(name)
     except RuntimeError as error:
         raise EmbodiedError(f"unknown device {name!r}; valid: auto, cpu, cuda, cuda:0 ...") from error
-
-
-def _dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the machine multiplies it natively, float32 elsewhere."""
-    if device.type == "cuda":
-        return torch.bfloat16
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native else torch.float32

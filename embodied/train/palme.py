@@ -28,6 +28,7 @@ from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.base import folder_of, gguf_of, read_base
 from embodied.model.composition import COMPOSITION, Composition, read_composition
 from embodied.model.palme import Palme
+from embodied.model.precision import fastest_dtype
 from embodied.processes import progress_bar
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData
@@ -95,6 +96,8 @@ def train(config: PalmeTrainConfig) -> Path:
         raise EmbodiedError("data= needs at least one folder")
     words = words_of(sources)
     model = Palme.from_pretrained(config.init).train() if composition is None else build(composition, words)
+    if model.base is not None:  # without a gradient, it can be as coarse as it is on the robot
+        model.base.to(fastest_dtype(torch.device("cpu")))
     frozen = model.config.frozen
     for sense in frozen:
         model.encoders[sense].requires_grad_(False)
