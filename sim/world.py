@@ -15,10 +15,11 @@ from pybullet_utils import bullet_client
 
 from embodied.arm import ArmModel
 from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
-from embodied.things import Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Triple, Urdf, thing_of
+from embodied.things import Thing, Triple, Urdf, thing_of
 from embodied.types import Depth, Float, ObjectState, Picture
 from sim import scene
 from sim.appearance import USUAL, Appearance
+from sim.bodies import collision_of, visual_of
 from sim.pictures import FAR_M, NEAR_M, Painter, Shot
 
 PHYSICS_HZ = 240
@@ -94,7 +95,7 @@ class World:
             self._objects[item.name] = (self._add_object(item, thing), item, thing)
         for piece in appearance.clutter:  # to be seen only: nothing can touch it
             client.createMultiBody(
-                baseVisualShapeIndex=self._visual(piece.shape, piece.rgb),
+                baseVisualShapeIndex=visual_of(client, piece.shape, piece.rgb),
                 basePosition=piece.position_m.tolist(),
                 baseOrientation=piece.orientation.tolist(),
             )
@@ -152,8 +153,8 @@ class World:
             return body
         body = client.createMultiBody(
             baseMass=thing.mass_kg,
-            baseCollisionShapeIndex=self._collision(thing.collision),
-            baseVisualShapeIndex=self._visual(thing.shape, scene.RGB[item.colour]),
+            baseCollisionShapeIndex=collision_of(client, thing.collision),
+            baseVisualShapeIndex=visual_of(client, thing.shape, scene.RGB[item.colour]),
             basePosition=place,
             baseOrientation=turn,
         )
@@ -161,51 +162,6 @@ class World:
             friction = {"lateralFriction": 0.8, "spinningFriction": 0.002, "rollingFriction": 0.004 * thing.rolls}
             client.changeDynamics(body, -1, **friction, linearDamping=0.04, angularDamping=0.1)
         return body
-
-    def _visual(self, shape: Shape, rgb: Triple) -> int:
-        told = self._geometry(shape) | {"rgbaColor": [*rgb, 1.0], "specularColor": [0, 0, 0]}
-        return int(self._client.createVisualShape(**told))
-
-    def _collision(self, parts: Sequence[Part]) -> int:
-        """The collision shape of some parts together; -1 of none."""
-        client = self._client
-        if not parts:
-            return -1
-        told = [self._geometry(part.shape, collision=True) for part in parts]
-        places = [list(part.position_m) for part in parts]
-        turns = [client.getQuaternionFromEuler(part.turn_rad) for part in parts]
-        if len(parts) == 1:
-            if any((*parts[0].position_m, *parts[0].turn_rad)):  # an offset of nothing makes a compound
-                told[0] |= {"collisionFramePosition": places[0], "collisionFrameOrientation": turns[0]}
-            return int(client.createCollisionShape(**told[0]))
-        return int(
-            client.createCollisionShapeArray(
-                shapeTypes=[each["shapeType"] for each in told],
-                radii=[each.get("radius", 0.0) for each in told],
-                lengths=[each.get("height", 0.0) for each in told],
-                halfExtents=[each.get("halfExtents", [0.0] * 3) for each in told],
-                collisionFramePositions=places,
-                collisionFrameOrientations=turns,
-            )
-        )
-
-    def _geometry(self, shape: Shape, *, collision: bool = False) -> dict[str, Any]:
-        """How PyBullet is told a shape."""
-        client = self._client
-        if isinstance(shape, Box):
-            return {"shapeType": client.GEOM_BOX, "halfExtents": [0.5 * side for side in shape.size_m]}
-        if isinstance(shape, Cylinder):
-            length = {"height" if collision else "length": shape.height_m}
-            return {"shapeType": client.GEOM_CYLINDER, "radius": shape.radius_m} | length
-        if isinstance(shape, Sphere):
-            return {"shapeType": client.GEOM_SPHERE, "radius": shape.radius_m}
-        assert isinstance(shape, Mesh), shape
-        mesh = {"shapeType": client.GEOM_MESH, "meshScale": [shape.scale] * 3}
-        if shape.file is not None:
-            return mesh | {"fileName": str(shape.file)}
-        vertices = [list(vertex) for vertex in shape.vertices_m]
-        # Without triangles PyBullet takes the convex hull of the vertices.
-        return mesh | {"vertices": vertices} | ({} if collision else {"indices": list(shape.triangles)})
 
     def paint(self, name: str, rgb: Triple) -> None:
         """Give the object `name` another colour, red, green and blue in [0, 1], until the next scene."""
