@@ -77,12 +77,11 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     pictures: list[Any] = []
 
     def shoot(*step: Any) -> None:
-        # Twice the size, because the renderer does not smooth edges and shrinking does.
-        pictures.append(env.unwrapped.world.render(options.camera, 2 * options.size_px).rgb)
+        pictures.append(studio.picture(options.camera, options.size_px))
 
     for task in tasks:
         pictures.clear()
-        with closing(make_environment(task, **settings)) as env:
+        with closing(make_environment(task, **settings)) as env, closing(env.unwrapped.studio()) as studio:
             result = run_episode(env, policies, task=task, split=options.split, seed=options.seed, recorder=shoot)
         if not pictures:
             raise ConfigError(f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}")
