@@ -99,8 +99,9 @@ def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: i
             frames += [_frame(Image.fromarray(picture), words, size_px) for picture in pictures]
             durations += [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]
         # One palette for all: with one for each frame, still parts would flicker and grow the file.
+        # An octree keeps the table's colour, which covers most of the film; other methods tint it.
         few = [np.asarray(frames[i * (len(frames) - 1) // 7]) for i in range(8)]
-        palette = Image.fromarray(np.hstack(few)).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+        palette = Image.fromarray(np.hstack(few)).quantize(COLOURS, method=Image.Quantize.FASTOCTREE)
         small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
         film = io.BytesIO()
         small[0].save(film, "GIF", save_all=True, append_images=small[1:], duration=durations, loop=0, optimize=True)

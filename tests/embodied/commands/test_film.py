@@ -74,6 +74,9 @@ def test_a_film_is_drawn_to_be_looked_at_and_the_policy_sees_what_it_always_did(
         first, _ = env.reset(seed=1_000_000)
     np.testing.assert_array_equal(seen[0], first["front"])
     assert all(picture.shape == (120, 120, 3) for picture in shown)
+    with Image.open(tmp_path / "arm.gif") as gif:
+        written = np.asarray(gif.convert("RGB"))[:120]
+    assert np.abs(written - shown[0].astype(int)).mean() < 2.0, "colours are true"
     # A white table has much grey on it only where there are shadows.
     assert [grey(picture) > 100 for picture in (seen[0][::2, ::2], shown[0])] == [False, True]
 
