@@ -19,6 +19,7 @@ from sim.appearance import parse_appearance
 from sim.arm import SETTLE_STEPS, SimArm
 from sim.spaces import LARGEST, Words, action_space, observed, shown, state_bound
 from sim.state import state_of
+from sim.studio import Studio
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
@@ -83,7 +84,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         picture_size_px: int = 224,
         skills: Sequence[str] = SKILL_LIST,
         render_mode: str | None = None,
-        stock_visuals: bool = False,
+        detailed: bool = False,
     ) -> None:
         check_name("action mode", action_mode, ACTION_MODES)
         check_name("reward type", reward_type, REWARD_TYPES)
@@ -103,7 +104,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.skills = SkillActions(tuple(skills))
         self.task: Task = make_task(task)
         self._home_task = self.task
-        self.world = World(self.model, gui=render_mode == "human", stock_visuals=stock_visuals)
+        self.world = World(self.model, gui=render_mode == "human", detailed=detailed)
         self.arm = SimArm(self.world, senses, picture_size_px)
         self._closed = False
         self.observation_space = spaces.Dict({**seen, "instruction": Words()})
@@ -242,6 +243,10 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         if self.render_mode == "depth_array":
             return self.world.depth("front", self.arm.picture_size_px).depth_m
         return None
+
+    def studio(self) -> Studio:
+        """Pictures of this world that are made to be looked at; whoever asks closes it."""
+        return Studio(self.world)
 
     def close(self) -> None:
         """Free the physics client; closing twice is fine."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from embodied.types import Depth, Float, Picture
-from sim import scene
+from sim import scene, shadows
 from sim.appearance import Appearance
 from sim.textures import TEXEL_M, plain
 
@@ -26,6 +26,8 @@ class Shot(NamedTuple):
     intrinsics_px: Float  # (3, 3)
     world_from_camera: Float  # (4, 4)
     stamp_s: float
+    lit: Float | None = None
+    """How bright each cell of the table is, see `shadows.lit_share`; None where no shadows are drawn."""
 
 
 class _Ground(NamedTuple):
@@ -33,6 +35,8 @@ class _Ground(NamedTuple):
 
     world_from_camera: Float
     depth_m: Float  # (S, S), infinite beside the table
+    x_m: Float  # (S, S)
+    y_m: Float  # (S, S)
     texel: NDArray[np.intp]  # (S, S) which one of the texture's, the one behind the last beside the table
 
 
@@ -60,7 +64,16 @@ class Painter:
         bare = shot.buffer >= 1.0
         endless = self._look.floor_rgb is None
         rgb[bare] = self._texels[0 if endless else self._ground(camera, shot).texel[bare]]
-        return rgb
+        return rgb if shot.lit is None else self._in_shade(camera, shot, shot.lit, rgb)
+
+    def _in_shade(self, camera: str, shot: Shot, lit: Float, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(S, S, 3) with shadows on the table and on what lies flat on it; the renderer casts those on things."""
+        ground = self._ground(camera, shot)
+        seen_m = np.where(shot.buffer < 1.0, metres(shot.buffer), np.inf)
+        flat = np.isfinite(ground.depth_m) & (seen_m > ground.depth_m - shadows.FLAT_M)
+        share = np.ones(flat.shape)
+        share[flat] = shadows.share_at(lit, ground.x_m[flat], ground.y_m[flat])
+        return _whole(share[..., None] * rgb)
 
     def _with_faults(self, camera: str, shot: Shot, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(S, S, 3) as the camera gives it. Noise depends on the scene, the camera and the time."""
@@ -77,8 +90,7 @@ class Painter:
 
     def depth(self, camera: str, shot: Shot) -> Depth:
         """The depth of what was drawn, and of the bare table."""
-        drawn = NEAR_M * FAR_M / (FAR_M - (FAR_M - NEAR_M) * shot.buffer)
-        depth = np.where(shot.buffer < 1.0, drawn, self._ground(camera, shot).depth_m)
+        depth = np.where(shot.buffer < 1.0, metres(shot.buffer), self._ground(camera, shot).depth_m)
         return Depth(
             depth_m=depth.astype(np.float32),
             intrinsics_px=shot.intrinsics_px,
@@ -98,8 +110,14 @@ class Painter:
             row = ((x[seen] - scene.TABLE_X_M[0]) / TEXEL_M).astype(np.intp).clip(0, rows - 1)
             column = ((y[seen] - scene.TABLE_Y_M[0]) / TEXEL_M).astype(np.intp).clip(0, columns - 1)
             texel[seen] = row * columns + column
-            kept = self._grounds[camera, size_px] = _Ground(shot.world_from_camera, depth, texel)
+            kept = self._grounds[camera, size_px] = _Ground(shot.world_from_camera, depth, x, y, texel)
         return kept
+
+
+def metres(buffer: Float) -> Float:
+    """How deep the renderer's buffer says that it drew."""
+    depth_m: Float = NEAR_M * FAR_M / (FAR_M - (FAR_M - NEAR_M) * buffer)
+    return depth_m
 
 
 def _whole(rgb: NDArray[np.floating]) -> NDArray[np.uint8]:

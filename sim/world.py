@@ -3,7 +3,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -11,15 +11,17 @@ from typing import Any, Self
 import numpy as np
 import pybullet
 import pybullet_data
+from numpy.typing import NDArray
 from pybullet_utils import bullet_client
 
-from embodied.arm import ArmModel
+from embodied.arm import ROBOTS, ArmModel
 from embodied.errors import EmbodiedError, UnsafeCommandError, check_name
-from embodied.things import Box, Cylinder, Mesh, Part, Shape, Sphere, Thing, Triple, Urdf, thing_of
+from embodied.things import Thing, Triple, Urdf, thing_of
 from embodied.types import Depth, Float, ObjectState, Picture
-from sim import scene
+from sim import scene, shadows
 from sim.appearance import USUAL, Appearance
-from sim.pictures import FAR_M, NEAR_M, Painter, Shot
+from sim.bodies import collision_of, visual_of
+from sim.pictures import FAR_M, NEAR_M, Painter, Shot, metres
 
 PHYSICS_HZ = 240
 GRIPPER_SPEED_M_S = 0.25
@@ -30,6 +32,9 @@ TOUCHED_BELOW_M = 0.03
 bowl cannot push back."""
 LIFTED_M = 0.02
 """What is held is this much higher than it stands on the table."""
+
+_MAKERS: Mapping[Path, str] = {ROBOTS / "panda.urdf": "franka_panda/panda.urdf"}
+"""URDF of an arm -> one of pybullet_data with the same joints and links, and the maker's meshes."""
 
 # Stiff servos: makers' inertias are rough, and torque at its limit would swing about the target.
 _ARM_SERVO, _FINGER_SERVO = (400.0, 0.4), (20.0, 0.1)  # largest force (N m, N) and position gain
@@ -47,18 +52,18 @@ class _Client(bullet_client.BulletClient):  # type: ignore[misc]
 class World:
     """One simulated tabletop with the arm of `model`; several live side by side in a process.
 
-    `gui` opens PyBullet's window. `stock_visuals` draws PyBullet's own ground plane, shadows and, of a Panda,
-    meshes: slow, for comparison only.
+    `gui` opens PyBullet's window. `detailed` draws it to be looked at, not to be learned from: with the meshes of
+    the arm's maker, where there are any, and with shadows. That is slow.
     """
 
-    def __init__(self, model: ArmModel, *, gui: bool = False, stock_visuals: bool = False) -> None:
+    def __init__(self, model: ArmModel, *, gui: bool = False, detailed: bool = False) -> None:
         if gui and sys.platform == "linux" and not os.environ.get("DISPLAY"):
             # PyBullet would end the whole process.
             raise EmbodiedError("PyBullet's window needs a screen: DISPLAY is not set; leave gui off")
         self.model = model
         self._client: Any = _Client(pybullet.GUI if gui else pybullet.DIRECT)
         self._gui = gui
-        self._stock_visuals = stock_visuals
+        self._detailed = detailed
         self.scene_number = 0
         """Counts the scenes that this world has shown."""
         self.set_objects(())
@@ -86,6 +91,8 @@ class World:
         self._shots: dict[tuple[str, int], Shot] = {}
         self._touched: set[str] = set()
         self._objects: dict[str, tuple[int, ObjectState, Thing]] = {}
+        self._painted: dict[str, Triple] = {}
+        self._followed: tuple[World, int] | None = None
         self._add_table()
         self._arm = self._add_arm()
         self.reset_arm(self.model.home_rad, self.model.gripper_width_m)
@@ -94,7 +101,7 @@ class World:
             self._objects[item.name] = (self._add_object(item, thing), item, thing)
         for piece in appearance.clutter:  # to be seen only: nothing can touch it
             client.createMultiBody(
-                baseVisualShapeIndex=self._visual(piece.shape, piece.rgb),
+                baseVisualShapeIndex=visual_of(client, piece.shape, piece.rgb),
                 basePosition=piece.position_m.tolist(),
                 baseOrientation=piece.orientation.tolist(),
             )
@@ -105,17 +112,13 @@ class World:
         half = [0.5 * (x1 - x0), 0.5 * (y1 - y0), 0.05]
         # Pictures paint the plain table behind what the renderer drew, which is many times as fast; the
         # table's own visual is then out of sight, and in its place only in PyBullet's window.
-        seen = self._gui and not self._stock_visuals
         visual = client.createVisualShape(
             client.GEOM_BOX,
             halfExtents=half,
             rgbaColor=[*scene.TABLE_RGB, 1.0],
             specularColor=[0, 0, 0],
-            visualFramePosition=[0.0, 0.0, 0.0 if seen else -50.0],
+            visualFramePosition=[0.0, 0.0, 0.0 if self._gui else -50.0],
         )
-        if self._stock_visuals:
-            plane = str(Path(pybullet_data.getDataPath()) / "plane.urdf")
-            client.loadURDF(plane, basePosition=[0.0, 0.0, -0.001])
         table = client.createMultiBody(
             baseCollisionShapeIndex=client.createCollisionShape(client.GEOM_BOX, halfExtents=half),
             baseVisualShapeIndex=visual,
@@ -126,8 +129,8 @@ class World:
     def _add_arm(self) -> int:
         client = self._client
         path, model = self.model.urdf, self.model
-        if self._stock_visuals and model.name == "panda":
-            path = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
+        if self._detailed and path in _MAKERS:
+            path = Path(pybullet_data.getDataPath()) / _MAKERS[path]
         arm: int = client.loadURDF(str(path), useFixedBase=True, flags=client.URDF_USE_INERTIA_FROM_FILE)
         infos = [client.getJointInfo(arm, joint) for joint in range(client.getNumJoints(arm))]
         joints = {info[1].decode(): int(info[0]) for info in infos}
@@ -152,8 +155,8 @@ class World:
             return body
         body = client.createMultiBody(
             baseMass=thing.mass_kg,
-            baseCollisionShapeIndex=self._collision(thing.collision),
-            baseVisualShapeIndex=self._visual(thing.shape, scene.RGB[item.colour]),
+            baseCollisionShapeIndex=collision_of(client, thing.collision),
+            baseVisualShapeIndex=visual_of(client, thing.shape, scene.RGB[item.colour]),
             basePosition=place,
             baseOrientation=turn,
         )
@@ -162,56 +165,33 @@ class World:
             client.changeDynamics(body, -1, **friction, linearDamping=0.04, angularDamping=0.1)
         return body
 
-    def _visual(self, shape: Shape, rgb: Triple) -> int:
-        told = self._geometry(shape) | {"rgbaColor": [*rgb, 1.0], "specularColor": [0, 0, 0]}
-        return int(self._client.createVisualShape(**told))
-
-    def _collision(self, parts: Sequence[Part]) -> int:
-        """The collision shape of some parts together; -1 of none."""
-        client = self._client
-        if not parts:
-            return -1
-        told = [self._geometry(part.shape, collision=True) for part in parts]
-        places = [list(part.position_m) for part in parts]
-        turns = [client.getQuaternionFromEuler(part.turn_rad) for part in parts]
-        if len(parts) == 1:
-            if any((*parts[0].position_m, *parts[0].turn_rad)):  # an offset of nothing makes a compound
-                told[0] |= {"collisionFramePosition": places[0], "collisionFrameOrientation": turns[0]}
-            return int(client.createCollisionShape(**told[0]))
-        return int(
-            client.createCollisionShapeArray(
-                shapeTypes=[each["shapeType"] for each in told],
-                radii=[each.get("radius", 0.0) for each in told],
-                lengths=[each.get("height", 0.0) for each in told],
-                halfExtents=[each.get("halfExtents", [0.0] * 3) for each in told],
-                collisionFramePositions=places,
-                collisionFrameOrientations=turns,
-            )
-        )
-
-    def _geometry(self, shape: Shape, *, collision: bool = False) -> dict[str, Any]:
-        """How PyBullet is told a shape."""
-        client = self._client
-        if isinstance(shape, Box):
-            return {"shapeType": client.GEOM_BOX, "halfExtents": [0.5 * side for side in shape.size_m]}
-        if isinstance(shape, Cylinder):
-            length = {"height" if collision else "length": shape.height_m}
-            return {"shapeType": client.GEOM_CYLINDER, "radius": shape.radius_m} | length
-        if isinstance(shape, Sphere):
-            return {"shapeType": client.GEOM_SPHERE, "radius": shape.radius_m}
-        assert isinstance(shape, Mesh), shape
-        mesh = {"shapeType": client.GEOM_MESH, "meshScale": [shape.scale] * 3}
-        if shape.file is not None:
-            return mesh | {"fileName": str(shape.file)}
-        vertices = [list(vertex) for vertex in shape.vertices_m]
-        # Without triangles PyBullet takes the convex hull of the vertices.
-        return mesh | {"vertices": vertices} | ({} if collision else {"indices": list(shape.triangles)})
-
     def paint(self, name: str, rgb: Triple) -> None:
         """Give the object `name` another colour, red, green and blue in [0, 1], until the next scene."""
         body = self._objects[name][0]
         self._client.changeVisualShape(body, -1, rgbaColor=[*rgb, 1.0])
+        self._painted[name] = rgb
         self._shots.clear()
+
+    def follow(self, other: "World") -> None:
+        """Stand as `other` stands now: its scene and appearance, arm, fingers, things and time."""
+        if self._followed != (other, other.scene_number):
+            self.set_objects([*other.objects().values()], other._appearance)
+            self._followed = other, other.scene_number
+        self._take_joints(self._arm, self._driven, other, other._arm, other._driven)
+        for name, (theirs, _, _) in other._objects.items():
+            mine = self._objects[name][0]
+            self._client.resetBasePositionAndOrientation(mine, *other._client.getBasePositionAndOrientation(theirs))
+            joints = range(self._client.getNumJoints(mine))
+            self._take_joints(mine, joints, other, theirs, joints)
+        for name, rgb in other._painted.items():
+            self.paint(name, rgb)
+        self._steps = other._steps
+        self._shots.clear()
+
+    def _take_joints(self, mine: int, joints: Sequence[int], other: "World", theirs: int, those: Sequence[int]) -> None:
+        for joint, that in zip(joints, those, strict=True):
+            position, velocity, *_ = other._client.getJointState(theirs, that)
+            self._client.resetJointState(mine, joint, position, velocity)
 
     @property
     def time_s(self) -> float:
@@ -342,22 +322,38 @@ class World:
             return self._shots[name, size_px]
         camera = scene.CAMERAS[name]
         pose = self._hand_pose() @ camera.mount if camera.on_hand else self._appearance.pose_of(camera.mount)
-        view = np.linalg.inv(pose @ np.diag([1.0, -1.0, -1.0, 1.0]))
+        view: Float = np.linalg.inv(pose @ np.diag([1.0, -1.0, -1.0, 1.0]))
         view_deg = float(np.degrees(camera.field_of_view_rad))
+        projection = np.reshape(self._client.computeProjectionMatrixFOV(view_deg, 1.0, NEAR_M, FAR_M), (4, 4)).T
+        rgba, buffer = self._draw((size_px, size_px), view, projection, shadow=int(self._detailed))
+        lit = self._lit() if self._detailed else None
+        shot = Shot(rgba, buffer, camera.intrinsics_px(size_px), pose, self.time_s, lit)
+        self._shots[name, size_px] = shot
+        return shot
+
+    def _lit(self) -> Float:
+        """How bright each cell of the table is; see `sim.shadows`."""
+        light = self._appearance.light
+        _, buffer = self._draw(shadows.SHAPE, shadows.light_view(light), shadows.light_projection(NEAR_M, FAR_M))
+        return shadows.lit_share(light, metres(buffer))
+
+    def _draw(
+        self, shape: tuple[int, int], view: Float, projection: Float, *, shadow: int = 0
+    ) -> tuple[NDArray[np.uint8], Float]:
+        """(H, W, 4) and (H, W) what the renderer draws, and how deep."""
+        height_px, width_px = shape
         drawn = self._client.getCameraImage(
-            size_px,
-            size_px,
+            width_px,
+            height_px,
             viewMatrix=view.T.ravel().tolist(),
-            projectionMatrix=self._client.computeProjectionMatrixFOV(view_deg, 1.0, NEAR_M, FAR_M),
+            projectionMatrix=projection.T.ravel().tolist(),
             **self._appearance.light.options(),
-            shadow=1 if self._stock_visuals else 0,
+            shadow=shadow,
             renderer=pybullet.ER_TINY_RENDERER,
             flags=pybullet.ER_NO_SEGMENTATION_MASK,
         )
-        rgba = np.asarray(drawn[2], dtype=np.uint8).reshape(size_px, size_px, 4)
-        buffer = np.reshape(drawn[3], (size_px, size_px))
-        shot = self._shots[name, size_px] = Shot(rgba, buffer, camera.intrinsics_px(size_px), pose, self.time_s)
-        return shot
+        rgba = np.asarray(drawn[2], dtype=np.uint8).reshape(height_px, width_px, 4)
+        return rgba, np.reshape(drawn[3], (height_px, width_px))
 
     def finger_forces_n(self) -> Float:
         """(2,) how hard each finger presses on what it touches."""

@@ -29,7 +29,7 @@ from embodied.versions import cores, machine, versions
 PARTS = ("decision", "environment", "bandwidth", "decode")
 LINES = {
     "environment": "environment with one {picture_size_px} px picture a step: {light_steps_per_s:.0f} "
-    "steps/s; with PyBullet's own meshes, plane and shadows {stock_steps_per_s:.0f} steps/s; "
+    "steps/s; with the maker's meshes and shadows, as films are drawn, {detailed_steps_per_s:.0f} steps/s; "
     "ratio {ratio:.1f}",
     "bandwidth": "memory bandwidth (reading): {read_gb_per_s:.1f} GB/s",
     "decode": "decoding: {tokens_per_s:.0f} tokens/s of {weights_mb:.0f} MB of weights, {share_of_bound:.0%} "
@@ -140,19 +140,19 @@ def _by_stage(timings: Sequence[Mapping[str, float]]) -> dict[str, dict[str, flo
 
 
 def measure_environment(options: BenchOptions) -> dict[str, Any]:
-    """Environment steps in a second with one front picture each: our visuals against PyBullet's own.
+    """Environment steps in a second with one front picture each: as policies see, and as films are drawn.
 
     Both scenes are the same seed and take the same actions; rounds alternate, so that what else the
     machine does meets both.
     """
     environments = {
-        name: _environment(options, action_mode="ee_delta", senses=("front",), stock_visuals=name == "stock")
-        for name in ("light", "stock")
+        name: _environment(options, action_mode="ee_delta", senses=("front",), detailed=name == "detailed")
+        for name in ("light", "detailed")
     }
     rounds = 5
     actions = np.random.default_rng(options.seed).uniform(-0.01, 0.01, (options.steps // rounds + 1, 7))
     spent = dict.fromkeys(environments, 0.0)
-    with closing(environments["light"]), closing(environments["stock"]):
+    with closing(environments["light"]), closing(environments["detailed"]):
         for number in range(rounds):
             for name, env in environments.items():
                 env.reset(seed=options.seed + number)
@@ -162,7 +162,7 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
                 spent[name] += time.perf_counter() - start
     steps = rounds * len(actions)
     rates = {f"{name}_steps_per_s": steps / seconds for name, seconds in spent.items()}
-    ratio = rates["light_steps_per_s"] / rates["stock_steps_per_s"]
+    ratio = rates["light_steps_per_s"] / rates["detailed_steps_per_s"]
     return {"picture_size_px": options.picture_size_px, "steps": steps, **rates, "ratio": ratio}
 
 

@@ -77,12 +77,11 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
     pictures: list[Any] = []
 
     def shoot(*step: Any) -> None:
-        # Twice the size, because the renderer does not smooth edges and shrinking does.
-        pictures.append(env.unwrapped.world.render(options.camera, 2 * options.size_px).rgb)
+        pictures.append(studio.picture(options.camera, options.size_px))
 
     for task in tasks:
         pictures.clear()
-        with closing(make_environment(task, **settings)) as env:
+        with closing(make_environment(task, **settings)) as env, closing(env.unwrapped.studio()) as studio:
             result = run_episode(env, policies, task=task, split=options.split, seed=options.seed, recorder=shoot)
         if not pictures:
             raise ConfigError(f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}")
@@ -100,8 +99,9 @@ def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: i
             frames += [_frame(Image.fromarray(picture), words, size_px) for picture in pictures]
             durations += [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]
         # One palette for all: with one for each frame, still parts would flicker and grow the file.
+        # An octree keeps the table's colour, which covers most of the film; other methods tint it.
         few = [np.asarray(frames[i * (len(frames) - 1) // 7]) for i in range(8)]
-        palette = Image.fromarray(np.hstack(few)).quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE)
+        palette = Image.fromarray(np.hstack(few)).quantize(COLOURS, method=Image.Quantize.FASTOCTREE)
         small = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
         film = io.BytesIO()
         small[0].save(film, "GIF", save_all=True, append_images=small[1:], duration=durations, loop=0, optimize=True)

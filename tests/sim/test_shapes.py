@@ -224,6 +224,9 @@ def test_a_thing_with_joints_is_built_from_its_file_and_tells_where_they_are(
     world.note_touches()
     assert "white drawer" in world.touched()
     assert world.objects()["white drawer"].joint_position["slide"] > 0.02
+    with World(world.model) as other:
+        other.follow(world)
+        assert other.objects()["white drawer"].joint_position == world.objects()["white drawer"].joint_position
     world.set_objects([thing("drawer", "white", 0.5, 0.0)])
     assert world.objects()["white drawer"].joint_position["slide"] == pytest.approx(0.0)
 

@@ -76,7 +76,7 @@ def test_the_report_is_written_and_printed(tmp_path: Path, capsys: pytest.Captur
     assert report["machine"]["cores"] >= 1
     world = report["results"]["environment"]
     assert world["steps"] == 10
-    assert world["ratio"] == pytest.approx(world["light_steps_per_s"] / world["stock_steps_per_s"])
+    assert world["ratio"] == pytest.approx(world["light_steps_per_s"] / world["detailed_steps_per_s"])
     assert report["results"]["peak_memory_mb"] > 20
     text = capsys.readouterr().out
     assert "encode" in text and "steps/s" in text and "peak memory" in text
