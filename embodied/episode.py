@@ -35,6 +35,8 @@ class EpisodeResult:
     answer: str  # the last text of the agent
     success: bool
     score: float  # in [0, 1]
+    wrong: bool | None  # whether something was moved or is held that nobody asked for; None where nobody judges that
+    refused: bool  # whether it ended with a refusal, or with the question what is meant
     steps: int
     decision_ms: list[float]
     original_success: bool | None = None  # swapped: whether the command that was not given was done
@@ -155,6 +157,7 @@ def run_episode(
     agent = Agent(policies.of(split, other), arm, attempts=ATTEMPTS, judge=judge)
     instruction = env.unwrapped.episode.instruction
     result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decisions.append))
+    went_wrong = arm.info.get("went_wrong")
     return EpisodeResult(
         task=task,
         split=split,
@@ -163,6 +166,8 @@ def run_episode(
         answer=result.text,
         success=bool(arm.info["is_success"]),
         score=float(arm.info["score"]),
+        wrong=None if went_wrong is None else bool(went_wrong),
+        refused=result.state == "refused",
         steps=arm.steps,
         decision_ms=[decision.timings_ms["decide"] for decision in decisions],
         original_success=arm.info.get("original_success"),

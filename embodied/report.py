@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What many episodes say: success with intervals, as JSON, as a table and as a figure."""
+"""What many episodes say: rates with intervals, as JSON, as a table and as a figure."""
 
 import math
 import statistics
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Row = dict[str, Any]
+ALL = "all"
+"""What the rows are called in which the episodes of all tasks are counted together."""
 
 
 def wilson(successes: int, episodes: int, z: float = 1.959964) -> tuple[float, float]:
@@ -39,23 +41,34 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def summarise(results: Iterable[EpisodeResult], order: Sequence[tuple[str, str]]) -> list[Row]:
-    """One row for each (task, split) of `order` that has results."""
+    """One row for each (task, split) of `order` that has results; of several tasks also one for each split of ALL.
+
+    A row has `success`, `wrong` and `refused` as shares of its `episodes`, each with its interval. `wrong` is None
+    where there is an episode of which nobody has judged that.
+    """
     groups: dict[tuple[str, str], list[EpisodeResult]] = {}
     for result in results:
         groups.setdefault((result.task, result.split), []).append(result)
-    return [_summary(groups[key]) for key in order if key in groups]
+    found = {key: groups[key] for key in order if key in groups}
+    rows = [_summary(task, group) for (task, _), group in found.items()]
+    if len({task for task, _ in found}) > 1:
+        for each in dict.fromkeys(split for _, split in found):
+            rows.append(_summary(ALL, [result for key in found if key[1] == each for result in found[key]]))
+    return rows
 
 
-def _summary(group: Sequence[EpisodeResult]) -> Row:
+def _summary(task: str, group: Sequence[EpisodeResult]) -> Row:
     successes = sum(result.success for result in group)
     decisions = [value for result in group for value in result.decision_ms]
     row: Row = {
-        "task": group[0].task,
+        "task": task,
         "split": group[0].split,
         "episodes": len(group),
         "successes": successes,
         "success": successes / len(group),
         "ci95": list(wilson(successes, len(group))),
+        **_share("wrong", [result.wrong for result in group]),
+        **_share("refused", [result.refused for result in group]),
         "score_mean": statistics.fmean(result.score for result in group),
         "steps_mean": statistics.fmean(result.steps for result in group),
         "decision_ms": {f"p{p}": percentile(decisions, p) if decisions else None for p in (50, 95)},
@@ -66,33 +79,52 @@ def _summary(group: Sequence[EpisodeResult]) -> Row:
     return row
 
 
+def _share(name: str, told: Sequence[bool | None]) -> Row:
+    """The share of the episodes that were so, with its interval; None for both where that is not known of all."""
+    known = [each for each in told if each is not None]
+    if len(known) < len(told):
+        return {name: None, f"{name}_ci95": None}
+    return {name: sum(known) / len(known), f"{name}_ci95": list(wilson(sum(known), len(known)))}
+
+
+def cells(row: Row) -> list[str]:
+    """Success, wrong and refused of a row in per cent, each with its interval; "-" for what was not judged."""
+    bounds = {"success": "ci95", "wrong": "wrong_ci95", "refused": "refused_ci95"}
+    return [_percent(row[name], row[ci95]) if row.get(name) is not None else "-" for name, ci95 in bounds.items()]
+
+
+def _percent(share: float, ci95: Sequence[float]) -> str:
+    """A share from 0 to 1 with its interval, as "99.8 [99, 100]" in per cent."""
+    low, high = ci95
+    return f"{100 * share:.3g} [{100 * low:.0f}, {100 * high:.0f}]"
+
+
 def console() -> "Console":
-    """Standard output for tables, as wide as the terminal, or 110 columns where there is none."""
+    """Standard output for tables, as wide as the terminal, or 130 columns where there is none."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else 110, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 130, highlight=False)
 
 
 def print_table(rows: Sequence[Row], title: str) -> None:
-    """The rows as a table on standard output."""
+    """The rows as a table on standard output: per cent, with 95 % intervals in brackets."""
     from rich.table import Table
 
     table = Table(title=title)
     for name in ("task", "split"):
         table.add_column(name, no_wrap=True)
-    for name in ("episodes", "success", "95 % interval", "score", "steps", "decision p50 / p95 ms"):
+    for name in ("episodes", "success, %", "wrong, %", "refused, %", "score", "steps", "decision p50 / p95 ms"):
         table.add_column(name, justify="right")
     last = None
     for row in rows:
         if last not in (None, row["task"]):
             table.add_section()
-        (low, high), decision = row["ci95"], row["decision_ms"]
+        decision = row["decision_ms"]
         table.add_row(
             row["task"] if row["task"] != last else "",
             row["split"],
             str(row["episodes"]),
-            f"{100 * row['success']:.1f} %",
-            f"{100 * low:.1f} .. {100 * high:.1f}",
+            *cells(row),
             f"{row['score_mean']:.2f}",
             f"{row['steps_mean']:.1f}",
             "-" if decision["p50"] is None else f"{decision['p50']:.1f} / {decision['p95']:.1f}",

@@ -98,14 +98,17 @@ class GraphSession:
         if not score["is_success"]:
             time.sleep(_SETTLE_S)  # what was let go may still be falling
             score = self._score_now()
+        answer = self._said[-1] if self._said else ""
         return EpisodeResult(
             task=task,
             split=split,
             seed=seed,
             instruction=words,
-            answer=self._said[-1] if self._said else "",
+            answer=answer,
             success=bool(score["is_success"]),
             score=float(score["score"]),
+            wrong=score.get("went_wrong"),
+            refused=answer.startswith("refused"),
             steps=sum(line.startswith("moving") for line in self._said),
             decision_ms=[],
         )

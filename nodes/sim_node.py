@@ -223,6 +223,7 @@ class SimNode(Node):
         score = {
             "is_success": bool(self._task.success(self._episode, state)),
             "score": float(self._task.score(self._episode, state)),
+            "went_wrong": bool(self._task.went_wrong(self._episode, state)),
             "held": state.held,
             "touched": sorted(state.touched),
             "objects": _plain(state.objects),

@@ -283,6 +283,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         info = {
             "is_success": bool(self.task.success(self.episode, state)),
             "score": float(self.task.score(self.episode, state)),
+            "went_wrong": bool(self.task.went_wrong(self.episode, state)),
             "episode_seed": self._seed,
             "narrowest_m": self.arm.narrowest_m,
             "told_width_m": self.arm.told_width_m,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure a policy: success with 95 % intervals.
+"""Measure a policy: what succeeds, goes wrong and is refused, with 95 % intervals.
 
 Results are kept as they come (JSONL beside `out`), so that a crash or Ctrl-C loses nothing and
 `resume=true` goes on from there.
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ Job = tuple[str, str, int]
 
 @dataclass
 class EvalOptions:
-    """Measure a policy: success with 95 % intervals, as table, JSON and figure."""
+    """Measure a policy: what succeeds, goes wrong and is refused, as table, JSON and figure."""
 
     policy: str = option("palme", "policy by name (see `embodied tasks`) or module:Class")
     arm: str = option(DEFAULT_ARM, "arm by name (see `embodied tasks`), or the YAML file of one")
@@ -205,6 +205,9 @@ class Run:
         lines = list(_whole_lines(self.journal))
         if not lines or lines[0] != self._identity():
             raise ConfigError(f"resume=true: {self.journal} is of another run; choose another out=")
+        names = {field.name for field in fields(EpisodeResult)}
+        if any(set(line) != names for line in lines[1:]):
+            raise ConfigError(f"resume=true: {self.journal} is of another version; choose another out=")
         found = (EpisodeResult(**line) for line in lines[1:])
         return [each for each in found if (each.task, each.split) in self.pairs and each.seed in self.seeds]
 

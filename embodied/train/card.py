@@ -15,7 +15,9 @@ from typing import Any
 from embodied.config import option
 from embodied.errors import EmbodiedError
 from embodied.files import write_text
+from embodied.language.verbs import abilities, listed
 from embodied.model.checkpoint import read_config
+from embodied.report import cells
 
 HEAD = Path(__file__).with_name("card.md")
 
@@ -36,8 +38,17 @@ def write(config: CardConfig) -> Path:
         raise EmbodiedError("a model card needs results=..., files written by `embodied eval out=...`")
     runs = [_read(path) for path in config.run]
     reports = [_read(path) for path in config.results]
+    model = read_config(Path(config.checkpoint))
+    if lacks := [name for name in ("verbs", "kinds", "colours") if not model.get(name)]:
+        raise EmbodiedError(
+            f"{config.checkpoint} does not tell its {listed(lacks)}: say "
+            f"`embodied train recipe=convert checkpoint={config.checkpoint}` first"
+        )
     head = HEAD.read_text(encoding="utf-8").format(
-        layers=read_config(Path(config.checkpoint))["backbone"]["num_hidden_layers"],
+        layers=model["backbone"]["num_hidden_layers"],
+        verbs=abilities(model["verbs"]),
+        kinds=listed(model["kinds"]),
+        colours=listed(model["colours"]),
         torch=runs[-1]["versions"]["torch"],
         transformers=runs[-1]["versions"]["transformers"],
         lead="one run" if len(runs) == 1 else "the runs, each from where the last one ended",
@@ -51,14 +62,11 @@ def write(config: CardConfig) -> Path:
 
 
 def table(report: dict[str, Any]) -> str:
-    """One evaluation as a Markdown table: a row for each task, a column for each split."""
-    results = report["results"]
-    cells = {(row["task"], row["split"]): _cell(row) for row in results}
-    splits = dict.fromkeys(row["split"] for row in results)
-    lines = [f"Policy `{report['policy']}`, {results[0]['episodes']} episodes in each cell:", ""]
-    lines += [f"| task | {' | '.join(splits)} |", f"|---|{'---|' * len(splits)}"]
-    for task in dict.fromkeys(row["task"] for row in results):
-        lines.append(f"| {task} | {' | '.join(cells.get((task, split), '') for split in splits)} |")
+    """One evaluation as a Markdown table: a row for each task and split, a "-" for what was not judged."""
+    lines = [f"Policy `{report['policy']}`:", "", "| task | split | episodes | success | wrong | refused |"]
+    lines.append("|---|---|---|---|---|---|")
+    for row in report["results"]:
+        lines.append(f"| {' | '.join([row['task'], row['split'], str(row['episodes']), *cells(row)])} |")
     return "\n".join([*lines, ""])
 
 
@@ -68,11 +76,6 @@ def _run_line(run: dict[str, Any]) -> str:
         f"- {options['steps']} steps of {options['batch']} pictures x {options['commands']} commands, "
         f"learning rates {options['learning_rate']:g} and {options['new_learning_rate']:g}, seed {options['seed']}"
     )
-
-
-def _cell(row: dict[str, Any]) -> str:
-    low, high = row["ci95"]
-    return f"{100 * row['success']:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def _read(path: str) -> dict[str, Any]:

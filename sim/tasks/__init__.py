@@ -30,7 +30,7 @@ from embodied.types import Float, ObjectState
 from sim import phrases
 from sim.appearance import parse_appearance
 from sim.phrases import Phrases, Words
-from sim.tasks.scenes import grounded, pair_is_held_out, place_things, with_distractors
+from sim.tasks.scenes import distance_xy, grounded, pair_is_held_out, place_things, with_distractors
 
 TABLETOP = ("touch", "pick_up", "put_in_bowl", "stack", "place_relative", "push_to")
 """The suite: the families that are trained and measured."""
@@ -50,6 +50,8 @@ MOST = 10.0
 """The most that a dense reward is, either way: one of 1 is drowned for long in the entropy that SAC is paid for."""
 NEAR_M = 0.2
 """A way of this length costs half of what an endless one does in a dense reward."""
+STILL_M = 0.02
+"""What was moved over the table by less has not been moved."""
 _TRIES = 1000
 LEARNING_STEPS = 100
 """Of an episode of an environment to learn in: 10 s."""
@@ -83,6 +85,19 @@ class Episode:
         """The name of the object that the command means by one of NOUN_SLOTS, such as "target"."""
         return self.meant[NOUN_SLOTS.index(role)]
 
+    @property
+    def meanings(self) -> "tuple[Episode, ...]":
+        """The episode under each plan that its words may mean; itself first."""
+        return (self, *self.alternatives)
+
+    @property
+    def in_hand(self) -> frozenset[str]:
+        """Name of the object that the arm has taken before the words are said; empty where it has taken none."""
+        taken_m = None if self.before is None else self.before.grasp_m
+        if taken_m is None:
+            return frozenset()
+        return frozenset({min(self.objects, key=lambda o: distance_xy(o.position_m, taken_m)).name})
+
 
 @dataclass(frozen=True, kw_only=True)
 class SceneState:
@@ -103,6 +118,21 @@ class SceneState:
     def places_m(self, episode: Episode) -> list[Float]:
         """Where each object that the command means is, (3,) each."""
         return [self.objects[name].position_m for name in episode.meant]
+
+    def moved(self, episode: Episode) -> set[str]:
+        """Names of the objects that are more than STILL_M over the table from where they began."""
+        return {o.name for o in episode.objects if distance_xy(o.position_m, self.objects[o.name].position_m) > STILL_M}
+
+    def astray(self, episode: Episode) -> set[str]:
+        """Names of the objects that were moved or are held, and should not be by the one plan of `episode`.
+
+        The plan lets go wherever it likes what it means, and what was in the hand before the words. A plan that is an
+        answer lets nothing be touched.
+        """
+        disturbed = self.moved(episode) | ({self.held} if self.held is not None else set())
+        if episode.plan.refused:
+            return disturbed | self.touched
+        return disturbed - {*episode.meant, *episode.in_hand}
 
 
 class Task(ABC):
@@ -251,6 +281,13 @@ class Task(ABC):
     @abstractmethod
     def success(self, episode: Episode, state: SceneState) -> bool:
         """Whether the command is fulfilled."""
+
+    def went_wrong(self, episode: Episode, state: SceneState) -> bool:
+        """Whether something was moved, or is held, that the words ask for by none of their meanings.
+
+        Where it is right not to move, to touch something is enough. What fails without harm has not gone wrong.
+        """
+        return bool(set.intersection(*(state.astray(each) for each in episode.meanings)))
 
     def score(self, episode: Episode, state: SceneState) -> float:
         """Partial credit in [0, 1]: how much of the way to its goal the target has gone."""

@@ -49,7 +49,7 @@ class Refuse(Task):
         raise EmbodiedError("a command that must be refused has no motion; evaluate a policy that reads")
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        return not state.touched and state.held is None
+        return not self.went_wrong(episode, state)
 
     def score(self, episode: Episode, state: SceneState) -> float:
         return float(self.success(episode, state))

@@ -18,11 +18,9 @@ from embodied.motion.skills import SkillCall
 from embodied.types import Float, ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import MOST, TABLETOP, Episode, SceneState, Task, make_task
-from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, pair_is_held_out
+from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
 
 SPOKEN_SPLITS = ("seen", "paraphrase")
-STILL_M = 0.02
-"""What was moved by less has not been moved."""
 _TRIES = 1000
 
 
@@ -87,13 +85,13 @@ class Spoken(Task):
         return make_task(episode.plan.verb).oracle(episode, state)
 
     def success(self, episode: Episode, state: SceneState) -> bool:
-        return any(_is_done(each, state) for each in (episode, *episode.alternatives))
+        return any(_is_done(each, state) for each in episode.meanings)
 
     def score(self, episode: Episode, state: SceneState) -> float:
         """1 on success, 0.5 where nothing was moved, 0 where something was that nobody asked for."""
         if self.success(episode, state):
             return 1.0
-        return 0.0 if _moved(episode, state) or state.held is not None else 0.5
+        return 0.0 if state.moved(episode) or state.held is not None else 0.5
 
     def goal_m(self, episode: Episode, state: SceneState) -> Float:
         return make_task(episode.plan.verb).goal_m(episode, state)
@@ -106,15 +104,9 @@ class Spoken(Task):
 
 def _is_done(episode: Episode, state: SceneState) -> bool:
     """Whether what one plan means was done, and nothing else was moved."""
-    if episode.plan.refused:
-        return not state.touched and state.held is None
-    strange = _moved(episode, state) - set(episode.meant)
-    return not strange and make_task(episode.plan.verb).success(episode, state)
-
-
-def _moved(episode: Episode, state: SceneState) -> set[str]:
-    """The objects that are no longer where they were."""
-    return {o.name for o in episode.objects if distance_xy(o.position_m, state.objects[o.name].position_m) > STILL_M}
+    if state.astray(episode):
+        return False
+    return episode.plan.refused or make_task(episode.plan.verb).success(episode, state)
 
 
 def plain_plans(objects: Sequence[ObjectState], tasks: Sequence[str] = TABLETOP) -> Iterator[Plan]:

@@ -4,17 +4,16 @@
 from embodied.language.verbs import Plan
 from embodied.types import Float, ObjectState
 from sim.tasks import Episode, SceneState, Task, register, start_of
-from sim.tasks.scenes import distance_xy, lane_is_free, on_table
+from sim.tasks.scenes import lane_is_free, on_table
 
 ASIDE_M = 0.08
-LEFT_ALONE_M = 0.02
 _INNER_M = 0.17
 """What begins farther out than this is aside."""
 
 
 @register
 class SweepAside(Task):
-    """Success: the target lies ASIDE_M farther out, and nothing else has moved by more than LEFT_ALONE_M."""
+    """Success: the target lies ASIDE_M farther out, and nothing else has moved."""
 
     name = "sweep_aside"
     verb = "sweep_aside"
@@ -26,12 +25,7 @@ class SweepAside(Task):
     def success(self, episode: Episode, state: SceneState) -> bool:
         target = state.of(episode, "target")
         out_m = float(abs(target.position_m[1]) - abs(start_of(episode).position_m[1]))
-        alone = all(
-            distance_xy(state.objects[o.name].position_m, o.position_m) <= LEFT_ALONE_M
-            for o in episode.objects
-            if o.name != target.name
-        )
-        return on_table(target) and out_m >= ASIDE_M and alone
+        return on_table(target) and out_m >= ASIDE_M and state.moved(episode) <= {target.name}
 
     def goal_m(self, episode: Episode, state: SceneState) -> Float:
         goal: Float = self.planned(episode).points_m[-1]

@@ -69,7 +69,31 @@ def test_a_refusal_ends_the_episode_without_a_motion() -> None:
     env = FakeEnv()
     result = run(env, FakePolicy(None, text="I see no bowl", refused=True))
     assert (result.success, result.steps, result.answer) == (False, 0, "I see no bowl")
-    assert env.actions == []
+    assert result.refused and env.actions == []
+
+
+def test_a_failure_is_no_refusal_and_what_follows_on_it_may_be_one() -> None:
+    assert not run(FakeEnv(), FakePolicy(), seed=3).refused
+    policy = FakePolicy()
+    env = FakeEnv(steps=9)
+    step = env.step
+
+    def refusing(action: Any) -> Any:
+        policy.answer = replace(policy.answer, motion=None, refused=True)
+        return step(action)
+
+    env.step = refusing  # type: ignore[method-assign]
+    result = run(env, policy, seed=3)
+    assert result.refused and (result.steps, result.success) == (1, False)
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"), [({}, None), ({"went_wrong": True}, True), ({"went_wrong": np.False_}, False)]
+)
+def test_what_went_wrong_is_the_last_word_of_who_can_judge_it(told: dict[str, Any], wrong: bool | None) -> None:
+    env = FakeEnv()
+    env.extra = [{"went_wrong": True}, told]
+    assert run(env, FakePolicy(), seed=3).wrong is wrong
 
 
 def test_a_policy_that_draws_is_seeded_with_the_episode() -> None:

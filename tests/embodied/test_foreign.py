@@ -355,6 +355,8 @@ def test_a_policy_of_one_s_own_succeeds_in_several_processes(tmp_path: Path) -> 
     asked = ("split=seen,no_language", "episodes=20", "workers=2")
     report = evaluate(tmp_path, words, f"env={REACH}", "policy=tests.embodied.test_foreign:Follower", *asked)
     assert [(row["split"], row["successes"]) for row in report["results"]] == [("seen", 20), ("no_language", 20)]
+    # Nobody there can tell what was not asked for.
+    assert all(row["wrong"] is row["wrong_ci95"] is None and row["refused"] == 0.0 for row in report["results"])
 
 
 @pytest.mark.parametrize("split", ["seen", "no_language"])

