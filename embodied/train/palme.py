@@ -25,10 +25,11 @@ from embodied.data.identity import digest_of
 from embodied.data.sample import Sample
 from embodied.errors import CheckpointError, EmbodiedError
 from embodied.model.backbone import Backbone, load_tokenizer
-from embodied.model.base import folder_of, gguf_of, read_base
+from embodied.model.base import gguf_of, read_base
 from embodied.model.composition import COMPOSITION, Composition, read_composition
 from embodied.model.palme import Palme
 from embodied.model.precision import fastest_dtype
+from embodied.packages import folder_of
 from embodied.processes import progress_bar
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData

