@@ -66,8 +66,8 @@ def main(arguments: Sequence[str]) -> int:
         table.add_row(marks[check.state], check.what, check.detail)
     tell = console().print
     tell(table)
-    for remedy in dict.fromkeys(check.remedy for check in checks if check.remedy):
-        tell(f"-> {remedy}", markup=False)
+    for what in dict.fromkeys(check.remedy for check in checks if check.remedy):
+        tell(f"-> {what}", markup=False)
     missing = [check.what for check in checks if check.state == "missing"]
     tell(f"missing: {', '.join(missing)}" if missing else "nothing is missing")
     return 1 if missing else 0

@@ -17,6 +17,7 @@ from embodied.errors import EmbodiedError
 from embodied.files import write_text
 from embodied.language.verbs import abilities, listed
 from embodied.model.checkpoint import read_config
+from embodied.packages import PACKAGE
 from embodied.report import cells
 
 HEAD = Path(__file__).with_name("card.md")
@@ -46,6 +47,7 @@ def write(config: CardConfig) -> Path:
         )
     head = HEAD.read_text(encoding="utf-8").format(
         layers=model["backbone"]["num_hidden_layers"],
+        base=_base(model.get("base")),
         verbs=abilities(model["verbs"]),
         kinds=listed(model["kinds"]),
         colours=listed(model["colours"]),
@@ -68,6 +70,15 @@ def table(report: dict[str, Any]) -> str:
     for row in report["results"]:
         lines.append(f"| {' | '.join([row['task'], row['split'], str(row['episodes']), *cells(row)])} |")
     return "\n".join([*lines, ""])
+
+
+def _base(base: dict[str, Any] | None) -> str:
+    if base is None:
+        return ", its word embeddings are kept as int8"
+    return (
+        f"; the {base['layers']} below them and the word embeddings are not in this folder, and are read as they came "
+        f"from {base['file']} ({base['source'].removeprefix(PACKAGE)}, SHA-256 {base['sha256']})"
+    )
 
 
 def _run_line(run: dict[str, Any]) -> str:
