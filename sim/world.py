@@ -322,7 +322,7 @@ class World:
             return self._shots[name, size_px]
         camera = scene.CAMERAS[name]
         pose = self._hand_pose() @ camera.mount if camera.on_hand else self._appearance.pose_of(camera.mount)
-        view: Float = np.linalg.inv(pose @ np.diag([1.0, -1.0, -1.0, 1.0]))
+        view = np.linalg.inv(pose @ np.diag([1.0, -1.0, -1.0, 1.0])).astype(np.float64)
         view_deg = float(np.degrees(camera.field_of_view_rad))
         projection = np.reshape(self._client.computeProjectionMatrixFOV(view_deg, 1.0, NEAR_M, FAR_M), (4, 4)).T
         rgba, buffer = self._draw((size_px, size_px), view, projection, shadow=int(self._detailed))

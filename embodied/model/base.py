@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from embodied.errors import CheckpointError
 from embodied.model.backbone import Backbone, Int8Embedding
 from embodied.model.composition import BaseConfig
+from embodied.model.kept import kept
 from embodied.packages import folder_of, remedy
 from embodied.sums import digest_of
 
@@ -113,8 +114,11 @@ def read_base(config: BaseConfig) -> tuple[Base, BaseConfig]:
     if config.sha256 and digest != config.sha256:
         what = f"its SHA-256 is {digest[:12]}..., and the model was trained on {config.sha256[:12]}..."
         raise CheckpointError(f"{path} is another language model: {what}; {remedy(config.source)}")
-    below = Backbone.from_causal_lm(str(folder), layers=config.layers, gguf_file=gguf_of(config.file))
-    return Base(below), replace(config, sha256=digest)
+
+    def read() -> Backbone:
+        return Backbone.from_causal_lm(str(folder), layers=config.layers, gguf_file=gguf_of(config.file))
+
+    return Base(kept(f"base-{digest[:16]}-{config.layers}", read)), replace(config, sha256=digest)
 
 
 def gguf_of(file: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from embodied.model import checkpoint
 from embodied.model.backbone import Backbone
 from embodied.model.base import Base, read_base
 from embodied.model.composition import BaseConfig, PalmeConfig, PartConfig, SenseConfig
+from embodied.model.kept import cache_folder
 from embodied.model.palme import Palme
 from embodied.packages import folder_of
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 FILE = "model.safetensors"
 BELOW, ABOVE = 3, 2
 SENTENCES = ([5, 9, 2, 40], [7], [3, 3, 8, 21, 60, 11])
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -142,3 +148,33 @@ def test_a_base_of_more_layers_than_there_are_is_refused(folder: Path) -> None:
         read_base(replace(config, layers=6))
     with pytest.raises(CheckpointError, match="has 5 layers; asked for 3 above the first 3"):
         Backbone.from_causal_lm(str(folder), layers=3, below=3)
+
+
+def test_layers_that_were_read_are_kept_and_a_changed_file_is_read_anew(
+    folder: Path, base: Base, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fixture has read them; from then on the language model's own file is not read for its layers."""
+    [path] = cache_folder().glob("*.safetensors")
+    wanted, config = base(SENTENCES), BaseConfig(str(folder), FILE, BELOW)
+    read = Backbone.from_causal_lm
+    reads = list[int]()
+
+    def counted(*args: Any, **options: Any) -> Backbone:
+        reads.append(1)
+        return read(*args, **options)
+
+    monkeypatch.setattr(Backbone, "from_causal_lm", counted)
+    for damage in (None, b"no tensors", path.read_bytes()[:-1] + b"\x7f"):
+        if damage is not None:
+            path.write_bytes(damage)
+        before = len(reads)
+        again = read_base(config)[0].eval()
+        assert len(reads) - before == (damage is not None)
+        for one, other in zip(again(SENTENCES), wanted, strict=True):
+            assert torch.equal(one, other)
+    assert [each.name for each in cache_folder().iterdir()] == [path.name]
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("no folder")
+    assert torch.equal(read_base(config)[0].eval()(SENTENCES)[0], wanted[0])
+    assert "read anew each time" in capsys.readouterr().err
