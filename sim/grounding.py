@@ -39,7 +39,7 @@ from sim.appearance import parse_appearance
 from sim.phrases.talk import Talk
 from sim.tasks import LANGUAGE, TABLETOP, VERBS_SUITE, Task, make_task
 from sim.tasks.refuse import elsewhere_plan, impossible_command
-from sim.tasks.scenes import HELD_OUT_THINGS
+from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy
 from sim.tasks.spoken import Spoken, plain_plans
 from sim.tasks.which_is_meant import OneOfTwo
 from sim.world import World
@@ -59,7 +59,7 @@ OFTEN = (
     | dict.fromkeys(("which_one", "the_only", "one_of_two"), 6.0)
 )
 """How often a family speaks; others once. What takes a look at the whole table is learned last, and said oftener."""
-OWN_WEIGHT = 6.0
+OWN_WEIGHT = 12.0
 """How much oftener that family speaks which a scene was made for: it is seldom that something is in a bowl."""
 IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT = 2.0, 3.0
 SCENES = dict.fromkeys(VERBS_SUITE, 0.6) | {"mixed": 5.0}
@@ -70,6 +70,9 @@ to know by heart which ones go with a verb."""
 
 MOVED_SHARE, TWIN_SHARE, PAINTED_SHARE = 0.15, 0.25, 0.25
 """Of the scenes: with a thing in or on another one, with two things of one name, with colours that have none."""
+UNNAMED_APART = 0.4
+"""How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""
+_TOGETHER_M = 0.04
 _SPOKEN_SHARE = 0.5
 """Of plain commands: by the lines of several hands, and not by the templates of the family."""
 
@@ -108,9 +111,10 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     objects = family.sample(rng).objects
     twins, paint = None, dict[str, tuple[float, float, float]]()
     if "one_of_two" in tasks and rng.random() < TWIN_SHARE:
-        twins = make_task("one_of_two")
-        assert isinstance(twins, OneOfTwo)
-        objects = twins.staged(objects, rng) or objects
+        task = make_task("one_of_two")
+        assert isinstance(task, OneOfTwo)
+        if (staged := task.staged(objects, rng)) is not None:
+            twins, objects = task, staged
     elif rng.random() < PAINTED_SHARE:
         paint = _paint(objects, rng)
     if rng.random() < MOVED_SHARE:  # before: what is said is of where things are
@@ -212,7 +216,7 @@ def _commands(
     painted: Sequence[str],
     rng: np.random.Generator,
 ) -> Iterator[tuple[str, Plan]]:
-    """What families say about a scene; one that has nothing to say about it leaves its turn to another.
+    """What families say about a scene; the turn of one that has nothing to say about it is lost.
 
     Of what is painted nobody speaks, and where something is, nobody speaks of how things stand to each other.
     """
@@ -275,7 +279,8 @@ def _paint(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> dict[s
         while True:
             rgb = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 1.0), rng.uniform(0.1, 1.0))
             nearest = min(COLOURS, key=lambda name: float(np.abs(np.subtract(scene.RGB[name], rgb)).sum()))
-            if Noun(nearest, objects[i].kind) not in HELD_OUT_THINGS:
+            apart = min(float(np.abs(np.subtract(each, rgb)).sum()) for each in scene.RGB.values())
+            if apart > UNNAMED_APART and Noun(nearest, objects[i].kind) not in HELD_OUT_THINGS:
                 break
         painted[objects[i].name] = rgb
     return painted
@@ -284,8 +289,10 @@ def _paint(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> dict[s
 def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...]:
     """One thing in a bowl or on a zone, as commands leave it."""
     things = [thing_of(o) for o in objects]
-    movable = [i for i, thing in enumerate(things) if thing.grasp is not None]
-    holders = [i for i, thing in enumerate(things) if "in" in thing.holds or thing.goal]
+    # What is stacked or in something stays there, and what holds something has no room.
+    free = [i for i, o in enumerate(objects) if all(_apart(o, other) for other in objects if other is not o)]
+    movable = [i for i in free if things[i].grasp is not None]
+    holders = [i for i in free if "in" in things[i].holds or things[i].goal]
     if not movable or not holders:
         return objects
     moved, holder = movable[rng.integers(len(movable))], holders[rng.integers(len(holders))]
@@ -294,6 +301,11 @@ def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) ->
     height = things[moved].origin_m + (0.007 if "in" in things[holder].holds else 0.001)
     position = np.array([*(objects[holder].position_m[:2] + rng.normal(0.0, 0.008, 2)), height])
     return (*objects[:moved], replace(objects[moved], position_m=position), *objects[moved + 1 :])
+
+
+def _apart(one: ObjectState, other: ObjectState) -> bool:
+    """Whether neither is in or on the other."""
+    return distance_xy(one.position_m, other.position_m) > _TOGETHER_M
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -18,6 +18,8 @@ KEYS = {"put_in_bowl": "put_in", "place_between": "put_between"}
 """Verbs whose lines stand under another key."""
 _SLOTS = {"a": "target", "b": "reference", "c": "other"}
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_DEFINITE = frozenset({"the", "that", "this", "my"})
+"""What a phrase begins with that means one thing and no other."""
 _OWN_WORDS_SHARE = 0.5
 """Of things that are called by words that several gave, and not by those of `things.yaml`."""
 
@@ -28,17 +30,20 @@ class Talk:
     def __init__(self, rng: np.random.Generator, *, held_out: bool = False) -> None:
         self.rng, self.held_out = rng, held_out
 
-    def line(self, key: str) -> str:
-        """One line of a key of `sim.phrases.spoken`, with its slots."""
-        return pick(spoken.lines(key, held_out=self.held_out), self.rng)
+    def line(self, key: str, *, definite: bool = True) -> str:
+        """One line of a key of `sim.phrases.spoken`, with its slots; `definite`: it may speak as of the only one."""
+        lines = spoken.lines(key, held_out=self.held_out)
+        if not definite:
+            lines = tuple(line for line in lines if line.split()[0] not in _DEFINITE)
+        return pick(lines, self.rng)
 
     def may_say(self, key: str) -> bool:
         """Whether this kind of sentence may be said at all: training never shows some."""
         return self.held_out or key not in spoken.HELD_OUT_KEYS
 
-    def fill(self, key: str, **slots: str) -> str:
+    def fill(self, key: str, *, definite: bool = True, **slots: str) -> str:
         """One line of a key, with what stands in its slots; those that it does not have are left out."""
-        return self.line(key).format(**slots)
+        return self.line(key, definite=definite).format(**slots)
 
     def noun(self, noun: Noun) -> str:
         """A thing by its colour and its kind."""

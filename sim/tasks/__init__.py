@@ -283,11 +283,11 @@ class Task(ABC):
         """Whether the command is fulfilled."""
 
     def went_wrong(self, episode: Episode, state: SceneState) -> bool:
-        """Whether something was moved, or is held, that the words ask for by none of their meanings.
+        """Whether something was moved, or is held, that the words do not ask for, whatever they mean.
 
         Where it is right not to move, to touch something is enough. What fails without harm has not gone wrong.
         """
-        return bool(set.intersection(*(state.astray(each) for each in episode.meanings)))
+        return all(state.astray(each) for each in episode.meanings)
 
     def score(self, episode: Episode, state: SceneState) -> float:
         """Partial credit in [0, 1]: how much of the way to its goal the target has gone."""

@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """answered: a command that leads to the question which one is meant, and what is said next."""
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from embodied.language.dialogue import joined
 from embodied.language.verbs import NOUN_SLOTS, Noun
 from embodied.types import ObjectState
 from sim.phrases import pick
 from sim.phrases.talk import Talk
-from sim.tasks import register
-from sim.tasks.spoken import Said, Spoken, some_plan
+from sim.tasks import make_task, register
+from sim.tasks.spoken import Said, Spoken, like, some_plan
 from sim.tasks.which_one import ways_to_call
 
-_NEW_SHARE = 0.25
-"""Of cases where somebody does not answer and says a new command."""
+_NEW_SHARE, _ELSE_SHARE = 0.2, 0.2
+"""Of cases where somebody does not answer and says a new command, or something of one of the families ELSE."""
+ELSE = ("negation", "remark", "question", "absent", "the_only")
 _COLOUR_SHARE = 0.5
 """Of answers that say the colour: the question names the colours that there are."""
 _BARE_SHARE = 0.2
@@ -41,17 +42,22 @@ class Answered(Spoken):
         plan = some_plan(objects, talk)
         if plan is None:
             return None
-        counts = Counter(o.kind for o in objects)
         nouns = {slot: noun for slot in NOUN_SLOTS if (noun := getattr(plan, slot)) is not None}
-        several = [slot for slot, noun in nouns.items() if counts[noun.kind] > 1]
+        several = [slot for slot, noun in nouns.items() if len(like(noun, plan, objects)) > 1]
         if not several:
             return None
         slot = several[talk.rng.integers(len(several))]
         command = talk.act(plan, {slot: f"the {talk.kind(nouns[slot].kind)}"})
-        if talk.rng.random() >= _NEW_SHARE:
+        share = talk.rng.random()
+        if share >= _NEW_SHARE + _ELSE_SHARE:
             return Said(words=joined(command, _answer(nouns[slot], objects, talk)), plan=plan)
-        new = some_plan(objects, talk)
-        return None if new is None else Said(words=joined(command, talk.act(new)), plan=new)
+        if share >= _ELSE_SHARE:
+            new = some_plan(objects, talk)
+            return None if new is None else Said(words=joined(command, talk.act(new)), plan=new)
+        task = make_task(ELSE[talk.rng.integers(len(ELSE))])
+        assert isinstance(task, Spoken)
+        said = task.about(objects, talk)
+        return None if said is None else replace(said, words=joined(command, said.words))
 
 
 def _answer(noun: Noun, objects: Sequence[ObjectState], talk: Talk) -> str:

@@ -8,15 +8,15 @@ from embodied.language.verbs import Noun, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk, plural
 from sim.tasks import register
-from sim.tasks.spoken import Said, Spoken, some_plan, with_other_targets
+from sim.tasks.spoken import Said, Spoken, leftmost_first, some_plan, with_other_targets
 
 
 class Loose(Spoken):
     """Some things will do as well as the one that the plan names: a subclass says how it is called, and which."""
 
     @abstractmethod
-    def called(self, target: Noun, talk: Talk) -> str:
-        """How the target is called."""
+    def called(self, target: Noun, talk: Talk, *, only: bool) -> str:
+        """How the target is called, which is the `only` one that will do, or not."""
 
     @abstractmethod
     def may_be(self, one: Noun, other: Noun) -> bool:
@@ -30,10 +30,8 @@ class Loose(Spoken):
         if any(self.may_be(target, Noun(o.colour, o.kind)) and _is_named(plan, o) for o in objects):
             return None  # "stack any block on the red block"
         others = [each for each in with_other_targets(plan, objects) if self.may_be(target, each.nouns[0])]
-        # Always the same one of them is what is learnt: the leftmost.
-        places = {Noun(o.colour, o.kind): o.position_m[1] for o in objects}
-        right = sorted([plan, *others], key=lambda each: places[each.nouns[0]])
-        words = talk.act(plan, {"target": self.called(target, talk)})
+        right = leftmost_first([plan, *others], objects)
+        words = talk.act(plan, {"target": self.called(target, talk, only=not others)})
         return Said(words=words, plan=right[0], or_else=tuple(right[1:]))
 
 
@@ -47,8 +45,8 @@ class ByColour(Loose):
 
     name = "by_colour"
 
-    def called(self, target: Noun, talk: Talk) -> str:
-        return talk.fill("np_some_colour", colour=target.colour)
+    def called(self, target: Noun, talk: Talk, *, only: bool) -> str:
+        return talk.fill("np_some_colour", definite=only, colour=target.colour)
 
     def may_be(self, one: Noun, other: Noun) -> bool:
         return one.colour == other.colour
@@ -60,7 +58,7 @@ class AnyOne(Loose):
 
     name = "any_one"
 
-    def called(self, target: Noun, talk: Talk) -> str:
+    def called(self, target: Noun, talk: Talk, *, only: bool) -> str:
         kind = talk.kind(target.kind)
         return talk.fill("np_any", kind=kind, kinds=plural(kind))
 

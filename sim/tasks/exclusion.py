@@ -7,7 +7,7 @@ from embodied.language.verbs import Noun, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk, plural
 from sim.tasks import register
-from sim.tasks.spoken import Said, Spoken, some_plan, with_other_targets
+from sim.tasks.spoken import Said, Spoken, leftmost_first, some_plan, with_other_targets
 
 
 @register
@@ -28,16 +28,20 @@ class Exclusion(Spoken):
         if talk.rng.random() < 0.5:
             words = talk.fill("this_not_that", act=talk.bare(plan), x=talk.noun(excluded))
             return Said(words=words, plan=plan)
-        return _any_but(plan, excluded, [each for each in others if each.target != excluded], talk)
+        return _any_but(plan, excluded, [each for each in others if each.target != excluded], objects, talk)
 
 
-def _any_but(plan: Plan, excluded: Noun, others: Sequence[Plan], talk: Talk) -> Said | None:
+def _any_but(
+    plan: Plan, excluded: Noun, others: Sequence[Plan], objects: Sequence[ObjectState], talk: Talk
+) -> Said | None:
     """Any of the target's kind, of which `excluded` is one; `others` are plans with yet other targets."""
     assert plan.target is not None
     if excluded.kind != plan.target.kind:
         return None
     kind = talk.kind(plan.target.kind)
-    key = "np_any_but" if talk.rng.random() < 0.5 else "np_not_colour"
-    called = talk.fill(key, kind=kind, kinds=plural(kind), x=talk.noun(excluded), colour=excluded.colour)
     same = [each for each in others if each.target is not None and each.target.kind == plan.target.kind]
-    return Said(words=talk.act(plan, {"target": called}), plan=plan, or_else=tuple(same))
+    key = "np_any_but" if talk.rng.random() < 0.5 else "np_not_colour"
+    named = {"kind": kind, "kinds": plural(kind), "x": talk.noun(excluded), "colour": excluded.colour}
+    called = talk.fill(key, definite=not same, **named)
+    right = leftmost_first([plan, *same], objects)
+    return Said(words=talk.act(plan, {"target": called}), plan=right[0], or_else=tuple(right[1:]))

@@ -7,7 +7,7 @@ success of the verb that is meant, or that nothing was touched. The same sentenc
 
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -127,6 +127,18 @@ def with_other_targets(plan: Plan, objects: Sequence[ObjectState]) -> list[Plan]
         for each in plain_plans(objects, (plan.verb,))
         if each != plan and replace(each, target=plan.target) == plan
     ]
+
+
+def leftmost_first(plans: Iterable[Plan], objects: Sequence[ObjectState]) -> list[Plan]:
+    """Plans that are as right, by where their targets stand: always the same one of them is what is learnt."""
+    places = {Noun(o.colour, o.kind): o.position_m[1] for o in objects}
+    return sorted(plans, key=lambda each: places[each.nouns[0]])
+
+
+def like(noun: Noun, plan: Plan, objects: Sequence[ObjectState]) -> list[ObjectState]:
+    """Those that may be meant by the kind of `noun` alone, where the plan says what stands in its other places."""
+    named = [each for each in plan.nouns if each != noun]
+    return [o for o in objects if o.kind == noun.kind and Noun(o.colour, o.kind) not in named]
 
 
 def some_plan(objects: Sequence[ObjectState], talk: Talk, tasks: Sequence[str] = TABLETOP) -> Plan | None:

@@ -12,7 +12,7 @@ from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import register
 from sim.tasks.scenes import HELD_OUT_THINGS
-from sim.tasks.spoken import Said, Spoken, some_plan
+from sim.tasks.spoken import Said, Spoken, like, some_plan
 
 
 @register
@@ -25,15 +25,15 @@ class TheOnly(Spoken):
         plan = some_plan(objects, talk)
         if plan is None or not plan.nouns:
             return None
-        counts = Counter(o.kind for o in objects)
+        alone = {noun: len(like(noun, plan, objects)) == 1 for noun in plan.nouns}
         # As often the one as the other, where the scene lets both be said.
-        only, several = ([n for n in plan.nouns if (counts[n.kind] == 1) == alone] for alone in (True, False))
+        only, several = ([n for n in plan.nouns if alone[n] == wanted] for wanted in (True, False))
         options = [each for each in (only, several) if each]
         nouns = options[talk.rng.integers(len(options))]
         noun = nouns[talk.rng.integers(len(nouns))]
         slot = "target" if noun == plan.target else "reference" if noun == plan.reference else "other"
         words = talk.act(plan, {slot: f"the {talk.kind(noun.kind)}"})
-        return Said(words=words, plan=plan if counts[noun.kind] == 1 else Plan(verb=WHICH, target=Noun("", noun.kind)))
+        return Said(words=words, plan=plan if alone[noun] else Plan(verb=WHICH, target=Noun("", noun.kind)))
 
 
 @register

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """which_one: a thing is called by where it is among its like, as the front camera sees it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -48,7 +49,8 @@ def ways_to_call(meant: ObjectState, objects: Sequence[ObjectState]) -> Iterator
     for key, way in _EXTREMES.items():
         if all(_along(meant, other, way) >= CLEAR_M for other in like):
             yield key, ()
-    others = [o for o in objects if o is not meant]
+    counts = Counter((o.colour, o.kind) for o in objects)
+    others = [o for o in objects if o is not meant and counts[o.colour, o.kind] == 1]
     for other in others:
         rivals = [o for o in like if o is not other]
         if not rivals:

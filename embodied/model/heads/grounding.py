@@ -126,8 +126,8 @@ class Grounding(Head):
         nouns, named, places = list[tuple[int, int]](), list[tuple[int, int]](), list[Around]()
         for row, (sample, branches) in enumerate(zip(samples, hidden.sentence.places, strict=True)):
             for command, place in zip(sample.commands, branches, strict=True):
-                if command.plan is None:
-                    continue
+                if command.plan is None or command.plan.refused:
+                    continue  # an answer points at nothing
                 for index, noun in zip(self._plans.tokens(command.plan).nouns, command.plan.nouns, strict=True):
                     seen = sample.find(noun)
                     if seen is None:

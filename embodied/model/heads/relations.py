@@ -19,7 +19,7 @@ from embodied.model.hidden import Hidden
 
 RELATIONS = (
     *("alone of its name", "alone of its kind", "leftmost", "rightmost", "nearest", "farthest"),
-    "in or on another",
+    "where another one is",
 )
 _CLOSE = 0.03
 """As a share of the picture: so close to another thing's place is in or on it, who leads by less leads by little."""
@@ -43,18 +43,19 @@ class Relations(Head):
 
     def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:
         """Cross-entropy of each fact at the token on which a thing stands."""
-        rows, cells, facts = list[int](), list[int](), list[list[float]]()
+        facts: dict[tuple[int, int], list[float]] = {}
         for row, sample in enumerate(samples):
             for thing, true in zip(sample.things or (), facts_of(sample.things or ()), strict=True):
                 place = around(thing.u, thing.v, self.grid)
-                rows.append(row)
-                cells.append(int(place.cells[int(place.weights.argmax())]))
-                facts.append(true)
-        if not rows or hidden.half is None:
+                where = (row, int(place.cells[int(place.weights.argmax())]))
+                # A block in a bowl shares its token: what is true of one of them alone cannot be told there.
+                facts[where] = [a if a == b else _UNSURE for a, b in zip(true, facts.get(where, true), strict=True)]
+        if not facts or hidden.half is None:
             return {}
         start, _ = hidden.sentence.spans[self.sense]
-        told = self.read(hidden.half[rows, [start + cell for cell in cells]].float())
-        wanted = torch.tensor(facts, device=told.device)
+        rows, cells = zip(*facts, strict=True)
+        told = self.read(hidden.half[list(rows), [start + cell for cell in cells]].float())
+        wanted = torch.tensor(list(facts.values()), device=told.device)
         known = wanted != _UNSURE
         right = ((told > 0) == (wanted > 0.5))[known].float().mean()
         loss = nn.functional.binary_cross_entropy_with_logits(told[known], wanted[known])
@@ -70,9 +71,9 @@ def facts_of(things: Sequence[Seen]) -> Iterator[list[float]]:
     for thing in things:
         others = [each for each in things if each is not thing]
         like = [each for each in others if each.kind == thing.kind]
-        named = any(each.colour == thing.colour for each in like) and thing.colour is not None
+        named = any(each.colour == thing.colour for each in like)
         yield [
-            float(not named),
+            float(not named) if thing.colour is not None else _UNSURE,
             float(not like),
             _leads([each.u - thing.u for each in like]),
             _leads([thing.u - each.u for each in like]),

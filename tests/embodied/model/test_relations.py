@@ -29,13 +29,13 @@ def test_facts_are_those_of_the_picture():
     bowl = Seen(colour="blue", kind="bowl", u=0.8, v=0.8)
     left, right = told([block("red", 0.2, 0.5), block("green", 0.8, 0.8), bowl])[:2]
     assert (left["leftmost"], left["rightmost"], left["nearest"], left["farthest"]) == (1.0, 0.0, 0.0, 1.0)
-    assert (right["leftmost"], right["nearest"], right["in or on another"]) == (0.0, 1.0, 1.0)
-    assert left["in or on another"] == 0.0
+    assert (right["leftmost"], right["nearest"], right["where another one is"]) == (0.0, 1.0, 1.0)
+    assert left["where another one is"] == 0.0
     assert (left["alone of its name"], left["alone of its kind"]) == (1.0, 0.0)
     alone = told([block("red", 0.2, 0.5), bowl])[1]
     assert alone["alone of its kind"] == 1.0 and alone["leftmost"] == -1.0
     twins = told([block("red", 0.2, 0.5), block("red", 0.21, 0.9), block(None, 0.9, 0.1), block(None, 0.6, 0.1)])
-    assert [each["alone of its name"] for each in twins] == [0.0, 0.0, 1.0, 1.0]
+    assert [each["alone of its name"] for each in twins] == [0.0, 0.0, -1.0, -1.0]
     assert twins[0]["leftmost"] == -1.0, "nobody sees who of two leads by a hair"
 
 
