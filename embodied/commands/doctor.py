@@ -18,9 +18,8 @@ from embodied.config import option, parse
 from embodied.environments import make_environment
 from embodied.errors import CheckpointError, EmbodiedError
 from embodied.files import parse_json, read_text
-from embodied.packages import folder_of, remedy
+from embodied.packages import checked_file, remedy
 from embodied.report import console
-from embodied.sums import digest_of
 from embodied.versions import PACKAGES, cores, installed
 
 REQUIRED_PACKAGES = (*PACKAGES, "omegaconf", "pillow", "rich")
@@ -122,23 +121,19 @@ def _base(config: Path) -> Iterator[Check]:
     try:
         told = parse_json(read_text(config, "JSON", most_bytes=_MOST_CONFIG_BYTES)) if config.exists() else {}
         base = told.get("base")
-        if base is not None:
-            yield _base_file(str(base["source"]), base["file"], base["sha256"])
+        if base is None:
+            return
+        source, file, sha256 = str(base["source"]), str(base["file"]), str(base["sha256"])
     except (EmbodiedError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        remedy = "fetch the checkpoint again (git status names what is changed)"
-        yield Check("base model", "missing", f"{config} does not tell: {error}", remedy)
-
-
-def _base_file(source: str, name: str, sha256: str) -> Check:
+        again = "fetch the checkpoint again (git status names what is changed)"
+        yield Check("base model", "missing", f"{config} does not tell: {error}", again)
+        return
     try:
-        path = folder_of(source) / name
-    except CheckpointError:
-        return Check("base model", "missing", "no", remedy(source))
-    if not path.is_file():
-        return Check("base model", "missing", f"no {name} in {path.parent}", remedy(source))
-    if digest_of(path) != sha256:
-        return Check("base model", "missing", f"{path} is another one than the checkpoint is built on", remedy(source))
-    return Check("base model", "ok", f"{path} ({path.stat().st_size / 1e6:.0f} MB)")
+        path, _ = checked_file(source, file, sha256)
+    except CheckpointError as error:
+        yield Check("base model", "missing", str(error), remedy(source))
+    else:
+        yield Check("base model", "ok", f"{path} ({path.stat().st_size / 1e6:.0f} MB)")
 
 
 def _ros() -> Iterator[Check]:

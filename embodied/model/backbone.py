@@ -96,6 +96,15 @@ class Backbone(nn.Module):
         # Eager attention adds the mask to its scores; the others take a bool mask, which is faster.
         self._adds_mask = self.trunk.config._attn_implementation == "eager"
         self.embedding = embedding or Int8Embedding(config.vocab_size, config.hidden_size)
+        if self.embedding.weight.shape[1] != config.hidden_size:
+            widths = f"{self.embedding.weight.shape[1]} numbers wide and its layers {config.hidden_size}"
+            raise CheckpointError(f"the words of its base are {widths}; they must be of one width")
+        self._exact = [
+            (module, name)
+            for module in self.modules()
+            for name, buffer in module.named_buffers(recurse=False)
+            if buffer.is_floating_point()
+        ]
 
     @classmethod
     def from_causal_lm(cls, name: str, *, layers: int, below: int = 0, gguf_file: str | None = None) -> Self:
@@ -159,6 +168,16 @@ class Backbone(nn.Module):
     def norm(self) -> nn.Module:
         """The norm after the last layer; its output is that of `forward`."""
         return _norm(self.trunk, self.layers)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Self:
+        """As of any module; what positions turn by and the scales of words stay in float32, however coarse the rest."""
+        exact = [(module, name, module._buffers[name]) for module, name in self._exact]
+        super()._apply(fn, recurse)
+        for module, name, buffer in exact:
+            moved = module._buffers[name]
+            if buffer is not None and moved is not None:
+                module._buffers[name] = buffer.to(moved.device)
+        return self
 
     @contextmanager
     def half_way(self) -> Iterator[list[Tensor]]:

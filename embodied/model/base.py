@@ -7,22 +7,24 @@ checkpoint holds nothing of them. They read the words of each command alone, wit
 of a command is worked out once. The layers above, which are trained, join it with what the senses say.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from embodied.errors import CheckpointError
+from embodied.errors import CheckpointError, shown
 from embodied.model.backbone import Backbone, Int8Embedding
 from embodied.model.composition import BaseConfig
 from embodied.model.kept import kept
-from embodied.packages import folder_of, remedy
-from embodied.sums import digest_of
+from embodied.packages import checked_file
 
 _REMEMBERED = 16
 """Commands that are kept: the last few, and what stands where a command's words have done their work."""
+_DIGEST, _WEIGHTS = re.compile("[0-9a-f]{64}"), "model.safetensors"
 _TOGETHER = 24
 """Sentences that are read at once."""
 _GGUF = ".gguf"
@@ -60,11 +62,13 @@ class Base(nn.Module):
         new = dict.fromkeys(tuple(each) for each in sentences)
         new = {each: None for each in new if each not in self._known}
         fresh = dict(zip(new, self._read([*new]), strict=True))
-        read = [self._known.get(key, fresh.get(key)) for key in map(tuple, sentences)]
         self._known.update(fresh)
+        read = [self._known[key] for key in map(tuple, sentences)]
+        for key in map(tuple, sentences):
+            self._known.move_to_end(key)
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-        return [each for each in read if each is not None]
+        return read
 
     def _read(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
         """Those of about one length together, so that little of what is read is filling."""
@@ -93,6 +97,10 @@ class Base(nn.Module):
         """The floating-point type that it computes in."""
         return next(b for b in self._below.trunk.buffers() if b.is_floating_point()).dtype  # type: ignore[no-any-return]
 
+    def _apply(self, fn: Any, recurse: bool = True) -> "Base":
+        self._known.clear()  # they are of another device or type
+        return super()._apply(fn, recurse)
+
     def train(self, mode: bool = True) -> "Base":
         """As of any module; the layers themselves stay as they are."""
         super().train(mode)
@@ -104,21 +112,25 @@ class Base(nn.Module):
 def read_base(config: BaseConfig) -> tuple[Base, BaseConfig]:
     """The base that `config` names, and `config` with the digest of its file.
 
-    Raises CheckpointError where it is not there, or is another one.
+    Raises CheckpointError where it is not there, is another one than `config` says, or is no language model.
     """
-    folder = folder_of(config.source)
-    path = folder / config.file
-    if not path.is_file():
-        raise CheckpointError(f"the language model's file {config.file} is not in {folder}: {remedy(config.source)}")
-    digest = digest_of(path)
-    if config.sha256 and digest != config.sha256:
-        what = f"its SHA-256 is {digest[:12]}..., and the model was trained on {config.sha256[:12]}..."
-        raise CheckpointError(f"{path} is another language model: {what}; {remedy(config.source)}")
+    path, digest = checked_file(config.source, config.file, config.sha256)
 
     def read() -> Backbone:
-        return Backbone.from_causal_lm(str(folder), layers=config.layers, gguf_file=gguf_of(config.file))
+        return Backbone.from_causal_lm(str(path.parent), layers=config.layers, gguf_file=gguf_of(config.file))
 
     return Base(kept(f"base-{digest[:16]}-{config.layers}", read)), replace(config, sha256=digest)
+
+
+def read_checked(config: BaseConfig, where: str) -> Base:
+    """The base that a checkpoint names, which comes from anywhere: one file, whose digest it has to say.
+
+    Raises CheckpointError.
+    """
+    if not _DIGEST.fullmatch(config.sha256) or (gguf_of(config.file) is None and config.file != _WEIGHTS):
+        what = f"the SHA-256 of one file, {_WEIGHTS} or GGUF"
+        raise CheckpointError(f"{where} must name its base by {what}, not {shown(config.file)}")
+    return read_base(config)[0]
 
 
 def gguf_of(file: str) -> str | None:

@@ -29,7 +29,7 @@ from embodied.model.backbone import (
     save_tokenizer,
     unset,
 )
-from embodied.model.base import Base, read_base
+from embodied.model.base import Base, read_checked
 from embodied.model.budget import Budget, check_counts
 from embodied.model.composition import PARTS, PalmeConfig, PartConfig, config_from
 from embodied.model.connectors import CONNECTORS, Connector
@@ -201,8 +201,10 @@ class Palme(nn.Module):
         """Hidden states of packed sentences. `remember`: words can be written after them (one sentence, one branch)."""
         memory = Memory(self.backbone.new_cache()) if remember else None
         half: list[Tensor] = []
-        with self.backbone.half_way() if self.training else nullcontext(half) as half:
+        listening = self.training and any(head.learns_half_way for head in self.heads.values())
+        with self.backbone.half_way() if listening else nullcontext(half) as half:
             states = self.fusion.prefill(self.backbone, embedded, memory)
+        assert not half or half[0].shape[:2] == embedded.branch.shape, "the fusion reads it in a layout of its own"
         extend: Callable[[Sequence[int]], Tensor] | None = None
         if memory is not None:
             remembered = memory
@@ -247,7 +249,7 @@ class Palme(nn.Module):
         except _NO_MODEL as error:
             raise CheckpointError(f"{path} does not describe a model: {first_line(error)}") from error
         if config.base is not None:
-            base, _ = read_base(config.base)
+            base = read_checked(config.base, str(path))
         try:
             with Budget(sum(map(math.prod, shapes.values()))), unset():
                 backbone = Backbone(config_from_dict(data["backbone"]), None if base is None else base.embedding)
@@ -338,7 +340,7 @@ class Entry(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """(..., D) rows of the table to what enters the layers."""
-        return self.map(words)  # type: ignore[no-any-return]
+        return self.map(words.to(self.map.weight.dtype))  # type: ignore[no-any-return]
 
 
 def _words(backbone: Backbone, ids: Sequence[int] | Tensor) -> Tensor:

@@ -143,7 +143,9 @@ def _given(composition: Composition | None) -> dict[str, str]:
     if (base := composition.model.base) is not None:
         files["base"] = str(folder_of(base.source) / base.file)
     return {
-        f"the composition's {name}": digest_of(Path(path))[:16] for name, path in files.items() if Path(path).exists()
+        f"the composition's {name}": digest_of(Path(path))[:16]
+        for name, path in files.items()
+        if path and Path(path).exists()
     }
 
 

@@ -169,7 +169,7 @@ def test_the_loss_falls_and_what_was_learnt_is_saved(
     """Two pictures, the same words: which plan is right is in the picture alone."""
     model = make_tiny(fusion=PartConfig(fusion))
     samples = [sample(np.full((32, 32, 3), shade, np.uint8), plan) for shade, plan in ((0, PLANS[0]), (255, PLANS[2]))]
-    falls = learn(model, samples, "plan/plan", to=0.003)
+    falls = learn(model, samples, "plan/plan", to=0.0003)  # so that what a checkpoint rounds off turns nothing
     assert falls[-1] < 0.01 * falls[0]
     model.save_pretrained(tmp_path / "model")
     engine = Engine(Palme.from_pretrained(tmp_path / "model"))

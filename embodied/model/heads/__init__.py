@@ -53,6 +53,8 @@ class Head(nn.Module):
     """What each part of `loss` weighs; parts that are not here are for the log, where the head's name comes first."""
     answers: ClassVar[bool] = True
     """Whether it has something to say when the model acts; one that only teaches has not."""
+    learns_half_way: ClassVar[bool] = False
+    """Whether its loss reads `Hidden.half`."""
     horizon: int = 0
     """How many of the next actions it wants to see in training."""
 

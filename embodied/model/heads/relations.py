@@ -30,7 +30,7 @@ class Relations(Head):
     """Of each thing in the picture `sense`, which of RELATIONS hold."""
 
     weights: ClassVar[Mapping[str, float]] = {"facts": 0.5}
-    answers = False
+    answers, learns_half_way = False, True
 
     def __init__(self, host: Host, *, sense: str = "front") -> None:
         super().__init__(host)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from embodied.model import checkpoint
 from embodied.model.backbone import Backbone
 from embodied.model.base import Base, read_base
 from embodied.model.composition import BaseConfig, PalmeConfig, PartConfig, SenseConfig
+from embodied.model.engine import Engine
 from embodied.model.kept import cache_folder
 from embodied.model.palme import Palme
 from embodied.packages import folder_of
@@ -131,15 +133,43 @@ def test_another_file_than_the_one_it_was_trained_on_is_refused(model: Palme, fo
     with pytest.raises(CheckpointError, match="is another language model: its SHA-256 is"):
         Palme.from_pretrained(tmp_path / "saved")
     path.unlink()
-    with pytest.raises(CheckpointError, match=r"the language model's file model\.safetensors is not in"):
+    with pytest.raises(CheckpointError, match=r"there is no .model\.safetensors. in .*lm"):
         Palme.from_pretrained(tmp_path / "saved")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"sha256": ""}, {"sha256": "a" * 12}, {"file": "notes.txt"}, {"file": "model.safetensors.index.json"}],
+)
+def test_a_checkpoint_has_to_name_one_file_by_its_digest(model: Palme, tmp_path: Path, change: dict[str, str]) -> None:
+    model.save_pretrained(tmp_path / "saved")
+    path = tmp_path / "saved" / checkpoint.CONFIG
+    config = json.loads(path.read_text())
+    config["base"] |= change
+    path.write_text(json.dumps(config))
+    checkpoint.write_sums(tmp_path / "saved")
+    with pytest.raises(CheckpointError, match=r"must name its base by the SHA-256 of one file"):
+        Palme.from_pretrained(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_it_writes_in_either_type_and_turns_positions_as_exactly(model: Palme, dtype: torch.dtype) -> None:
+    turns = {name: value.clone() for name, value in model.named_buffers() if "inv_freq" in name}
+    model.to(dtype)
+    answer = Engine(model).answer({"state": torch.zeros(8, dtype=dtype)}, "touch the red block")
+    assert answer.plan is not None and answer.plan in model.heads["plan"].language
+    assert len(turns) >= 2
+    for name, value in model.named_buffers():
+        if name in turns:
+            assert torch.equal(value, turns[name])
 
 
 def test_a_package_that_is_missing_is_told_with_what_to_type() -> None:
     with pytest.raises(CheckpointError, match=r"python -m pip install --no-deps --force-reinstall no-such-words==1\.0"):
         folder_of("package:no-such-words==1.0")
-    with pytest.raises(CheckpointError, match="names no package"):
-        folder_of("package:../../etc")
+    for source in ("package:../../etc", "package:os==1 --index-url http://x; y", "package:llm", "package:__main__"):
+        with pytest.raises(CheckpointError, match="names no package"):
+            folder_of(source)
 
 
 def test_a_base_of_more_layers_than_there_are_is_refused(folder: Path) -> None:
