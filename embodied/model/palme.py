@@ -167,7 +167,7 @@ class Palme(nn.Module):
         for number, segment in enumerate(sentences[0].prefix):
             start = len(readings)
             if isinstance(segment, Text):
-                [words] = self._said([encode(self.tokenizer, segment.text)])
+                words = self._said(encode(self.tokenizer, segment.text))
                 blocks.append(words.expand(count, -1, -1))
                 readings += [-1] * len(words)
                 continue
@@ -282,20 +282,20 @@ class Palme(nn.Module):
     def _branch_words(self, ids: Tensor, rows: Sequence["_Row"], start: int) -> Tensor:
         """(B, K, D) the words of all branches, which begin at `start`: what was said, and what is answered."""
         words = self._written(ids)
-        if self.base is None:
+        if self.base is None or self.entry is None:
             return words
         places = [(row, place) for row, each in enumerate(rows) for place in each.places]
         asked = [rows[row].ids[place.start - start : place.answer - start] for row, place in places]
-        words = words.clone()
-        for (row, place), states in zip(places, self._said(asked), strict=True):
-            words[row, place.start - start : place.answer - start] = states.to(words.dtype)
-        return words
+        read, said = torch.zeros_like(words), torch.zeros(*ids.shape, 1, dtype=torch.bool, device=words.device)
+        for (row, place), states in zip(places, self.base(asked), strict=True):
+            at = slice(place.start - start, place.answer - start)
+            read[row, at], said[row, at] = states.to(words.dtype), True
+        return torch.where(said, self.entry.said(read, words), words)
 
-    def _said(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
-        """(K, D) of each sentence: its words as they enter the language model's trained layers."""
-        if self.base is None:
-            return [_words(self.backbone, ids) for ids in sentences]
-        return self.base(sentences)  # type: ignore[no-any-return]
+    def _said(self, ids: Sequence[int]) -> Tensor:
+        """(K, D) the words of one sentence as they enter the language model's trained layers."""
+        words = self._written(ids)
+        return words if self.base is None or self.entry is None else self.entry.said(self.base([ids])[0], words)
 
     def _written(self, ids: Sequence[int] | Tensor) -> Tensor:
         """(..., D) words that the model writes itself, as they enter its trained layers."""
@@ -322,10 +322,14 @@ class _Row:
 
 
 class Entry(nn.Module):
-    """Where words that the model writes itself, which no base reads, enter the layers above a base.
+    """Where words enter the layers above a base.
 
-    They come as large as words that were read, and as they are in the table; what else they need is learned.
+    What the model writes itself no base reads: it comes as it is in the table, as large as words that were read; what
+    else it needs is learned. A word that was read comes as what it means there, and a little as itself: what stands so
+    high in a language model knows best what comes next, and the plan has to say again which colour was said.
     """
+
+    larger: Tensor
 
     def __init__(self, base: Base, typical: Sequence[int]) -> None:
         super().__init__()
@@ -334,13 +338,21 @@ class Entry(nn.Module):
         # The first word of a sentence is a hundred times as large as any other: it stands for nothing.
         self.scale = float(read[1:].float().pow(2).mean().sqrt())
         """Root mean square of what comes out of the base."""
+        # Saved, as it belongs to the words.
+        self.register_buffer("larger", torch.tensor(self.scale / float(table.pow(2).mean().sqrt())))
+        self.itself = nn.Parameter(torch.tensor(0.3))
+        # About one, whatever the sizes: what an optimiser changes by its learning rate must not be lost beside it.
         self.map = nn.Linear(base.dim, base.dim, bias=False)
         with torch.no_grad():
-            self.map.weight.copy_(torch.eye(base.dim) * self.scale / table.pow(2).mean().sqrt())
+            self.map.weight.copy_(torch.eye(base.dim))
 
     def forward(self, words: Tensor) -> Tensor:
-        """(..., D) rows of the table to what enters the layers."""
-        return self.map(words.to(self.map.weight.dtype))  # type: ignore[no-any-return]
+        """(..., D) rows of the table to what enters the layers, for words that the model writes."""
+        return self.map(self.larger * words.to(self.map.weight.dtype))  # type: ignore[no-any-return]
+
+    def said(self, states: Tensor, entered: Tensor) -> Tensor:
+        """(..., D) the same for words that were said: what a base makes of them, and what `forward` does."""
+        return states.to(entered.dtype) + self.itself * entered
 
 
 def _words(backbone: Backbone, ids: Sequence[int] | Tensor) -> Tensor:
