@@ -3,14 +3,14 @@
 
 What a word means that training never said is known by the whole of a language model, and most of it lies below. These
 layers stay as they came: they are read from an installed package or a folder, named by the digest of their file, and a
-checkpoint holds nothing of them. They read the words of each command alone, without the picture, so that what they make
-of a command is worked out once. The layers above, which are trained, join it with what the senses say.
+checkpoint holds nothing of them. They read the words of each command and of its answer alone, without the picture, so that
+what they make of a command is worked out once. The layers above, which are trained, join it with what the senses say.
 """
 
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,11 +23,20 @@ from embodied.model.kept import kept
 from embodied.packages import checked_file
 
 _REMEMBERED = 16
-"""Commands that are kept: the last few, and what stands where a command's words have done their work."""
+"""Readings that are kept: commands with what was written after them, and plans that are known."""
 _DIGEST, _WEIGHTS = re.compile("[0-9a-f]{64}"), "model.safetensors"
 _TOGETHER = 24
 """Sentences that are read at once."""
 _GGUF = ".gguf"
+
+
+@dataclass
+class _Reading:
+    """What was read so far: keys and values of every layer, the states in pieces (K, D), and how many words."""
+
+    cache: Any
+    states: list[Tensor] = field(default_factory=list)
+    length: int = 0
 
 
 class Base(nn.Module):
@@ -42,7 +51,7 @@ class Base(nn.Module):
                 delattr(module, name)
                 module.register_buffer(name, parameter.data, persistent=False)
             module._non_persistent_buffers_set.update(name for name, _ in module.named_buffers(recurse=False))
-        self._known: OrderedDict[tuple[int, ...], Tensor] = OrderedDict()
+        self._known: OrderedDict[tuple[int, ...], _Reading] = OrderedDict()
 
     @property
     def dim(self) -> int:
@@ -56,19 +65,42 @@ class Base(nn.Module):
 
     @torch.no_grad()
     def forward(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Of each sentence of K token ids: (K, D) float, what its words mean among each other."""
-        if self.training:
+        """Of each sentence of K token ids: (K, D) float, what its words mean among each other.
+
+        What is read alone is kept, so that `after` can go on from it.
+        """
+        if self.training or len(sentences) != 1:
             return self._read(sentences)
-        new = dict.fromkeys(tuple(each) for each in sentences)
-        new = {each: None for each in new if each not in self._known}
-        fresh = dict(zip(new, self._read([*new]), strict=True))
-        self._known.update(fresh)
-        read = [self._known[key] for key in map(tuple, sentences)]
-        for key in map(tuple, sentences):
-            self._known.move_to_end(key)
+        said = tuple(sentences[0])
+        if said not in self._known:
+            self._keep(said, self._further(_Reading(self._below.new_cache()), said))
+        self._known.move_to_end(said)
+        return [torch.cat(self._known[said].states)]
+
+    @torch.no_grad()
+    def after(self, said: Sequence[int], ids: Sequence[int]) -> Tensor:
+        """(K, D) of K more words `ids` that follow on those that were `said`."""
+        self([said])
+        reading = self._further(self._known.pop(tuple(said)), ids)
+        self._keep((*said, *ids), reading)
+        return reading.states[-1]
+
+    def _further(self, reading: "_Reading", ids: Sequence[int]) -> "_Reading":
+        before, count, device = reading.length, len(ids), self.embedding.weight.device
+        states = self._below(
+            self.embedding(torch.tensor([ids], device=device, dtype=torch.long)).to(self.dtype),
+            mask=torch.ones(1, 1, count, before + count, dtype=torch.bool, device=device).tril(before),
+            position_ids=torch.arange(before, before + count, device=device).unsqueeze(0),
+            cache=reading.cache,
+        )
+        reading.states.append(states[0])
+        reading.length += count
+        return reading
+
+    def _keep(self, said: tuple[int, ...], reading: "_Reading") -> None:
+        self._known[said] = reading
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
-        return read
 
     def _read(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
         """Those of about one length together, so that little of what is read is filling."""

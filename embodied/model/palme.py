@@ -59,6 +59,8 @@ FORMAT = 3
 """Version of `config.json`. 1 did not say which verbs, things and colours a model knows, 2 not which parts it has."""
 
 
+ITSELF = 0.3
+"""How much of a word as it is in the table enters beside what a base makes of it, before training."""
 TYPICAL = "put the red block in the green bowl"
 """Words whose size is that of words where they enter the trained layers."""
 
@@ -167,7 +169,7 @@ class Palme(nn.Module):
         for number, segment in enumerate(sentences[0].prefix):
             start = len(readings)
             if isinstance(segment, Text):
-                words = self._said(encode(self.tokenizer, segment.text))
+                words = self._entered(encode(self.tokenizer, segment.text))
                 blocks.append(words.expand(count, -1, -1))
                 readings += [-1] * len(words)
                 continue
@@ -195,6 +197,7 @@ class Palme(nn.Module):
             spans=spans,
             features=features,
             places=tuple(tuple(row.places) for row in rows),
+            said=tuple(tuple(row.said(place, len(readings)) for place in row.places) for row in rows),
         )
 
     def read(self, embedded: Embedded, *, remember: bool = False) -> Hidden:
@@ -207,10 +210,12 @@ class Palme(nn.Module):
         assert not half or half[0].shape[:2] == embedded.branch.shape, "the fusion reads it in a layout of its own"
         extend: Callable[[Sequence[int]], Tensor] | None = None
         if memory is not None:
-            remembered = memory
+            remembered, ((said,),) = memory, embedded.said
 
             def extend(ids: Sequence[int]) -> Tensor:
-                words = self._written(ids).unsqueeze(0).to(self.dtype)
+                nonlocal said
+                words = self._entered(ids, said).unsqueeze(0).to(self.dtype)
+                said = (*said, *ids)
                 return self.fusion.extend(self.backbone, words, remembered)
 
         return Hidden(states, embedded, partial(_words, self.backbone), extend, half[0] if half else None)
@@ -280,27 +285,23 @@ class Palme(nn.Module):
         return features
 
     def _branch_words(self, ids: Tensor, rows: Sequence["_Row"], start: int) -> Tensor:
-        """(B, K, D) the words of all branches, which begin at `start`: what was said, and what is answered."""
-        words = self._written(ids)
+        """(B, K, D) the words of all branches, which begin at `start`."""
+        words = _words(self.backbone, ids)
         if self.base is None or self.entry is None:
             return words
         places = [(row, place) for row, each in enumerate(rows) for place in each.places]
-        asked = [rows[row].ids[place.start - start : place.answer - start] for row, place in places]
-        read, said = torch.zeros_like(words), torch.zeros(*ids.shape, 1, dtype=torch.bool, device=words.device)
-        for (row, place), states in zip(places, self.base(asked), strict=True):
-            at = slice(place.start - start, place.answer - start)
-            read[row, at], said[row, at] = states.to(words.dtype), True
-        return torch.where(said, self.entry.said(read, words), words)
+        each = [rows[row].said(place, start) for row, place in places]
+        read = torch.zeros_like(words)
+        for (row, place), states in zip(places, self.base(each), strict=True):
+            read[row, place.start - start : place.end - start] = states.to(words.dtype)
+        return self.entry(read, words)  # type: ignore[no-any-return]
 
-    def _said(self, ids: Sequence[int]) -> Tensor:
-        """(K, D) the words of one sentence as they enter the language model's trained layers."""
-        words = self._written(ids)
-        return words if self.base is None or self.entry is None else self.entry.said(self.base([ids])[0], words)
-
-    def _written(self, ids: Sequence[int] | Tensor) -> Tensor:
-        """(..., D) words that the model writes itself, as they enter its trained layers."""
+    def _entered(self, ids: Sequence[int], said: Sequence[int] = ()) -> Tensor:
+        """(K, D) words that follow on those that were `said`, as they enter the language model's trained layers."""
         words = _words(self.backbone, ids)
-        return words if self.entry is None else self.entry(words)  # type: ignore[no-any-return]
+        if self.base is None or self.entry is None:
+            return words
+        return self.entry(self.base.after(said, ids) if said else self.base([ids])[0], words)  # type: ignore[no-any-return]
 
     def _branches(self, branches: Sequence[Branch], start: int) -> "_Row":
         row = _Row()
@@ -320,13 +321,15 @@ class _Row:
     def __init__(self) -> None:
         self.ids, self.numbers, self.places = list[int](), list[int](), list[Place]()
 
+    def said(self, place: Place, start: int) -> tuple[int, ...]:
+        """The tokens of a branch, of those that begin at `start`."""
+        return tuple(self.ids[place.start - start : place.end - start])
+
 
 class Entry(nn.Module):
-    """Where words enter the layers above a base.
+    """How words enter the layers above a base: as what they mean there, and a little as themselves.
 
-    What the model writes itself no base reads: it comes as it is in the table, as large as words that were read; what
-    else it needs is learned. A word that was read comes as what it means there, and a little as itself: what stands so
-    high in a language model knows best what comes next, and the plan has to say again which colour was said.
+    What stands so high in a language model knows best what comes next; the plan has to say again which colour was said.
     """
 
     larger: Tensor
@@ -338,21 +341,17 @@ class Entry(nn.Module):
         # The first word of a sentence is a hundred times as large as any other: it stands for nothing.
         self.scale = float(read[1:].float().pow(2).mean().sqrt())
         """Root mean square of what comes out of the base."""
-        # Saved, as it belongs to the words.
+        # Saved, as it belongs to the words. Apart from the map, which stays about one: what an optimiser changes by
+        # its learning rate must not be lost beside it.
         self.register_buffer("larger", torch.tensor(self.scale / float(table.pow(2).mean().sqrt())))
-        self.itself = nn.Parameter(torch.tensor(0.3))
-        # About one, whatever the sizes: what an optimiser changes by its learning rate must not be lost beside it.
         self.map = nn.Linear(base.dim, base.dim, bias=False)
         with torch.no_grad():
-            self.map.weight.copy_(torch.eye(base.dim))
+            self.map.weight.copy_(ITSELF * torch.eye(base.dim))
 
-    def forward(self, words: Tensor) -> Tensor:
-        """(..., D) rows of the table to what enters the layers, for words that the model writes."""
-        return self.map(self.larger * words.to(self.map.weight.dtype))  # type: ignore[no-any-return]
-
-    def said(self, states: Tensor, entered: Tensor) -> Tensor:
-        """(..., D) the same for words that were said: what a base makes of them, and what `forward` does."""
-        return states.to(entered.dtype) + self.itself * entered
+    def forward(self, states: Tensor, words: Tensor) -> Tensor:
+        """(..., D) what a base makes of words, and their rows of the table, to what enters the layers."""
+        itself: Tensor = self.map((self.larger * words).to(self.map.weight.dtype))
+        return states.to(itself.dtype) + itself
 
 
 def _words(backbone: Backbone, ids: Sequence[int] | Tensor) -> Tensor:

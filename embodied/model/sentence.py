@@ -92,6 +92,7 @@ class Embedded:
     spans: Mapping[str, tuple[int, int]]  # [start, end) of each sense, the same in all sentences
     features: Mapping[str, Tensor]  # (B, T, F) of each sense
     places: tuple[tuple[Place, ...], ...]  # of the branches of each sentence
+    said: tuple[tuple[tuple[int, ...], ...], ...]  # their tokens
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     """(K,) which tokens are left of a sense that was thinned."""
 

@@ -13,6 +13,7 @@ import torch
 import transformers
 
 from embodied.errors import CheckpointError
+from embodied.language.verbs import parse_plan
 from embodied.model import checkpoint
 from embodied.model.backbone import Backbone
 from embodied.model.base import Base, read_base
@@ -89,6 +90,26 @@ def test_a_sentence_is_read_the_same_beside_others_and_again(base: Base) -> None
     for number in range(200):
         base([[number % 60, number // 60 + 1]])
     torch.testing.assert_close(base([SENTENCES[0]])[0], together[0])
+
+
+@torch.no_grad()
+def test_what_is_written_word_by_word_is_what_was_learnt_in_one(model: Palme) -> None:
+    plans = [parse_plan("touch red block"), parse_plan("put red block in green bowl")]
+    said = [("touch it", plans[0]), ("into the bowl with it", plans[1]), (None, plans[0])]
+    senses = {"state": torch.ones(8)}
+    learnt = model.read(model.embed([model.sentence(senses, said)]))
+    tokens = model.heads["plan"].language.tokens
+    for (text, plan), place in zip(said, learnt.sentence.places[0], strict=True):
+        for count in (1, 3, 99):
+            if text is None:
+                acting = model.read(model.embed([model.sentence(senses, [(None, plan)])]))
+            else:
+                acting = model.read(model.embed([model.sentence(senses, [(text, None)])]), remember=True)
+                ids = tokens(plan).ids
+                for start in range(0, len(ids), count):
+                    acting = acting.written(ids[start : start + count])
+            wanted = learnt.states[0, place.start : place.end]
+            torch.testing.assert_close(acting.states[0, -len(wanted) :], wanted, rtol=1e-3, atol=1e-3)
 
 
 def test_the_base_is_neither_trained_nor_stored(model: Palme, tmp_path: Path) -> None:
