@@ -3,8 +3,8 @@
 
 What a word means that training never said is known by the whole of a language model, and most of it lies below. These
 layers stay as they came: they are read from an installed package or a folder, named by the digest of their file, and a
-checkpoint holds nothing of them. They read the words of each command and of its answer alone, without the picture, so that
-what they make of a command is worked out once. The layers above, which are trained, join it with what the senses say.
+checkpoint holds nothing of them. They read the words of each command and of its answer alone, without the picture, so
+that what they make of a command is worked out once. The layers above, which are trained, join it with the senses.
 """
 
 import re
