@@ -130,6 +130,10 @@ class PalmePolicy:
         seen = ", ".join(str(sight.noun) for sight in answer.visible) or "nothing that I know"
         if plan.refused:
             return self._answered(plan, answer.visible, seen)
+        assert self.engine.planner is not None
+        if plan.nouns and not self.engine.planner.language.colours_said(self._instruction):
+            # Any colour in the plan would be a guess.
+            return f"I do not know which thing you mean; say its colour. I see: {seen}."
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return f"I see no {sight.noun}; I see: {seen}."

@@ -32,7 +32,7 @@ class VisionConfig:
 
     data: str = option("data/grounding", "folder of rendered scenes")
     out: str = option("runs/vision", "folder of the run")
-    steps: int = option(1200, "optimiser steps")
+    steps: int = option(2400, "optimiser steps")
     batch: int = option(32, "pictures a step")
     learning_rate: float = option(2e-3, "peak learning rate")
     save_every: int = option(200, "steps between saves")

@@ -20,8 +20,8 @@ UNWANTED = [
     ("pick up the purple block", "I see no purple block; I see: "),
     ("   ", "You said nothing"),
     ("make me a coffee", "I cannot do that"),
-    ("where is the red block?", "I cannot answer that yet"),
-    ("Is the red block in the green bowl?", "I cannot answer that yet"),
+    ("where is the red block?", "That is a question"),
+    ("Is the red block in the green bowl?", "That is a question"),
 ]
 
 SLOW = """

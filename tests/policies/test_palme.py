@@ -17,7 +17,7 @@ from embodied.model.engine import Answer
 from embodied.model.heads.grounding import Sight
 from embodied.motion.places import ROOM_M
 from embodied.policy import make_policy
-from embodied.types import Decision, Instruction, Observation
+from embodied.types import Instruction, Observation
 from policies.palme import SHIPPED, PalmePolicy
 
 SEED = 700_000
@@ -88,32 +88,14 @@ def test_what_it_cannot_do_is_answered_plainly(env, policy: PalmePolicy, text: s
     assert "I can" in decision.text
 
 
-def decisions(env, policy: PalmePolicy, text: str, count: int = 6) -> list[Decision]:
-    """What is decided on `text` in so many scenes; `{a}` in it is a block that is there, of which there is one."""
-    found = []
-    for seed in range(SEED, SEED + count):
+@pytest.mark.parametrize("text", ["touch the bowl", "lift it", "put that on the other one"])
+def test_without_a_colour_nothing_is_guessed(env, policy: PalmePolicy, text: str):
+    for seed in range(SEED, SEED + 2):
         observation = look(env, seed)
-        block = next(o.name for o in env.unwrapped.episode.objects if o.kind == "block")
-        policy.reset(Instruction(text=text.format(a=f"the {block}")))
-        found.append(policy.decide(observation))
-    return found
-
-
-@pytest.mark.parametrize("text", ["don't touch {a}", "never pick up {a}", "WHERE IS {a}?", "whistle a tune for {a}"])
-def test_what_asks_for_no_motion_gets_none(env, policy: PalmePolicy, text: str):
-    assert sum(decision.refused and decision.motion is None for decision in decisions(env, policy, text)) >= 5
-
-
-def test_capitals_and_typing_slips_mean_the_same(env, policy: PalmePolicy):
-    plain, loud, slipped = (decisions(env, policy, text) for text in ("touch {a}", "TOUCH {a}!!", "tuch teh {a}"))
-    assert [each.text for each in plain] == [each.text for each in loud]
-    assert sum(a.text == b.text for a, b in zip(plain, slipped, strict=True)) >= 5
-
-
-def test_where_several_may_be_meant_it_is_asked_which(env, policy: PalmePolicy):
-    """Each of these scenes has at least two blocks."""
-    asked = decisions(env, policy, "lift the block")
-    assert sum(each.asked and each.text.startswith("Which block do you mean") for each in asked) >= 4
+        policy.reset(Instruction(text=text))
+        decision = policy.decide(observation)
+        assert decision.refused and decision.motion is None
+        assert "say its colour" in decision.text or "I can" in decision.text
 
 
 def says(plan: Plan, sights: tuple[Sight, ...] = (), visible: tuple[Sight, ...] = ()) -> Answer:
