@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.geometry import unproject
+from embodied.language import door
 from embodied.language.verbs import Noun, Plan, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.types import Decision, Float, Instruction, Observation, Picture
@@ -64,8 +65,10 @@ class ColourBlobPolicy:
         """The motion that the words ask for, or a refusal that says what is on the table."""
         seen = find_things(observation.picture("front"))
         things = ", ".join(sorted(map(str, seen))) or "nothing"
-        plan, motion = parse_words(self._text), None
-        if plan is None:
+        plan, motion, no_command = parse_words(self._text), None, door.no_command(self._text)
+        if no_command is not None:
+            text = no_command
+        elif plan is None:
             text = f"I cannot do that. I see: {things}."
         elif absent := [str(thing) for thing in plan.nouns if thing not in seen]:
             text = f"I see no {' and no '.join(absent)}; I see: {things}."

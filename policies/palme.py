@@ -12,6 +12,7 @@ import torch
 from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
+from embodied.language import door
 from embodied.language.dialogue import joined
 from embodied.language.verbs import ABSENT, CANNOT, FOREIGN, NOTHING, QUESTION, WHICH, Noun, Plan, abilities
 from embodied.model.engine import Answer, Engine
@@ -53,7 +54,7 @@ class PalmePolicy:
         self._abilities = abilities(model.config.verbs)
         self._sure, self._no_vision = sure, no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)
-        self._instruction = ""
+        self._instruction, self._no_command = "", None
         self._plan: Plan | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
@@ -62,6 +63,7 @@ class PalmePolicy:
         The plan of the last one and what was seen before are forgotten.
         """
         self._instruction = " ".join(joined(instruction.earlier, instruction.text).split())
+        self._no_command = door.no_command(instruction.text) if self.engine.commands_only else None
         self._plan = None
         self._seen.clear()
 
@@ -71,6 +73,8 @@ class PalmePolicy:
         if not self._instruction:
             text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
+        if self._no_command is not None:
+            return Decision(text=self._no_command, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
         if self._points_in is not None:
             observation.picture(self._points_in)
@@ -131,7 +135,11 @@ class PalmePolicy:
         if plan.refused:
             return self._answered(plan, answer.visible, seen)
         assert self.engine.planner is not None
-        if plan.nouns and not self.engine.planner.language.colours_said(self._instruction):
+        if (
+            self.engine.commands_only
+            and plan.nouns
+            and not self.engine.planner.language.colours_said(self._instruction)
+        ):
             # Any colour in the plan would be a guess.
             return f"I do not know which thing you mean; say its colour. I see: {seen}."
         for sight in answer.sights:

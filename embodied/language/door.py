@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words at the door: what is settled before any model reads them.
 
-Words that stop act at once and without a model. What cannot be a command is answered. A plain question is
-answered too, and so is what says what not to do: the model has not learned to tell them from a command, and
-would do what it was told not to. Letter case says nothing to it, so it never hears of it.
+Words that stop act at once and without a model. What holds no words is answered. A plain question and what says what
+not to do are answered for readers that have not learned to tell them from a command (`no_command`), and would do what
+they were told not to. Letter case says nothing to anybody, so no reader hears of it.
 """
 
 import difflib
@@ -70,6 +70,11 @@ def answer_without_a_model(text: str) -> str | None:
         return f"You said nothing. Tell me what to do, for example: {EXAMPLE}."
     if not any(character.isalpha() for character in text):
         return f"I find no words in that. Say what to do, for example: {EXAMPLE}."
+    return None
+
+
+def no_command(text: str) -> str | None:
+    """The plain answer to a question and to what says what not to do, for a reader that takes all for commands."""
     if _is_question(text):
         return f"That is a question, and I cannot answer any yet. Say what to do, for example: {EXAMPLE}."
     if _NEGATION.search(_begun(plain(text))):

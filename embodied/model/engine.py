@@ -4,9 +4,10 @@
 The engine keeps nothing between calls. A caller that has decoded a plan may hand it back, and then
 one pass over picture, state and plan points without decoding.
 
-A word is chosen by what the language model thinks of it and by what the picture affords: a plan whose
-things are in view is more likely meant (the rule of SayCan, Ahn et al. 2022, with the model's own
-reading of the picture as the affordance).
+A model that has learned commands alone needs rules besides: it chooses a word by what the language model thinks of it
+and by what the picture affords, for a plan whose things are in view is more likely meant (the rule of SayCan, Ahn et
+al. 2022, with the model's own reading of the picture as the affordance), and among the colours that were said. One that
+has learned to answer in other ways than "cannot" says itself what was meant.
 """
 
 import math
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embodied.language.verbs import Noun, Plan
+from embodied.language.verbs import CANNOT, Noun, Plan
 from embodied.model.encoders import Encoder
 from embodied.model.heads.grounding import Grounding, Sight
 from embodied.model.heads.plan import PlanHead
@@ -64,6 +65,8 @@ class Engine:
         self.pointer = next((head for head in heads.values() if isinstance(head, Grounding)), None)
         mute = {head for head in heads.values() if not head.answers}
         self._others = {n: head for n, head in heads.items() if head not in {self.planner, self.pointer, *mute}}
+        self.commands_only = model.config.answers == (CANNOT,)
+        """Whether it takes all that is said for commands, and knows no other answer than that it cannot."""
         self._pictures = [n for n, e in model.encoders.items() if isinstance(e, Encoder) and e.sees]
 
     @torch.inference_mode()
@@ -93,10 +96,8 @@ class Engine:
         start, confidence = embedded.places[0][0].answer, 1.0
         others = {name: head.answer(hidden) for name, head in self._others.items()}
         if self.planner is not None and plan is None:
-            said = self.planner.language.colours_said(instruction)
-            tree = self.planner.language.tree_for(said)
             with _timed(timings, "decode", device):
-                affordances = {} if named is None else _affordances(tree, self._presence(named), said)
+                tree, affordances = self._allowed(instruction, named)
                 plan, confidence, hidden = self.planner.write(hidden, tree, affordances)
         sights: tuple[Sight, ...] = ()
         visible: tuple[Sight, ...] = ()
@@ -109,6 +110,15 @@ class Engine:
         return Answer(
             plan=plan, confidence=confidence, sights=sights, visible=visible, others=others, timings_ms=timings
         )
+
+    def _allowed(self, instruction: str, named: Tensor | None) -> tuple[Node, Mapping[int, float]]:
+        """The tree of plans to choose from, and by `id` of its nodes what the picture says for each."""
+        assert self.planner is not None
+        if not self.commands_only:
+            return self.planner.language.tree_for(frozenset()), {}
+        said = self.planner.language.colours_said(instruction)
+        tree = self.planner.language.tree_for(said)
+        return tree, {} if named is None else _affordances(tree, self._presence(named), said)
 
     def _thinned(self, embedded: Embedded) -> Embedded:
         """Without the cells of the pointer's picture that most say "nothing" before the language model.

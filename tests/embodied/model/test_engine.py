@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine answers, whatever the weights are."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -38,6 +40,17 @@ def test_a_plan_names_only_colours_that_were_said(tiny: Palme):
             {"front": PICTURE, "state": torch.zeros(8)}, f"do it with {' and '.join(colours)} things"
         )
         assert {thing.colour for thing in answer.plan.nouns} <= {colour.lower() for colour in colours}
+
+
+def test_a_model_that_has_learned_more_than_commands_is_kept_to_no_words(make_tiny: Callable[..., Palme]):
+    """Whatever the weights are, some plan names another colour than the one that was said to be none of it."""
+    engine = Engine(make_tiny(answers=(CANNOT, "nothing", "absent")))
+    assert not engine.commands_only and Engine(make_tiny()).commands_only
+    tree, affordances = engine._allowed("anything but the red one", None)
+    colours = {noun.colour for plan in below(tree) for noun in plan.nouns}
+    assert affordances == {} and {"red", "blue", "pink"} <= colours
+    answer = engine.answer({"front": PICTURE, "state": torch.zeros(8)}, "do not touch the red one")
+    assert answer.plan in engine.planner.language
 
 
 def test_what_is_written_is_always_a_plan(tiny: Palme):
