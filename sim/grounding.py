@@ -59,8 +59,9 @@ OFTEN = (
     | dict.fromkeys(("which_one", "the_only", "one_of_two"), 6.0)
 )
 """How often a family speaks; others once. What takes a look at the whole table is learned last, and said oftener."""
-OWN_WEIGHT = 12.0
-"""How much oftener that family speaks which a scene was made for: it is seldom that something is in a bowl."""
+OWN_WEIGHT, TWINS_WEIGHT = 12.0, 2.0
+"""How much oftener that family speaks which a scene was made for: it is seldom that something is in a bowl. Of twins it
+is spoken a little oftener: they stand in every fourth scene, and "which one" must not be what is said in doubt."""
 IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT = 2.0, 3.0
 SCENES = dict.fromkeys(VERBS_SUITE, 0.6) | {"mixed": 5.0}
 """How often the scene of a family is shown; others once."""
@@ -223,7 +224,8 @@ def _commands(
     talk = Talk(rng)
     named = [o for o in objects if o.name not in painted]
     speaking = [task for task in families if not painted or not isinstance(task, Spoken)]
-    weights = [OFTEN.get(task.name, 1.0) * (OWN_WEIGHT if task is own else 1.0) for task in speaking]
+    more = TWINS_WEIGHT if isinstance(own, OneOfTwo) else OWN_WEIGHT
+    weights = [OFTEN.get(task.name, 1.0) * (more if task is own else 1.0) for task in speaking]
     for _ in range(COMMANDS_PER_SCENE):
         number = _drawn([*weights, IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT], rng)
         if number >= len(speaking):
