@@ -101,9 +101,9 @@ class Backbone(nn.Module):
             raise CheckpointError(f"the words of its base are {widths}; they must be of one width")
         self._exact = [
             (module, name)
-            for module in self.modules()
+            for module in self.trunk.modules()
             for name, buffer in module.named_buffers(recurse=False)
-            if buffer.is_floating_point()
+            if buffer.is_floating_point() and name in module._non_persistent_buffers_set
         ]
 
     @classmethod
@@ -170,7 +170,7 @@ class Backbone(nn.Module):
         return _norm(self.trunk, self.layers)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        """As of any module; what positions turn by and the scales of words stay in float32, however coarse the rest."""
+        """As of any module; what no file brings, as what positions turn by, stays in float32; the rest may be coarse."""
         exact = [(module, name, module._buffers[name]) for module, name in self._exact]
         super()._apply(fn, recurse)
         for module, name, buffer in exact:

@@ -88,6 +88,14 @@ def test_what_it_cannot_do_is_answered_plainly(env, policy: PalmePolicy, text: s
     assert "I can" in decision.text
 
 
+@pytest.mark.parametrize("text", ["where is the red block?", "don't touch the red block", "anything but the red block"])
+def test_a_question_and_what_says_what_not_to_do_move_nothing(env, policy: PalmePolicy, text: str):
+    policy.reset(Instruction(text=text))
+    decision = policy.decide(look(env))
+    assert decision.refused and decision.motion is None
+    assert "question" in decision.text or "what not to do" in decision.text
+
+
 @pytest.mark.parametrize("text", ["touch the bowl", "lift it", "put that on the other one"])
 def test_without_a_colour_nothing_is_guessed(env, policy: PalmePolicy, text: str):
     for seed in range(SEED, SEED + 2):

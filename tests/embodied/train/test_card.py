@@ -30,7 +30,7 @@ def evaluation(policy: str = "palme") -> dict[str, Any]:
 
 
 RUN = {
-    "config": asdict(PalmeTrainConfig(steps=1234)),
+    "config": asdict(PalmeTrainConfig(steps=1234, batch=8)),
     "versions": {"torch": "2.13.0", "transformers": "5.23.0"},
 }
 
@@ -53,7 +53,7 @@ def files(tmp_path: Path) -> CardConfig:
 def test_every_number_is_that_of_the_files(files: CardConfig) -> None:
     text = write(files).read_text(encoding="utf-8")
     assert "1,000,000" in text and "2.13.0" in text and "5.23.0" in text
-    assert "1234 steps of 8 pictures" in text and "its first 6 layers" in text
+    assert "1234 steps of 8 pictures" in text and "6 of its layers were trained on, its word" in text
     assert table(evaluation()).strip() in text
     rows = table(evaluation())
     assert "| touch | pair | 20 | 85 [64, 95] | 30 [15, 52] | 5 [1, 24] |" in rows
@@ -61,6 +61,14 @@ def test_every_number_is_that_of_the_files(files: CardConfig) -> None:
     assert "of these kinds: block, bowl and zone; in these colours: red and black" in text
     assert f"It can {abilities(['touch', 'stack'])}." in text
     assert "{" not in text, "no slot is left open"
+
+
+def test_layers_that_were_not_trained_are_named_by_their_file(files: CardConfig) -> None:
+    path = Path(files.checkpoint) / "config.json"
+    base = {"source": "package:some-words==1.0", "file": "words.gguf", "layers": 24, "sha256": "ab" * 32}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"base": base}))
+    text = write(files).read_text(encoding="utf-8")
+    assert "the 24 below them" in text and f"words.gguf (some-words==1.0, SHA-256 {'ab' * 32})" in text
 
 
 def test_an_evaluation_that_did_not_judge_what_went_wrong_says_nothing_of_it(files: CardConfig) -> None:
