@@ -170,7 +170,7 @@ class Backbone(nn.Module):
         return _norm(self.trunk, self.layers)
 
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
-        """As of any module; what no file brings, as what positions turn by, stays in float32; the rest may be coarse."""
+        """As of any module; what no file brings, as what positions turn by, stays float32; the rest may be coarse."""
         exact = [(module, name, module._buffers[name]) for module, name in self._exact]
         super()._apply(fn, recurse)
         for module, name, buffer in exact:

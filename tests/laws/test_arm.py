@@ -106,9 +106,9 @@ def test_every_family_is_done_with_it(five: Path, tmp_path: Path) -> None:
     out = tmp_path / "eval.json"
     arguments = ["policy=oracle", f"arm={five}", "split=seen", "episodes=3", "seed=7", "workers=1"]
     assert evaluation.main([*arguments, f"out={out}"]) == 0
-    rows = json.loads(out.read_text())["results"]
+    *rows, together = json.loads(out.read_text())["results"]
     assert [row["task"] for row in rows] == list(sim.TABLETOP)
-    assert sum(row["successes"] for row in rows) >= 16, [(row["task"], row["successes"]) for row in rows]
+    assert together["successes"] >= 16, [(row["task"], row["successes"]) for row in rows]
 
 
 def test_what_it_holds_is_put_back_before_the_next_command(five: Path) -> None:
