@@ -281,7 +281,9 @@ class Palme(nn.Module):
             raise UnknownNameError("sense", name, self.encoders)
         if all(each.features is not None for each in sensors):
             return torch.stack([each.features for each in sensors]).to(device)
-        features: Tensor = self._encoder(name)(torch.stack([each.value for each in sensors]).to(device))
+        values = torch.stack([each.value for each in sensors]).to(device)
+        # An encoder of anyone's meets numbers of the type of its weights, whichever the model computes in.
+        features: Tensor = self._encoder(name)(values.to(self.dtype) if values.is_floating_point() else values)
         return features
 
     def _branch_words(self, ids: Tensor, rows: Sequence["_Row"], start: int) -> Tensor:
