@@ -54,7 +54,8 @@ class PalmePolicy:
         self._abilities = abilities(model.config.verbs)
         self._sure, self._no_vision = sure, no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)
-        self._instruction, self._no_command = "", None
+        self._instruction = ""
+        self._no_command: str | None = None
         self._plan: Plan | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:

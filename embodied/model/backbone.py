@@ -172,7 +172,7 @@ class Backbone(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> Self:
         """As of any module; what no file brings, as what positions turn by, stays float32; the rest may be coarse."""
         exact = [(module, name, module._buffers[name]) for module, name in self._exact]
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for module, name, buffer in exact:
             moved = module._buffers[name]
             if buffer is not None and moved is not None:

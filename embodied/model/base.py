@@ -131,7 +131,8 @@ class Base(nn.Module):
 
     def _apply(self, fn: Any, recurse: bool = True) -> "Base":
         self._known.clear()  # they are of another device or type
-        return super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def train(self, mode: bool = True) -> "Base":
         """As of any module; the layers themselves stay as they are."""

@@ -41,9 +41,9 @@ class Talk:
         """Whether this kind of sentence may be said at all: training never shows some."""
         return self.held_out or key not in spoken.HELD_OUT_KEYS
 
-    def fill(self, key: str, *, definite: bool = True, **slots: str) -> str:
+    def fill(self, key: str, **slots: str) -> str:
         """One line of a key, with what stands in its slots; those that it does not have are left out."""
-        return self.line(key, definite=definite).format(**slots)
+        return self.line(key).format(**slots)
 
     def noun(self, noun: Noun) -> str:
         """A thing by its colour and its kind."""

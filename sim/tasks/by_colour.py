@@ -46,7 +46,7 @@ class ByColour(Loose):
     name = "by_colour"
 
     def called(self, target: Noun, talk: Talk, *, only: bool) -> str:
-        return talk.fill("np_some_colour", definite=only, colour=target.colour)
+        return talk.line("np_some_colour", definite=only).format(colour=target.colour)
 
     def may_be(self, one: Noun, other: Noun) -> bool:
         return one.colour == other.colour

@@ -42,6 +42,6 @@ def _any_but(
     same = [each for each in others if each.target is not None and each.target.kind == plan.target.kind]
     key = "np_any_but" if talk.rng.random() < 0.5 else "np_not_colour"
     named = {"kind": kind, "kinds": plural(kind), "x": talk.noun(excluded), "colour": excluded.colour}
-    called = talk.fill(key, definite=not same, **named)
+    called = talk.line(key, definite=not same).format(**named)
     right = leftmost_first([plan, *same], objects)
     return Said(words=talk.act(plan, {"target": called}), plan=right[0], or_else=tuple(right[1:]))
