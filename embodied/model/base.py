@@ -72,20 +72,22 @@ class Base(nn.Module):
         if self.training or len(sentences) != 1:
             return self._read(sentences)
         said = tuple(sentences[0])
-        if said not in self._known:
-            self._keep(said, self._further(_Reading(self._below.new_cache()), said))
-        self._known.move_to_end(said)
-        return [torch.cat(self._known[said].states)]
+        reading = self._taken(said)
+        self._keep(said, reading)
+        return [torch.cat(reading.states)]
 
     @torch.no_grad()
     def after(self, said: Sequence[int], ids: Sequence[int]) -> Tensor:
         """(K, D) of K more words `ids` that follow on those that were `said`."""
-        self([said])
-        reading = self._further(self._known.pop(tuple(said)), ids)
+        reading = self._further(self._taken(tuple(said)), ids)
         self._keep((*said, *ids), reading)
         return reading.states[-1]
 
-    def _further(self, reading: "_Reading", ids: Sequence[int]) -> "_Reading":
+    def _taken(self, said: tuple[int, ...]) -> _Reading:
+        """What was read of these words, no longer kept; they are read now where it was not."""
+        return self._known.pop(said, None) or self._further(_Reading(self._below.new_cache()), said)
+
+    def _further(self, reading: _Reading, ids: Sequence[int]) -> _Reading:
         before, count, device = reading.length, len(ids), self.embedding.weight.device
         states = self._below(
             self.embedding(torch.tensor([ids], device=device, dtype=torch.long)).to(self.dtype),
@@ -97,7 +99,7 @@ class Base(nn.Module):
         reading.length += count
         return reading
 
-    def _keep(self, said: tuple[int, ...], reading: "_Reading") -> None:
+    def _keep(self, said: tuple[int, ...], reading: _Reading) -> None:
         self._known[said] = reading
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)

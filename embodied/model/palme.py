@@ -188,7 +188,9 @@ class Palme(nn.Module):
         branch = [prefix + row.numbers + [PADDING] * (longest - len(row.ids)) for row in rows]
         branch_of = torch.tensor(branch, device=device)
         reading_of = torch.tensor([readings + [-1] * longest], device=device).expand(count, -1)
-        blocks.append(self._branch_words(ids_of.long(), rows, len(readings)))
+        said = tuple(tuple(row.said(place, len(readings)) for place in row.places) for row in rows)
+        places = tuple(tuple(row.places) for row in rows)
+        blocks.append(self._branch_words(ids_of.long(), places, said, len(readings)))
         return Embedded(
             embeddings=torch.cat([block.to(self.dtype) for block in blocks], dim=1),
             branch=branch_of,
@@ -196,8 +198,8 @@ class Palme(nn.Module):
             position=positions(branch_of),
             spans=spans,
             features=features,
-            places=tuple(tuple(row.places) for row in rows),
-            said=tuple(tuple(row.said(place, len(readings)) for place in row.places) for row in rows),
+            places=places,
+            said=said,
         )
 
     def read(self, embedded: Embedded, *, remember: bool = False) -> Hidden:
@@ -286,15 +288,21 @@ class Palme(nn.Module):
         features: Tensor = self._encoder(name)(values.to(self.dtype) if values.is_floating_point() else values)
         return features
 
-    def _branch_words(self, ids: Tensor, rows: Sequence["_Row"], start: int) -> Tensor:
-        """(B, K, D) the words of all branches, which begin at `start`."""
+    def _branch_words(
+        self,
+        ids: Tensor,
+        places: Sequence[Sequence[Place]],
+        said: Sequence[Sequence[Sequence[int]]],
+        start: int,
+    ) -> Tensor:
+        """(B, K, D) the words of all branches, which begin at `start`; `said` are their tokens, branch by branch."""
         words = _words(self.backbone, ids)
         if self.base is None or self.entry is None:
             return words
-        places = [(row, place) for row, each in enumerate(rows) for place in each.places]
-        each = [rows[row].said(place, start) for row, place in places]
+        branches = [(row, place) for row, each in enumerate(places) for place in each]
+        every = [tokens for each in said for tokens in each]
         read = torch.zeros_like(words)
-        for (row, place), states in zip(places, self.base(each), strict=True):
+        for (row, place), states in zip(branches, self.base(every), strict=True):
             read[row, place.start - start : place.end - start] = states.to(words.dtype)
         return self.entry(read, words)  # type: ignore[no-any-return]
 
