@@ -105,6 +105,7 @@ def appearing(appearance: str, tasks: Sequence[str]) -> dict[str, str]:
     """
     if not appearance:
         return {}
+    load_environments()
     for task in tasks:
         if task not in APPEARANCES:
             raise ConfigError(f"appearance={appearance}: the pictures of {task!r} look in one way only")

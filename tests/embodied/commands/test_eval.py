@@ -182,6 +182,13 @@ def test_episodes_of_another_version_are_not_added_up(
     assert journal.read_text() == text, "it is left as it was"
 
 
+def test_workers_know_the_appearances_of_tasks(tmp_path: Path) -> None:
+    """They are processes of their own, which have loaded no environment yet."""
+    arguments = ("policy=colour_blob", "task=touch", "split=seen", "episodes=2", "workers=2", "appearance=table:grey")
+    code, report = run(tmp_path, *arguments)
+    assert code == 0 and report["results"][0]["episodes"] == 2
+
+
 def test_an_appearance_is_asked_of_each_environment_recorded_shown_and_never_mixed_with_another(
     tmp_path: Path, faked: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
