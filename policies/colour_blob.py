@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.geometry import unproject
-from embodied.language import door
 from embodied.language.verbs import Noun, Plan, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.types import Decision, Float, Instruction, Observation, Picture
@@ -37,6 +36,12 @@ _VERBS: Mapping[str, str] = {
     "on": r"(put|place|drop|move|set)\b.*\b(on|onto)\b",
     "pick_up": r"lift|pick|grab|take|raise|hold",
 }
+
+_NO_COMMAND = re.compile(
+    r"\b(?:not|don'?t|never|avoid|except|instead|rather|but|other than|neither|none)\b"
+    r"|^(?:what|where|which|who|why|when|how|is|are|was|were|did|does|do you|have|has)\b"
+)
+"""Words that turn a command round, and what a question begins with: its few rules would act on them all the same."""
 
 _HUES_DEG: Mapping[str, float] = {
     "red": 0.0, "orange": 28.0, "yellow": 54.0, "green": 131.0, "blue": 225.0, "purple": 283.0,
@@ -65,10 +70,8 @@ class ColourBlobPolicy:
         """The motion that the words ask for, or a refusal that says what is on the table."""
         seen = find_things(observation.picture("front"))
         things = ", ".join(sorted(map(str, seen))) or "nothing"
-        plan, motion, no_command = parse_words(self._text), None, door.no_command(self._text)
-        if no_command is not None:
-            text = no_command
-        elif plan is None:
+        plan, motion = parse_words(self._text), None
+        if plan is None:
             text = f"I cannot do that. I see: {things}."
         elif absent := [str(thing) for thing in plan.nouns if thing not in seen]:
             text = f"I see no {' and no '.join(absent)}; I see: {things}."
@@ -81,6 +84,8 @@ class ColourBlobPolicy:
 def parse_words(text: str) -> Plan | None:
     """The plan that a sentence asks for, or None where the few rules find none."""
     words = " ".join(text.lower().split())
+    if _NO_COMMAND.search(words):
+        return None
     things = tuple(
         Noun(match["colour"] or match["colour2"], _NOUNS[match["noun"] or match["noun2"]])
         for match in _THING.finditer(words)

@@ -12,7 +12,6 @@ import torch
 from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
-from embodied.language import door
 from embodied.language.dialogue import joined
 from embodied.language.verbs import ABSENT, CANNOT, FOREIGN, NOTHING, QUESTION, WHICH, Noun, Plan, abilities
 from embodied.model.engine import Answer, Engine
@@ -28,21 +27,31 @@ SHIPPED = Path(__file__).parent / "checkpoint"
 class PalmePolicy:
     """Reads the senses that its model has, and the words; writes a plan and points, or answers with actions.
 
-    The plan of a command is decoded once and kept until `reset`; later observations only point. A model whose
-    heads give actions judges by its first decision whether it can do what was said, and then moves by these, a
-    chunk a decision, until it says that nothing is left to do.
+    It asks back where words leave it open which colour is meant, and does nothing where it is not certain of the plan
+    or sees several things of a name. The plan of a command is decoded once and kept until `reset`; later observations
+    only point. A model whose heads give actions judges by its first decision whether it can do what was said, and then
+    moves by these, a chunk a decision, until it says that nothing is left to do.
 
     Args:
         checkpoint: a directory written by `save_pretrained`; empty for the shipped one.
         device: "auto", "cpu" or a torch device such as "cuda".
         sure: least probability, in the model's own reading of the picture, that what it points at
             is what the plan names; below it the policy answers and does not move.
+        certain: least probability of all of a plan's words together, so that longer plans must be surer in each;
+            below it the policy says what it took the command for, and does not move.
         no_vision: a control: the picture's tokens are zeroed inside of the model.
 
     Raises CheckpointError for a checkpoint that is missing, damaged or foreign.
     """
 
-    def __init__(self, checkpoint: str = "", device: str = "auto", sure: float = 0.1, no_vision: bool = False) -> None:
+    def __init__(
+        self,
+        checkpoint: str = "",
+        device: str = "auto",
+        sure: float = 0.1,
+        certain: float = 0.3,
+        no_vision: bool = False,
+    ) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
         where = _device(device)
         self.engine = Engine(model.to(device=where, dtype=fastest_dtype(where)))
@@ -52,10 +61,9 @@ class PalmePolicy:
         pointer = self.engine.pointer
         self._points_in = None if pointer is None else model.config.reading_of(pointer.sense)
         self._abilities = abilities(model.config.verbs)
-        self._sure, self._no_vision = sure, no_vision
+        self._sure, self._certain, self._no_vision = sure, certain, no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)
         self._instruction = ""
-        self._no_command: str | None = None
         self._plan: Plan | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
@@ -64,7 +72,6 @@ class PalmePolicy:
         The plan of the last one and what was seen before are forgotten.
         """
         self._instruction = " ".join(joined(instruction.earlier, instruction.text).split())
-        self._no_command = door.no_command(instruction.text) if self.engine.commands_only else None
         self._plan = None
         self._seen.clear()
 
@@ -74,8 +81,6 @@ class PalmePolicy:
         if not self._instruction:
             text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
-        if self._no_command is not None:
-            return Decision(text=self._no_command, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
         if self._points_in is not None:
             observation.picture(self._points_in)
@@ -91,7 +96,7 @@ class PalmePolicy:
             motion=motion,
             observation_stamp_s=observation.stamp_s,
             refused=motion is None,
-            asked=motion is None and answer.plan is not None and answer.plan.verb == WHICH,
+            asked=_asks(answer.plan),
             done=done,
             timings_ms=timings,
         )
@@ -135,27 +140,29 @@ class PalmePolicy:
         seen = ", ".join(str(sight.noun) for sight in answer.visible) or "nothing that I know"
         if plan.refused:
             return self._answered(plan, answer.visible, seen)
-        assert self.engine.planner is not None
-        if (
-            self.engine.commands_only
-            and plan.nouns
-            and not self.engine.planner.language.colours_said(self._instruction)
-        ):
-            # Any colour in the plan would be a guess.
-            return f"I do not know which thing you mean; say its colour. I see: {seen}."
+        if answer.confidence < self._certain:
+            return f"I took that for {plan.text()!r}, and am not sure. Say it in other words. I see: {seen}."
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return f"I see no {sight.noun}; I see: {seen}."
-        return None
+        several = next((each.noun for each in answer.visible if each.several and each.noun in plan.nouns), None)
+        return None if several is None or self._plan is not None else _which(several, answer.visible)
 
 
 def _which(asked: Noun, visible: Sequence[Sight]) -> str:
-    """The question which one is meant, with those that there are."""
+    """The question which one is meant, with those that there are; or why it cannot be asked."""
+    if asked.colour:
+        return f"There are several things that I would call a {asked}, and I cannot tell them apart yet; take one away."
     like = [sight.noun for sight in visible if sight.noun.kind == asked.kind]
-    if asked.colour or len(like) < 2:
-        return f"Which {asked} do you mean? Say where it is: on the left or on the right, nearer or further."
+    if len(like) < 2:
+        return f"Which {asked} do you mean? Say its colour."
     *first, last = (f"the {noun.colour}" for noun in like)
     return f"Which {asked} do you mean: {', '.join(first)} or {last} one?"
+
+
+def _asks(plan: Plan | None) -> bool:
+    """Whether a plan asks what an answer can settle: a plan names colour and kind, and tells no twins apart."""
+    return plan is not None and plan.verb == WHICH and plan.target is not None and not plan.target.colour
 
 
 def _places_m(frame: Picture, sights: Sequence[Sight]) -> Float:

@@ -216,7 +216,7 @@ def learn() -> Callable[..., list[float]]:
 
     def train(model: Palme, samples: Sequence[Sample], *parts: str, to: float, steps: int = 800) -> list[float]:
         """Minimise `parts` until the first has fallen to the share `to` of what it was, in at most `steps`."""
-        optimizer = torch.optim.AdamW([p for p in model.train().parameters() if p.requires_grad], lr=1e-2)
+        optimizer = torch.optim.AdamW([p for p in model.train().parameters() if p.requires_grad], lr=5e-3)
         weights, falls = weights_of(model), list[float]()
         while len(falls) < steps and (not falls or falls[-1] > to * falls[0]):
             found = losses(model, samples, [{} for _ in samples])

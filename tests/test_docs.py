@@ -459,7 +459,7 @@ def test_the_data_page_names_what_there_is() -> None:
     config = json.loads(read(ROOT / "policies" / "checkpoint" / "config.json"))
     table = rows(page, "key of `config.json`")
     keys = {name: row for row in table for name in re.findall(r"`(\w+)`", row[0])}
-    assert set(keys) == {*config, "base"}  # the shipped policy has none
+    assert set(keys) == set(config)
     assert (keys["format"][1], keys["model_type"][1]) == (str(FORMAT), f"`{config['model_type']}`")
     features = {name for row in rows(page, "feature") for name in re.findall(r"`([\w.<>]+)`", row[0])}
     own = {layout.STATE, layout.ACTION, layout.REWARD, layout.DONE, layout.SUCCESS}

@@ -12,7 +12,7 @@ from embodied.language.verbs import CANNOT
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 
 COMPOSITION = Path(__file__).with_name("palme.yaml")
-"""What is trained unless something else is asked for; `tabletop.yaml` beside it is the shipped policy's."""
+"""What is trained unless something else is asked for: that of the shipped policy."""
 
 TABLETOP_VERBS = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
 TABLETOP_KINDS = ("block", "bowl", "zone")

@@ -4,13 +4,9 @@
 The engine keeps nothing between calls. A caller that has decoded a plan may hand it back, and then
 one pass over picture, state and plan points without decoding.
 
-A model that has learned commands alone needs rules besides: it chooses a word by what the language model thinks of it
-and by what the picture affords, for a plan whose things are in view is more likely meant (the rule of SayCan, Ahn et
-al. 2022, with the model's own reading of the picture as the affordance), and among the colours that were said. One that
-has learned to answer in other ways than "cannot" says itself what was meant.
+What was meant is the language model's to say, in view of the picture's tokens: no rule here knows a word.
 """
 
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,27 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from embodied.language.verbs import CANNOT, Noun, Plan
+from embodied.language.verbs import Plan
 from embodied.model.encoders import Encoder
 from embodied.model.heads.grounding import Grounding, Sight
 from embodied.model.heads.plan import PlanHead
 from embodied.model.palme import Palme
-from embodied.model.plan_tokens import Node
 from embodied.model.sentence import Embedded
 
 PICTURE_TOKENS = 48
 """How many of a picture's tokens the language model reads: those that least look like bare table."""
-
-UNSEEN_AFFORDANCE = 0.05
-"""How much less likely a plan is meant if its thing is not in view. Never 0: people do name what is not
-there, and a plan that names it is answered, where another thing's plan would move the arm."""
-
-OMITTED_AFFORDANCE = 0.001
-"""How much less likely a plan is meant if it leaves out a colour that was said and has room for it."""
-
-REFUSAL_AFFORDANCE = 0.03
-"""What "cannot do that" counts against a plan whose things are all in view, where a colour was said.
-A command that says no colour hardly names a thing, and is refused as readily as the words ask for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +32,7 @@ class Answer:
     """What the model wrote, where it points, and what its other heads say."""
 
     plan: Plan | None  # None of a model that writes none
-    confidence: float  # product of the probabilities of the chosen words, in view of the picture
+    confidence: float  # product of the probabilities of the chosen words; 1 where the plan was known
     sights: tuple[Sight, ...]  # one for each of plan.nouns, in order; none if the plan is a refusal
     visible: tuple[Sight, ...]  # everything that some picture token names
     others: Mapping[str, Any]  # by the name of the head
@@ -65,8 +49,6 @@ class Engine:
         self.pointer = next((head for head in heads.values() if isinstance(head, Grounding)), None)
         mute = {head for head in heads.values() if not head.answers}
         self._others = {n: head for n, head in heads.items() if head not in {self.planner, self.pointer, *mute}}
-        self.commands_only = model.config.answers == (CANNOT,)
-        """Whether it takes all that is said for commands, and knows no other answer than that it cannot."""
         self._pictures = [n for n, e in model.encoders.items() if isinstance(e, Encoder) and e.sees]
 
     @torch.inference_mode()
@@ -97,8 +79,7 @@ class Engine:
         others = {name: head.answer(hidden) for name, head in self._others.items()}
         if self.planner is not None and plan is None:
             with _timed(timings, "decode", device):
-                tree, affordances = self._allowed(instruction, named)
-                plan, confidence, hidden = self.planner.write(hidden, tree, affordances)
+                plan, confidence, hidden = self.planner.write(hidden)
         sights: tuple[Sight, ...] = ()
         visible: tuple[Sight, ...] = ()
         with _timed(timings, "point", device):
@@ -110,15 +91,6 @@ class Engine:
         return Answer(
             plan=plan, confidence=confidence, sights=sights, visible=visible, others=others, timings_ms=timings
         )
-
-    def _allowed(self, instruction: str, named: Tensor | None) -> tuple[Node, Mapping[int, float]]:
-        """The tree of plans to choose from, and by `id` of its nodes what the picture says for each."""
-        assert self.planner is not None
-        if not self.commands_only:
-            return self.planner.language.tree_for(frozenset()), {}
-        said = self.planner.language.colours_said(instruction)
-        tree = self.planner.language.tree_for(said)
-        return tree, {} if named is None else _affordances(tree, self._presence(named), said)
 
     def _thinned(self, embedded: Embedded) -> Embedded:
         """Without the cells of the pointer's picture that most say "nothing" before the language model.
@@ -134,34 +106,6 @@ class Engine:
         reading = self.pointer.read_inputs(tokens)
         nothing = reading.kind_logits[0].float().softmax(dim=-1)[:, -1]
         return embedded.thinned(self.pointer.sense, nothing.topk(PICTURE_TOKENS, largest=False).indices.sort().values)
-
-    def _presence(self, named: Tensor) -> dict[Noun, float]:
-        """How sure the surest picture token is of each thing that it can name."""
-        assert self.pointer is not None
-        return dict(zip(self.pointer.things, named.amax(dim=0).tolist(), strict=True))
-
-
-def _affordances(tree: Node, presence: Mapping[Noun, float], said: frozenset[str]) -> dict[int, float]:
-    """By `id` of each node: that of the best plan below it."""
-    found: dict[int, float] = {}
-
-    def visit(node: Node) -> float:
-        children = [visit(child) for child in node.children.values()]
-        found[id(node)] = max(children) if node.plan is None else _affordance(node.plan, presence, said)
-        return found[id(node)]
-
-    visit(tree)
-    return found
-
-
-def _affordance(plan: Plan, presence: Mapping[Noun, float], said: frozenset[str]) -> float:
-    """How well a plan fits what is seen and the colours that were said."""
-    if plan.refused:
-        return REFUSAL_AFFORDANCE if said else 1.0
-    seen = math.prod(max(presence.get(thing, 0.0), UNSEEN_AFFORDANCE) for thing in plan.nouns)
-    named = {thing.colour for thing in plan.nouns}
-    omitted = min(len(said), len(plan.nouns)) - len(named & said)
-    return seen * OMITTED_AFFORDANCE**omitted
 
 
 @contextmanager

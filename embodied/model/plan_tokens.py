@@ -38,8 +38,8 @@ class _Thread:
 class Node:
     """A place in the tree; a leaf carries its plan."""
 
-    def __init__(self, language: "PlanLanguage", colours: frozenset[str], threads: Sequence[_Thread]) -> None:
-        self._language, self._colours, self._threads = language, colours, threads
+    def __init__(self, language: "PlanLanguage", threads: Sequence[_Thread]) -> None:
+        self._language, self._threads = language, threads
 
     @property
     def plan(self) -> Plan | None:
@@ -55,10 +55,10 @@ class Node:
         """What may come next, by token."""
         found: dict[int, list[_Thread]] = {}
         for thread in self._threads:
-            for longer in self._language.grown(thread, self._colours):
+            for longer in self._language.grown(thread):
                 rest = _Thread(longer.verb, longer.tokens[1:], longer.parts, longer.chosen)
                 found.setdefault(longer.tokens[0], []).append(rest)
-        return {token: Node(self._language, self._colours, threads) for token, threads in found.items()}
+        return {token: Node(self._language, threads) for token, threads in found.items()}
 
 
 class PlanLanguage:
@@ -76,7 +76,6 @@ class PlanLanguage:
         self._verbs = (*verbs, *answers)
         self._words: dict[str, tuple[int, ...]] = {}
         self.tokens = lru_cache(maxsize=1 << 16)(self._tokens)
-        self.tree = lru_cache(maxsize=64)(self._tree)
         words = [*self._kinds, *self._colours, ".", *(word for v in self._verbs for word in _words_of(v))]
         self.vocabulary: tuple[int, ...] = tuple(sorted({i for word in words for i in self._encoded(word)}))
 
@@ -86,42 +85,36 @@ class PlanLanguage:
             noun.kind in self._kinds and noun.colour in (*self._colours, "") for noun in plan.nouns
         )
 
-    def tree_for(self, colours: frozenset[str]) -> Node:
-        """The plans that name things of `colours` only; all plans where there are none.
+    @cached_property
+    def tree(self) -> Node:
+        """All plans."""
+        threads = [_Thread(verb, (), _parts(verb)) for verb in self._verbs]
+        return Node(self, [thread for thread in threads if self._has_end(thread)])
 
-        With the colours that a command says, a plan never touches a thing of a colour that nobody said,
-        however rare the words.
-        """
-        return self.tree(colours or frozenset(self._colours))
-
-    def colours_said(self, instruction: str) -> frozenset[str]:
-        """The colours that a command names, those among them that nothing here has."""
-        return frozenset(self._colours).intersection(re.findall(r"[a-z]+", instruction.lower()))
-
-    def grown(self, thread: _Thread, colours: frozenset[str]) -> Iterator[_Thread]:
+    def grown(self, thread: _Thread) -> Iterator[_Thread]:
         """The ways on from a thread, each with a token that comes next; none from a plan that is whole."""
         if thread.tokens:
             yield thread
         elif thread.parts:
             part, *rest = thread.parts
-            for value in self._values(thread, part, colours) if part.startswith("{") else (part,):
+            for value in self._values(thread, part) if part.startswith("{") else (part,):
                 chosen = thread.chosen if value is part else (*thread.chosen, (part[1:-1], value))
                 longer = _Thread(thread.verb, self._encoded(str(value)), tuple(rest), chosen)
-                if self._has_end(longer, colours):
+                if self._has_end(longer):
                     yield longer
 
-    def _has_end(self, thread: _Thread, colours: frozenset[str]) -> bool:
-        """Whether the slots that are left can be filled: two red things may be all that was said of red."""
+    def _has_end(self, thread: _Thread) -> bool:
+        """Whether the slots that are left can be filled: of few kinds and colours none may be left that fits."""
         for number, part in enumerate(thread.parts):
             if part.startswith("{"):
                 rest = thread.parts[number + 1 :]
                 return any(
-                    self._has_end(_Thread(thread.verb, (), rest, (*thread.chosen, (part, value))), colours)
-                    for value in self._values(thread, part, colours)
+                    self._has_end(_Thread(thread.verb, (), rest, (*thread.chosen, (part, value))))
+                    for value in self._values(thread, part)
                 )
         return True
 
-    def _values(self, thread: _Thread, slot: str, colours: frozenset[str]) -> Iterator[Noun | str]:
+    def _values(self, thread: _Thread, slot: str) -> Iterator[Noun | str]:
         """What may stand in a slot, after what was chosen before it."""
         name, verb = slot[1:-1], None if thread.verb in ANSWERS else VERBS.get(thread.verb)
         if name not in NOUN_SLOTS:
@@ -132,12 +125,8 @@ class PlanLanguage:
         for kind in self._kinds:
             for colour in (*self._colours, *([""] if thread.verb == WHICH else [])):
                 noun = Noun(colour, kind)
-                if (colour in colours or not colour) and (not verb or verb.fits(noun, before)):
+                if not verb or verb.fits(noun, before):
                     yield noun
-
-    def _tree(self, colours: frozenset[str]) -> Node:
-        threads = [_Thread(verb, (), _parts(verb)) for verb in self._verbs]
-        return Node(self, colours, [thread for thread in threads if self._has_end(thread, colours)])
 
     def _tokens(self, plan: Plan) -> PlanTokens:
         assert plan in self, plan

@@ -53,6 +53,8 @@ PREFIX = 0
 """The branch of the shared prefix."""
 PADDING = -1
 
+SAID = "Command:"
+"""What stands before a command, since the first word of a text stands for nothing in a language model."""
 PLANNED = Text("\nPlan:")
 """What stands before a plan that is known: the command's words have done their work."""
 
@@ -64,7 +66,7 @@ def asking(instruction: str | None, answer: tuple[int, ...] = ()) -> Branch:
     """
     if instruction is None:
         return Branch(PLANNED, answer)
-    return Branch(Text(door.plain(instruction) + PLANNED.text), answer)
+    return Branch(Text(f"{SAID} {door.plain(instruction)}{PLANNED.text}"), answer)
 
 
 def sentence(senses: Mapping[str, Sensor], branches: Sequence[Branch]) -> Sentence:

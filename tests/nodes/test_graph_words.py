@@ -20,8 +20,9 @@ UNWANTED = [
     ("pick up the purple block", "I see no purple block; I see: "),
     ("   ", "You said nothing"),
     ("make me a coffee", "I cannot do that"),
-    ("where is the red block?", "That is a question"),
-    ("Is the red block in the green bowl?", "That is a question"),
+    ("where is the red block?", "I cannot do that"),
+    ("Is the red block in the green bowl?", "I cannot do that"),
+    ("don't touch the red block", "I cannot do that"),
 ]
 
 SLOW = """

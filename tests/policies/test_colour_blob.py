@@ -51,6 +51,10 @@ def world() -> World:
         ("put the red block in the blue block", None),
         ("paint the red block", None),
         ("touch everything", None),
+        ("don't touch the red block", None),
+        ("never pick up the red block", None),
+        ("put the red block in anything but the green bowl", None),
+        ("is the red block left of the green bowl?", None),
     ],
 )
 def test_reads_words(words: str, plan: Plan | None) -> None:

@@ -33,6 +33,7 @@ class Sight:
     noun: Noun
     point: tuple[float, float]  # (u, v), fractions of the picture's width and height
     probability: float
+    several: bool = False  # whether it is seen in places too far apart to be one thing
 
 
 class Reading(NamedTuple):
@@ -181,10 +182,23 @@ class Grounding(Head):
         best, index = named.max(dim=0)
         cells = self._cells(hidden)
         return tuple(
-            Sight(noun=thing, point=self._point_of(int(cells[i])), probability=float(probability))
-            for thing, i, probability in zip(self.things, index, best, strict=True)
+            Sight(
+                noun=thing,
+                point=self._point_of(int(cells[i])),
+                probability=float(probability),
+                several=self._are_several(cells.to(column.device)[column > SEEN_PROBABILITY]),
+            )
+            for thing, i, probability, column in zip(self.things, index, best, named.T, strict=True)
             if probability > SEEN_PROBABILITY
         )
+
+    def _are_several(self, cells: Tensor) -> bool:
+        """Whether (K,) cells that bear one name lie further apart than those around the middle of one thing.
+
+        However large it is, the four cells around its middle are taught its name.
+        """
+        places = torch.stack([cells // self.grid[1], cells % self.grid[1]])
+        return bool((places.amax(dim=1) - places.amin(dim=1)).max() > 1)
 
     def named(self, hidden: Hidden) -> Tensor:
         """(T, things) probability that each picture token names each of `things`."""

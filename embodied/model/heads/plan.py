@@ -11,7 +11,6 @@ from embodied.errors import EmbodiedError
 from embodied.language.verbs import Plan
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.hidden import Hidden
-from embodied.model.plan_tokens import Node
 
 
 class PlanHead(Head):
@@ -49,23 +48,19 @@ class PlanHead(Head):
         return {"plan": nn.functional.cross_entropy(logits, target), "plan_accuracy": right.detach()}
 
     def answer(self, hidden: Hidden) -> Plan:
-        """The likeliest plan, whatever there is in view."""
-        plan, _, _ = self.write(hidden, self.language.tree_for(frozenset()), {})
-        return plan
+        """The likeliest plan, word by word."""
+        return self.write(hidden)[0]
 
-    def write(self, hidden: Hidden, tree: Node, affordances: Mapping[int, float]) -> tuple[Plan, float, Hidden]:
-        """Walk a tree of plans after a sentence; `affordances` of nodes, by `id`, weigh their probabilities.
+    def write(self, hidden: Hidden) -> tuple[Plan, float, Hidden]:
+        """Walk the tree of plans after a sentence, by the likeliest word at each place.
 
         Returns the plan, the product of the probabilities of the chosen words, and the states of sentence and plan.
         """
-        node, confidence = tree, 1.0
+        node, confidence = self.language.tree, 1.0
         while node.plan is None:
             ids, best = list(node.children), 0
             if len(ids) > 1:
-                affordance = [affordances.get(id(child), 1.0) for child in node.children.values()]
-                score = (hidden.states[0, -1].float() @ hidden.words(ids).T).softmax(dim=-1)
-                score = score * torch.tensor(affordance, device=score.device)
-                probability = score / score.sum()
+                probability = (hidden.states[0, -1].float() @ hidden.words(ids).T).softmax(dim=-1)
                 best = int(probability.argmax())
                 confidence *= float(probability[best].detach())
             chosen = [ids[best]]

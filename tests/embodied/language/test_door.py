@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door: what stops is heard in any letters, and no command is taken for a stop or a question."""
+"""The door: what stops is heard in any letters, and nothing else is taken for a stop."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pick up the red block. stop by the blue zone / put more blocks in the bowl / one
 yes / do it / drop the red block / touch the block at once / no, the blue one / stack the red block on top
 lift it
 """
-QUESTIONS = """
+NO_STOPS = """
 what can you do / where is the red block / how many blocks are on the table
 what is on top of the red block / are you holding anything / is the bowl empty / do you see a red block
 can you see the red block / what's on the table / whats on the table / wheres the red block
@@ -47,30 +47,23 @@ please tell me where the red block is / can you tell me how many blocks there ar
 have you finished / who are you / why did you do that / which block is nearest / what time is it
 when does it start / should i move the bowl / ok so what now / how are you / do any blocks touch
 well, is it red / did you touch it
-"""
-POLITE_COMMANDS = """
 can you put the red block in the bowl / could you please touch the red block / will you lift the red block
 do you mind touching the red block / would you be so kind as to lift the red block / touch the red block
 when you are ready, touch the red block / what i want is the red block in the bowl
 can we put it in the bowl / where the blue zone is, put the red block / have the red block put in the bowl
 could you see that it gets in the bowl / can you see the red block, touch it / do it
 do the same with the red block / do this / where is it? touch it
-"""
-
-
-NEGATIONS = """
 don't pick up the red block / do not touch the bowl / never put it in the bowl / please don't lift it
 dont touch the blue zone / pick up any block but the red one / not the red block, touch the blue one
 pick up a block that isn't red / put the red block in the bowl that is not blue
 touch anything except the bowl / rather than the red block, grab the blue one
 lift the blue block instead of the red one / avoid the red block / touch the blue block, not the red one
 you must not touch the bowl / touch every block other than the red one
-"""
-NO_NEGATIONS = """
 do not lift the red block, push it to the blue zone / touch the red block but do not move it / another block
 without lifting it, push the red block to the zone / take the red block and don't put it down
 touch the knot
 """
+"""Questions, what not to do, commands that ask politely: the reader tells them apart."""
 
 
 def lines(text: str) -> list[str]:
@@ -92,32 +85,11 @@ def test_what_says_more_than_stop_is_no_stop(words: str) -> None:
     assert not door.stops(words) and not door.stops(words.upper() + "!")
 
 
-@pytest.mark.parametrize("words", lines(QUESTIONS))
-def test_a_question_is_answered(words: str) -> None:
+@pytest.mark.parametrize("words", lines(NO_STOPS))
+def test_what_does_not_stop_is_left_to_the_reader(words: str) -> None:
     for text in (words, f"{words}?", words.upper(), f" {words.capitalize()} ??"):
-        answer = door.no_command(text)
-        assert answer is not None and "question" in answer
-        assert door.answer_without_a_model(text) is None, "who has learned to tell may read it"
+        assert door.answer_without_a_model(text) is None
         assert not door.stops(text)
-
-
-@pytest.mark.parametrize("words", lines(POLITE_COMMANDS))
-def test_what_asks_for_a_motion_is_no_question(words: str) -> None:
-    for text in (words, f"{words}?", words.capitalize()):
-        assert door.no_command(text) is None
-        assert not door.stops(text)
-
-
-@pytest.mark.parametrize("words", lines(NEGATIONS))
-def test_what_says_what_not_to_do_is_answered(words: str) -> None:
-    for text in (words, f"{words}!", words.upper(), f"Please, {words}."):
-        assert "what not to do" in str(door.no_command(text))
-        assert not door.stops(text)
-
-
-@pytest.mark.parametrize("words", lines(NO_NEGATIONS))
-def test_what_says_what_to_do_as_well_is_no_negation(words: str) -> None:
-    assert door.no_command(words) is None
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=100))
@@ -148,7 +120,7 @@ def test_no_sentence_of_any_family_is_taken_for_a_stop(name: str, split: str) ->
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name not in ("refuse", "mixed", *SPOKEN)])
 @pytest.mark.parametrize("held_out", [False, True], ids=["seen", "held out"])
-def test_no_sentence_of_any_task_is_taken_for_a_stop_or_a_question(name: str, held_out: bool) -> None:
+def test_no_sentence_of_any_task_is_taken_for_a_stop(name: str, held_out: bool) -> None:
     """Every template, filled with nouns, relations and politeness."""
     rng, task = np.random.default_rng(0), TASKS.get(name)
     said, plans = task.phrases, task.plans_for(task.nouns())
@@ -165,13 +137,13 @@ def test_no_sentence_of_any_task_is_taken_for_a_stop_or_a_question(name: str, he
         for _ in range(40):
             plan = plans[rng.integers(len(plans))] if plans else task.sample(rng).plan
             sentence = alone.say(plan, rng, held_out=held_out)
-            if door.stops(sentence) or door.no_command(sentence):
+            if door.stops(sentence) or door.answer_without_a_model(sentence):
                 taken.append(sentence)
     assert not taken
 
 
 def test_what_must_be_refused_is_refused_and_stops_nothing() -> None:
-    """The door may answer a question itself; "stop talking" is left to whoever reads it."""
+    """ "Stop talking" is left to whoever reads it."""
     rng, kept = np.random.default_rng(0), read(FOLDER / "refuse.yaml")
     for sentence in (*kept["impossible"], *kept["held_out_impossible"]):
         assert not door.stops(polite(sentence, rng)), sentence

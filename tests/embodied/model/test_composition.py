@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from embodied.errors import EmbodiedError
-from embodied.model.composition import COMPOSITION, PartConfig, SenseConfig, read_composition
+from embodied.model.composition import COMPOSITION, WORDS, PartConfig, SenseConfig, read_composition
 from embodied.model.palme import Palme
 from policies.palme import SHIPPED
 
@@ -33,15 +35,15 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_the_shipped_model_is_what_its_composition_says() -> None:
-    """Apart from the words, which are those of its data, and happen to be the default ones."""
-    composition = read_composition(COMPOSITION.with_name("tabletop.yaml"))
-    assert composition.model == Palme.from_pretrained(SHIPPED).config
-
-
-def test_what_is_trained_by_default_has_the_whole_language_model() -> None:
-    made = read_composition(COMPOSITION)
-    assert made.model.base is not None
-    assert made.model.base.layers + made.backbone.layers == 30
+    """Apart from the words, which are those of its data, and the digest of the language model's file."""
+    shipped, written_down = Palme.from_pretrained(SHIPPED).config, read_composition(COMPOSITION).model
+    assert shipped.base is not None and written_down.base is not None
+    given = {name: getattr(shipped, name) for name in WORDS}
+    named = replace(written_down.base, sha256=shipped.base.sha256)
+    assert replace(written_down, base=named, **given) == shipped
+    layers = read_composition(COMPOSITION).backbone.layers
+    assert layers == json.loads((SHIPPED / "config.json").read_text())["backbone"]["num_hidden_layers"]
+    assert written_down.base.layers + layers == 30, "the whole of the language model"
 
 
 def test_a_part_is_a_name_or_a_name_with_options(tmp_path: Path) -> None:
