@@ -180,13 +180,13 @@ class Grounding(Head):
     def visible(self, hidden: Hidden, named: Tensor) -> tuple[Sight, ...]:
         """The surest token of every thing that some token names, of what is `named` in (T, things)."""
         best, index = named.max(dim=0)
-        cells = self._cells(hidden)
+        cells = self._cells(hidden).to(named.device)
         return tuple(
             Sight(
                 noun=thing,
                 point=self._point_of(int(cells[i])),
                 probability=float(probability),
-                several=self._are_several(cells.to(column.device)[column > SEEN_PROBABILITY]),
+                several=self._are_several(cells[column > SEEN_PROBABILITY]),
             )
             for thing, i, probability, column in zip(self.things, index, best, named.T, strict=True)
             if probability > SEEN_PROBABILITY
