@@ -155,7 +155,7 @@ def _features(model: Palme, source: Source, frozen: Sequence[str], cache: Path, 
     @torch.inference_mode()
     def compute() -> Mapping[str, Tensor]:
         rows: dict[str, list[Tensor]] = {}
-        with progress_bar("pictures", len(source)) as advance, torch.autocast("cpu", torch.bfloat16):
+        with progress_bar("pictures", len(source)) as advance, run.products():
             for start in range(0, len(source), 64):
                 numbers = range(start, min(start + 64, len(source)))
                 seen = [model.senses(moment(source, number).observations) for number in numbers]
