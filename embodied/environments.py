@@ -18,7 +18,7 @@ from embodied.registry import Registry, installed_parts
 NAMESPACE = "Embodied"
 SPLITS = ("seen", "paraphrase", "pair")
 """Of a task's episodes: training's own words, held-out words, held-out pairs of attributes."""
-MAX_STEPS: Mapping[str, int] = {"ee_delta": 600, "joint": 600, "skill": 8}
+MAX_STEPS: Mapping[str, int] = {"ee_delta": 600, "joint": 600, "skill": 30}
 """Of an episode, by action mode. An agent that comes home in between uses several for one command.
 
 `gymnasium.make` knows the first alone, that of the default mode; `make_environment` gives each mode its own.

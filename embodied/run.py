@@ -19,12 +19,14 @@ from embodied.language.dialogue import joined
 from embodied.motion.skills import NO_POINTS_M, SkillCall
 from embodied.motion.skills.hold_out import OUT_M
 from embodied.policy import Policy, senses_of
-from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, StreamedMotion, Vector
+from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Step, StreamedMotion, Vector
 
 ATTEMPTS = 2
 """How often a command is tried."""
 MAX_STEPS = 300
 """How many decisions that are not the last of their command may follow each other."""
+MOST_MOTIONS = 30
+"""How many whole motions, each planned from rest, a command may take."""
 ANSWER_WITHIN_S = 60.0
 """How long after a question back, on the arm's clock, what is said may be the answer to it."""
 _HOME_RAD = 0.05
@@ -100,6 +102,7 @@ class Agent:
         self._question: _Question | None = None
         self._told_m: float | None = None  # the width that the fingers were told last
         self._picked_m: Float | None = None  # where what is held was taken
+        self._steps: tuple[Step, ...] = ()  # whole motions of the attempt under way
         self._clear: Observation | None = None  # the last one with the arm out of the way and nothing held
 
     def do(self, text: str, *, seed: int | None = None, hooks: Hooks | None = None) -> Result:
@@ -161,21 +164,24 @@ class Agent:
         return Instruction(text=text, stamp_s=now_s, earlier=earlier)
 
     def _try(self, attempt: int, hooks: Hooks) -> Result:
-        text, motions = "", 0
-        for step in range(MAX_STEPS):
+        text, motions, self._steps = "", 0, ()
+        look: Callable[[], tuple[Observation, Decision] | Result] = lambda: self._begin(hooks)
+        for _ in range(MAX_STEPS):
             hooks.check()
-            begun = self._begin(hooks) if step == 0 else self._go_on()
+            begun = look()
             if isinstance(begun, Result):
-                return begun
+                return replace(begun, motions=motions)
             observation, decision = begun
             hooks.on_decision(decision)
-            text = decision.text
+            text, look = decision.text, self._go_on
             if decision.refused:
                 return Result(state="refused", text=text, motions=motions, asked=decision.asked)
             if decision.motion is None:
                 if decision.done:
                     return Result(state="done", text=text, motions=motions)
                 continue
+            if len(self._steps) == MOST_MOTIONS:
+                return Result(state="failed", text=f"not done after {MOST_MOTIONS} motions: {text}", motions=motions)
             hooks.on_state("moving", text, attempt)
             stream = _Stream(self, decision, hooks)
             outcome = self._execute(decision, observation, stream, hooks)
@@ -184,13 +190,32 @@ class Agent:
             if decision.refused and outcome.done:
                 return Result(state="refused", text=text, motions=motions, asked=decision.asked)
             result = replace(_result(stream.executed, outcome), motions=motions, over=outcome.over)
-            if result.over or result.state != "done" or decision.done:
+            if result.over or result.cut or result.state == "stopped" or decision.done:
                 return result
+            if isinstance(stream.executed.motion, StreamedMotion):
+                if result.state != "done":
+                    return result
+                continue
+            # What comes after a whole motion is decided as the first was, and a step that failed may be tried again.
+            self._steps += (Step(text=stream.executed.text, failed=result.state != "done"),)
+            look = lambda: self._look_again(hooks)
         return Result(state="failed", text=f"not done after {MAX_STEPS} steps: {text}", motions=motions)
 
     def _go_on(self) -> tuple[Observation, Decision]:
         observation = self.arm.observe()
         return observation, self.decide(observation)
+
+    def _look_again(self, hooks: Hooks) -> tuple[Observation, Decision] | Result:
+        """What is seen after a step, with the arm out of the way, and what is decided on it."""
+        observation = self.arm.observe()
+        self._check(observation)
+        model = self.arm.model
+        if model is not None and self._is_away(model, observation):
+            found = self._prepare(SkillCall(skill="home", points_m=NO_POINTS_M), "the way home", observation, hooks)
+            if isinstance(found, Result):
+                return found
+            observation = found
+        return self._with_empty_hand(observation, hooks)
 
     def _begin(self, hooks: Hooks) -> tuple[Observation, Decision] | Result:
         """What is seen with the arm at home and what is decided on it; or how the attempt ended before.
@@ -213,6 +238,11 @@ class Agent:
             if isinstance(found, Result):
                 return found
             observation = found
+        return self._with_empty_hand(observation, hooks)
+
+    def _with_empty_hand(self, observation: Observation, hooks: Hooks) -> tuple[Observation, Decision] | Result:
+        """What is decided, with what is held put back before where the motion needs an empty hand."""
+        model = self.arm.model
         if model is None or not self._holds(model, observation):
             self._clear, self._picked_m = observation, None
             return observation, self._ask(observation)
@@ -286,7 +316,7 @@ class Agent:
 
     def _ask(self, observation: Observation) -> Decision:
         started = time.perf_counter()
-        decision = self.policy.decide(observation)
+        decision = self.policy.decide(replace(observation, steps=self._steps) if self._steps else observation)
         took_ms = 1e3 * (time.perf_counter() - started)
         if not isinstance(decision, Decision):
             kind = type(decision).__name__

@@ -135,7 +135,18 @@ class PrivilegedView(Protocol):
         """Every object on the table, by name."""
 
     def oracle(self) -> Motion:
-        """The motion that solves the task from the present state."""
+        """The motion that solves the task, or its next step, from the present state."""
+
+    def steps_left(self) -> int:
+        """How many motions it takes from the present state, `oracle`'s included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """A whole motion that was made for the command under way."""
+
+    text: str  # the words of the decision that led to it
+    failed: bool = False  # it was refused, or the fingers closed on nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +156,8 @@ class Observation:
     readings: Mapping[str, Reading]
     """The arm's own state is called "joints", a picture as its camera, its depth "front_depth"."""
     privileged: PrivilegedView | None = None
+    steps: tuple[Step, ...] = ()
+    """What was done for the command under way, oldest first."""
 
     @property
     def joints(self) -> Joints:

@@ -16,9 +16,9 @@ class OraclePolicy:
         """The oracle knows the task already; the words change nothing."""
 
     def decide(self, observation: Observation) -> Decision:
-        """The motion that solves the task. Raises EmbodiedError without a simulator behind it."""
+        """The motion that solves the task, or its next step. Raises EmbodiedError without a simulator behind it."""
         if observation.privileged is None:
             raise EmbodiedError("the oracle needs a simulator: this observation has no privileged view")
-        motion = observation.privileged.oracle()
+        motion, left = observation.privileged.oracle(), observation.privileged.steps_left()
         text = motion.skill if isinstance(motion, SkillCall) else type(motion).__name__
-        return Decision(text=text, motion=motion, observation_stamp_s=observation.stamp_s)
+        return Decision(text=text, motion=motion, observation_stamp_s=observation.stamp_s, done=left <= 1)

@@ -229,6 +229,10 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         """The motion that solves the task from the present state: for oracles only."""
         return self.task.oracle(self.episode, self.scene_state())
 
+    def steps_left(self) -> int:
+        """How many motions the task takes from the present state: for oracles only."""
+        return self.task.steps_left(self.episode, self.scene_state())
+
     def scene_state(self) -> SceneState:
         """The truth about the table."""
         return state_of(self.world)

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two things that were said one after the other, as a policy reads them: a command that led to a question back, and
-what was said next."""
+"""What was said and done so far in one text, as a policy reads it: a command that led to a question back, what was said
+next, and the steps that were made for it."""
 
-_THEN = " / "
-"""Between the two: a sign that nobody says."""
+from collections.abc import Sequence
+
+from embodied.types import Step
+
+_THEN, _DID, _FAILED = " / ", " > ", " failed"
+"""Between two that were said, before a step, and after one that failed: the signs are such as nobody says."""
 
 
-def joined(earlier: str, text: str) -> str:
-    """Both in one text; `text` alone where nothing was said `earlier`.
+def joined(earlier: str, text: str, steps: Sequence[Step] = ()) -> str:
+    """All in one text; `text` alone where nothing was said `earlier` and nothing was done.
 
-    Whether the second part answers the question or is a new command is for the reader to tell. Training and acting
-    join them here.
+    Whether the second part answers the question or is a new command, and which step comes next, is for the reader to
+    tell. Training and acting join them here.
     """
-    return f"{earlier}{_THEN}{text}" if earlier else text
+    said = f"{earlier}{_THEN}{text}" if earlier else text
+    return said + "".join(f"{_DID}{step.text}{_FAILED if step.failed else ''}" for step in steps)

@@ -17,7 +17,7 @@ from sim.phrases.spoken import Lines
 KEYS = {"put_in_bowl": "put_in", "place_between": "put_between"}
 """Verbs whose lines stand under another key."""
 _SLOTS = {"a": "target", "b": "reference", "c": "other"}
-_NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DEFINITE = frozenset({"the", "that", "this", "my"})
 """What a phrase begins with that means one thing and no other."""
 _OWN_WORDS_SHARE = 0.5
@@ -81,7 +81,7 @@ class Talk:
     def amount(self, amount: str) -> str:
         """So many centimetres or degrees in words."""
         number, unit = amount.split()
-        said = number if self.rng.random() < 0.6 or int(number) > 12 else _NUMBERS[int(number)]
+        said = number if self.rng.random() < 0.6 or int(number) > 12 else NUMBERS[int(number)]
         if unit == "cm":
             units: Lines = ("cm", "centimetres", "centimeters") if int(number) > 1 else ("cm", "centimetre")
             return f"{said} {pick(units, self.rng)}"

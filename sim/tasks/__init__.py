@@ -45,6 +45,11 @@ LANGUAGE = (
     "answered",
 )
 """The families of sentences: one act in all the ways in which people say it, or do not say it."""
+LONGHORIZON = (
+    *("two_acts", "two_backwards", "three_acts", "all_touch", "all_in", "some_in", "tower_all", "tower_of"),
+    *("sort_bowls", "sort_zones", "if_there"),
+)
+"""The families of tasks that take several steps, or a look at what there is."""
 
 MOST = 10.0
 """The most that a dense reward is, either way: one of 1 is drowned for long in the entropy that SAC is paid for."""
@@ -72,6 +77,8 @@ class Episode:
     """What the arm has done before the words are said: it holds something, or stands elsewhere than at home."""
     alternatives: "tuple[Episode, ...]" = ()
     """The same with other plans that the words may mean as well: any block will do."""
+    steps: tuple[Plan, ...] = ()
+    """What a long task takes, one after the other; `plan` is the first."""
 
     def __post_init__(self) -> None:
         names = tuple(str(noun) for noun in self.plan.nouns)
@@ -277,6 +284,10 @@ class Task(ABC):
     def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
         """The motion that solves the episode from `state`."""
         return grounded(episode.plan, state.objects.values(), episode.meant)
+
+    def steps_left(self, episode: Episode, state: SceneState) -> int:
+        """How many motions it takes from `state`, the oracle's included."""
+        return 1
 
     @abstractmethod
     def success(self, episode: Episode, state: SceneState) -> bool:

@@ -34,6 +34,8 @@ class Said:
     """Names of the objects that the plan's nouns mean; by default those that are called like the nouns."""
     or_else: tuple[Plan, ...] = ()
     """Plans that are as right: any block will do."""
+    steps: tuple[Plan, ...] = ()
+    """What it takes, one after the other, where one plan is not all of it; `plan` is the first."""
 
 
 class Spoken(Task):
@@ -70,7 +72,13 @@ class Spoken(Task):
 
     def _episode(self, objects: tuple[ObjectState, ...], said: Said, split: str) -> Episode:
         episode = Episode(
-            task=self.name, split=split, objects=objects, instruction=said.words, plan=said.plan, meant=said.meant
+            task=self.name,
+            split=split,
+            objects=objects,
+            instruction=said.words,
+            plan=said.plan,
+            meant=said.meant,
+            steps=said.steps,
         )
         others = tuple(replace(episode, plan=plan, meant=()) for plan in said.or_else)
         return replace(episode, alternatives=others)

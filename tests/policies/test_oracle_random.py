@@ -25,14 +25,17 @@ RIGHT = SkillCall(skill="pick_place", points_m=np.array([[0.4, 0.0, 0.02], [0.5,
 
 
 class View:
-    def __init__(self, right: Motion = RIGHT) -> None:
-        self.right = right
+    def __init__(self, right: Motion = RIGHT, left: int = 1) -> None:
+        self.right, self.left = right, left
 
     def objects(self) -> Mapping[str, ObjectState]:
         return OBJECTS
 
     def oracle(self) -> Motion:
         return self.right
+
+    def steps_left(self) -> int:
+        return self.left
 
 
 def observation(view: View | None) -> Observation:
@@ -55,6 +58,7 @@ def test_the_oracle_answers_with_the_solution_and_the_stamp() -> None:
     decision = make_policy("oracle").decide(observation(View()))
     assert decision.motion is RIGHT
     assert decision.observation_stamp_s == 1.5
+    assert decision.done and not make_policy("oracle").decide(observation(View(left=2))).done
 
 
 def test_random_makes_the_right_kind_of_motion_with_any_two_things() -> None:

@@ -23,4 +23,5 @@ class PutInBowl(Verb):
         return reference.has_room_for(target)
 
     def ground(self, plan: Plan, points_m: Float, others_m: Float) -> SkillCall:
-        return put(plan, points_m, "in")
+        assert plan.reference is not None
+        return put(plan, points_m, "in", others_m, plan.reference.thing.room_m / 2)

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """How people talk to the arm, as several have written it, each alone and from a description of the situation.
 
-One YAML a writer; `words.yaml` is what all of them call things and colours; `held_out.yaml` is what training never
-says: a part of every list, and the whole of HELD_OUT_KEYS. Its digest was committed before anything was trained on the
-rest. A key names what all of its lines mean:
+One YAML a writer; `words.yaml` is what all of them call things and colours; HELD_OUT is what training never says: a part
+of every list, and the whole of HELD_OUT_KEYS. Their digests were committed before anything was trained on the rest. A key names what all of its lines mean:
 
 - a verb, with the slots {a}, {b} and {c} for the things that its plan names, {r} for where, {d} for how far;
 - `forbid_*`, `this_not_that`, `correct_*`, `polite`, `conditional_no`: sentences around an act, which stands in {act};
 - `np_*`: ways to name a thing among others;
 - `ask_*`, `remark*`, `impossible*`: no commands, or none that the arm can do;
 - `follow_*`, `answer_*`: what follows on an earlier command;
-- `foreign`: commands in other languages.
+- `foreign`: commands in other languages;
+- `two_acts` to `if_there`: what takes several steps, the acts in {one}, {two} and {three}, several things in {kinds};
+- `again` to `now_into`: what is said after a command; `q_*`: questions with one right answer.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,8 @@ import yaml
 from embodied.errors import check_name
 
 FOLDER = Path(__file__).parent
-WRITERS = ("ada", "ben", "chi", "dot")
+WRITERS = ("ada", "ben", "chi", "dot", "evi", "fox")
+HELD_OUT = ("held_out", "held_out_long")
 HELD_OUT_KEYS = ("ask_on_top", "correct_all", "np_farthest_from", "remark_thing")
 """Whole kinds of sentences that training never shows."""
 
@@ -45,7 +47,7 @@ def lines(key: str, *, held_out: bool = False) -> Lines:
 
     Raises UnknownNameError.
     """
-    files = [_read("held_out")] if held_out else [_read(writer) for writer in WRITERS]
+    files = [_read(name) for name in (HELD_OUT if held_out else WRITERS)]
     known = dict.fromkeys(key for file in files for key, found in file.items() if isinstance(found, tuple))
     check_name("kind of sentence", key, tuple(known))
     return tuple(line for file in files for line in file.get(key, ()))

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""if_there: one of two acts, by what is on the table."""
+
+from collections.abc import Sequence
+
+from embodied.language.verbs import Noun
+from embodied.language.vocabulary import COLOURS
+from embodied.types import ObjectState
+from sim.phrases.talk import Talk
+from sim.tasks import register
+from sim.tasks.scenes import HELD_OUT_THINGS
+from sim.tasks.spoken import Said, Spoken, some_plan
+
+_KINDS = ("block", "bowl", "zone")
+
+
+@register
+class IfThere(Spoken):
+    """If there is a red block do this, and otherwise that."""
+
+    name = "if_there"
+
+    def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
+        there = sorted({Noun(o.colour, o.kind) for o in objects}, key=str)
+        every = [Noun(colour, kind) for kind in _KINDS for colour in COLOURS]
+        asked = [noun for noun in (there, [n for n in every if n not in there])[talk.rng.integers(2)]]
+        asked = [noun for noun in asked if noun not in HELD_OUT_THINGS]
+        one, two = some_plan(objects, talk), some_plan(objects, talk)
+        if not asked or one is None or two is None or one == two or set(one.nouns) & set(two.nouns):
+            return None
+        noun = asked[talk.rng.integers(len(asked))]
+        article = "an" if noun.colour[0] in "aeiou" else "a"
+        words = talk.fill(
+            "if_there", some=f"{article} {noun.colour} {talk.kind(noun.kind)}", one=talk.bare(one), two=talk.bare(two)
+        )
+        return Said(words=words, plan=one if noun in there else two)

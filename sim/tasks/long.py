@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Long tasks: what takes several plans, one after the other, each decided on what is seen after the last.
+
+A family says `goal` about a scene: words, and the plans that it takes in the order in which they are learnt. Success is
+judged by how things stand in the end, so that another order is as right where the words leave it open.
+"""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from embodied.errors import EmbodiedError
+from embodied.language.verbs import Noun, Plan
+from embodied.motion.skills import SkillCall
+from embodied.things import thing_of
+from embodied.types import Float, ObjectState
+from sim.phrases.talk import Talk
+from sim.tasks import Episode, SceneState, make_task
+from sim.tasks.scenes import grounded, let_go_m, pair_is_held_out, start_and_goal
+from sim.tasks.spoken import Said, Spoken
+
+LETS_LIE = frozenset({"touch", "pick_up"})
+"""Verbs after which everything is on the table where it was."""
+_HOLDS = {"put_in_bowl": "in", "stack": "on"}
+
+
+class Long(Spoken):
+    """A family of sentences that take several plans."""
+
+    @abstractmethod
+    def goal(self, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Sequence[Plan]] | None:
+        """Words about a scene and the plans that they take; None where there is nothing of this kind to be said."""
+
+    def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
+        found = self.goal(objects, talk)
+        if found is None:
+            return None
+        words, steps = found
+        return Said(words=words, plan=steps[0], steps=tuple(steps)) if follow_each_other(steps, objects) else None
+
+    def left(self, episode: Episode, state: SceneState) -> list[Plan]:
+        """The steps that are still to be made."""
+        return [
+            plan
+            for number, plan in enumerate(episode.steps)
+            if not holds(plan, episode, state)
+            and not any(later.target == plan.target and holds(later, episode, state) for later in episode.steps[number:])
+        ]
+
+    def steps_left(self, episode: Episode, state: SceneState) -> int:
+        return len(self.left(episode, state))
+
+    def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
+        left = self.left(episode, state)
+        if not left:
+            raise EmbodiedError("nothing is left to do: look at steps_left before")
+        return grounded(left[0], state.objects.values())
+
+    def success(self, episode: Episode, state: SceneState) -> bool:
+        return not self.left(episode, state) and not self.went_wrong(episode, state)
+
+    def went_wrong(self, episode: Episode, state: SceneState) -> bool:
+        """Whether something was moved or is held that no step names."""
+        named = {str(noun) for plan in episode.steps for noun in plan.nouns}
+        disturbed = state.moved(episode) | ({state.held} if state.held is not None else set())
+        return bool(disturbed - named)
+
+    def score(self, episode: Episode, state: SceneState) -> float:
+        """1 on success; else 0.9 of the share of steps that were made."""
+        if self.success(episode, state):
+            return 1.0
+        return 0.9 * (1.0 - len(self.left(episode, state)) / len(episode.steps))
+
+    def goal_m(self, episode: Episode, state: SceneState) -> Float:
+        left = self.left(episode, state)
+        return grounded(left[0] if left else episode.plan, state.objects.values()).points_m[-1]
+
+
+def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:
+    """Whether one plan of an episode is done, whatever else has been touched."""
+    if plan.verb == "touch":
+        return str(plan.target) in state.touched
+    alone = replace(episode, plan=plan, meant=(), alternatives=(), steps=())
+    return make_task(plan.verb).success(alone, state)
+
+
+def follow_each_other(steps: Sequence[Plan], objects: Sequence[ObjectState]) -> bool:
+    """Whether training may say every step, and each can be made after those before it."""
+    for plan in steps:
+        if pair_is_held_out(plan) or not make_task(plan.verb).goal_is_free(plan, tuple(objects)):
+            return False
+        objects = foreseen(objects, plan)
+    return True
+
+
+def foreseen(objects: Sequence[ObjectState], plan: Plan) -> tuple[ObjectState, ...]:
+    """The scene after a plan, as it should come out, with nothing in the hand."""
+    if plan.verb in LETS_LIE:
+        return tuple(objects)
+    by_name = {o.name: o for o in objects}
+    target = by_name[str(plan.target)]
+    _, goal = start_and_goal(plan, objects)
+    height = thing_of(target).origin_m
+    if plan.verb in _HOLDS:
+        reference = by_name[str(plan.reference)]
+        height = reference.position_m[2] + let_go_m(target, reference, _HOLDS[plan.verb])
+    moved = replace(target, position_m=np.append(goal, height))
+    return tuple(moved if o is target else o for o in objects)
+
+
+def of_kind(objects: Sequence[ObjectState], kind: str) -> list[Noun]:
+    """Everything of a kind, leftmost first; empty where two have one name."""
+    found = sorted((o for o in objects if o.kind == kind), key=lambda o: o.position_m[1])
+    nouns = [Noun(o.colour, o.kind) for o in found]
+    return nouns if len(set(nouns)) == len(nouns) else []
