@@ -13,7 +13,7 @@ from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
-from embodied.language.verbs import ABSENT, CANNOT, FOREIGN, NOTHING, QUESTION, WHICH, Noun, Plan, abilities
+from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, WHICH, Noun, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
 from embodied.model.heads.grounding import Sight
@@ -28,8 +28,9 @@ class PalmePolicy:
     """Reads the senses that its model has, and the words; writes a plan and points, or answers with actions.
 
     It asks back where words leave it open which colour is meant, and does nothing where it is not certain of the plan
-    or sees several things of a name. The plan of a command is decoded once and kept until `reset`; later observations
-    only point. A model whose heads give actions judges by its first decision whether it can do what was said, and then
+    or sees several things of a name. The plan of a command is decoded once and kept until `reset` or until a step was
+    made; later observations only point. A model that was taught to say "done" plans step by step, each from the picture
+    and what was done, until it says so. A model whose heads give actions judges by its first decision whether it can do what was said, and then
     moves by these, a chunk a decision, until it says that nothing is left to do.
 
     Args:
@@ -63,7 +64,9 @@ class PalmePolicy:
         self._abilities = abilities(model.config.verbs)
         self._sure, self._certain, self._no_vision = sure, certain, no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)
-        self._instruction = ""
+        self._in_steps = DONE in model.config.answers
+        self._instruction = Instruction(text="")
+        self._made = 0  # steps, when the plan was decoded
         self._plan: Plan | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
@@ -71,14 +74,14 @@ class PalmePolicy:
 
         The plan of the last one and what was seen before are forgotten.
         """
-        self._instruction = " ".join(joined(instruction.earlier, instruction.text).split())
+        self._instruction = instruction
         self._plan = None
         self._seen.clear()
 
     def decide(self, observation: Observation) -> Decision:
         """Answer one observation. Raises ObservationError without the picture to point in; the model can do without
         its other senses, though the loop asks for all that it `needs`."""
-        if not self._instruction:
+        if not self._instruction.text.strip():
             text = f"I was told nothing. I can {self._abilities}."
             return Decision(text=text, motion=None, observation_stamp_s=observation.stamp_s, refused=True)
         start = time.perf_counter()
@@ -87,15 +90,20 @@ class PalmePolicy:
         self._seen.append(observation)
         senses = self.engine.model.senses(tuple(self._seen))
         prepared = time.perf_counter()
-        answer = self.engine.answer(senses, self._instruction, plan=self._plan, no_vision=self._no_vision)
+        if len(observation.steps) != self._made:
+            self._plan, self._made = None, len(observation.steps)
+        steps = observation.steps if self._in_steps else ()
+        said = " ".join(joined(self._instruction.earlier, self._instruction.text, steps).split())
+        answer = self.engine.answer(senses, said, plan=self._plan, no_vision=self._no_vision)
         timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
         text, motion, done = self._decided(answer, observation)
+        is_done = answer.plan is not None and answer.plan.verb == DONE
         return Decision(
             text=text,
             motion=motion,
             observation_stamp_s=observation.stamp_s,
-            refused=motion is None,
+            refused=motion is None and not is_done,
             asked=_asks(answer.plan),
             done=done,
             timings_ms=timings,
@@ -109,7 +117,7 @@ class PalmePolicy:
         refusal = None if plan is None or (begun and act is not None) else self._refusal(plan, answer)
         if refusal is not None:
             return refusal, None, True
-        text = f"working on: {self._instruction}" if plan is None else plan.text()
+        text = f"working on: {self._instruction.text}" if plan is None else plan.text()
         self._plan = plan
         if act is not None:
             return text, act.motion, act.done
@@ -118,7 +126,7 @@ class PalmePolicy:
         frame = observation.picture(self._points_in)
         others = [sight for sight in answer.visible if sight.noun not in plan.nouns]
         try:
-            return text, plan.ground(_places_m(frame, answer.sights), _places_m(frame, others)), True
+            return text, plan.ground(_places_m(frame, answer.sights), _places_m(frame, others)), not self._in_steps
         except ValueError:  # a camera that looks level, or up
             return f"what I point at for {plan.text()!r} is not on the table", None, True
 
@@ -132,6 +140,7 @@ class PalmePolicy:
             ABSENT: f"I see no {plan.target}; I see: {seen}.",
             NOTHING: "All right, I do nothing.",
             QUESTION: f"I cannot answer that yet. I see: {seen}.",
+            DONE: "Done.",
             FOREIGN: "I understand plain English only: say it in English, please.",
         }
         return said[plan.verb]

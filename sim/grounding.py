@@ -4,7 +4,8 @@
 Each scene is one picture of the front camera, the pixel at which each thing stands, and commands
 with the plans that answer them. Scene i of a run depends on `seed + i` alone. Held-out templates,
 nouns and attribute pairs never appear. In some scenes a thing or two is painted in a colour that has
-no name here: what kind it is can still be told, so that kinds are not learned colour by colour.
+no name here: what kind it is can still be told, so that kinds are not learned colour by colour. Half of the scenes
+are in the middle of a long task: the sentence tells what was done, and the plan is the next step.
 
     embodied collect task=grounding scenes=14000 seed=0 out=data/grounding
 """
@@ -28,16 +29,18 @@ from embodied.errors import EmbodiedError
 from embodied.files import check_folder, replacing, write_text
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
-from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, Noun, Plan
+from embodied.language.dialogue import joined
+from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, DONE, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
 from embodied.things import thing_of
-from embodied.types import ObjectState
+from embodied.types import Float, ObjectState, Step
 from sim import scene
 from sim.appearance import parse_appearance
 from sim.phrases.talk import Talk
-from sim.tasks import LANGUAGE, TABLETOP, VERBS_SUITE, Task, make_task
+from sim.tasks import LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE, Task, make_task
+from sim.tasks.long import Long, foreseen
 from sim.tasks.refuse import elsewhere_plan, impossible_command
 from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy
 from sim.tasks.spoken import Spoken, plain_plans
@@ -47,7 +50,7 @@ from sim.world import World
 RENDER_SIZE_PX = 224
 COMMANDS_PER_SCENE = 32
 """At most: training draws some of them each time."""
-TASKS = (*TABLETOP, "mixed", *VERBS_SUITE, *LANGUAGE)
+TASKS = (*TABLETOP, "mixed", *VERBS_SUITE, *LANGUAGE, *LONGHORIZON)
 """Whose scenes, things and words are shown, unless it is said otherwise."""
 OFTEN = (
     dict.fromkeys(VERBS_SUITE, 1.5)
@@ -55,6 +58,7 @@ OFTEN = (
     | dict.fromkeys(("own_words", "chatter", "slips", "colour_words", "by_colour", "any_one", "remark"), 2.0)
     | dict.fromkeys(("mixed", "correction", "question", "impossible"), 3.0)
     | dict.fromkeys(("absent", "answered"), 4.0)
+    | dict.fromkeys(("two_acts", "two_backwards", "if_there"), 2.0)
     | dict.fromkeys(("exclusion", "negation"), 5.0)
     | dict.fromkeys(("which_one", "the_only", "one_of_two"), 6.0)
 )
@@ -71,6 +75,10 @@ to know by heart which ones go with a verb."""
 
 MOVED_SHARE, TWIN_SHARE, PAINTED_SHARE = 0.15, 0.25, 0.25
 """Of the scenes: with a thing in or on another one, with two things of one name, with colours that have none."""
+UNDER_WAY_SHARE, FAILED_SHARE = 0.5, 0.1
+"""Of the scenes: in the middle of a long task; and of what is said there: that the next step failed before."""
+_SAYINGS = 40
+"""How often somebody tries to say what fits the steps that were made: most families cannot have asked for them."""
 UNNAMED_APART = 0.4
 """How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""
 _TOGETHER_M = 0.04
@@ -111,17 +119,24 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     family = shown[_drawn([SCENES.get(task.name, 1.0) for task in shown], rng)]
     objects = family.sample(rng).objects
     twins, paint = None, dict[str, tuple[float, float, float]]()
-    if "one_of_two" in tasks and rng.random() < TWIN_SHARE:
+    moment = None
+    if (long := [task for task in families if isinstance(task, Long)]) and rng.random() < UNDER_WAY_SHARE:
+        moment = _moment(long, rng)
+        objects = moment.seen
+    elif "one_of_two" in tasks and rng.random() < TWIN_SHARE:
         task = make_task("one_of_two")
         assert isinstance(task, OneOfTwo)
         if (staged := task.staged(objects, rng)) is not None:
             twins, objects = task, staged
     elif rng.random() < PAINTED_SHARE:
         paint = _paint(objects, rng)
-    if rng.random() < MOVED_SHARE:  # before: what is said is of where things are
+    if moment is None and rng.random() < MOVED_SHARE:  # before: what is said is of where things are
         objects = _after_a_move(objects, rng)
     commands = list(_commands(families, twins or family, objects, list(paint), rng))
-    world.set_objects(objects, parse_appearance(appearance, seed))
+    if moment is not None:
+        commands = [*commands[: COMMANDS_PER_SCENE // 2], *_under_way(long, moment, rng)]
+    in_hand = () if moment is None else moment.in_hand(world.model.home_pose[:3, 3])
+    world.set_objects((*objects, *in_hand), parse_appearance(appearance, seed))
     for name, rgb in paint.items():
         world.paint(name, rgb)
     frame = world.render("front", RENDER_SIZE_PX)
@@ -135,6 +150,56 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
         ],
         commands=[(text, plan.text()) for text, plan in commands],
     )
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A task under way."""
+
+    before: tuple[ObjectState, ...]  # as it began
+    made: tuple[Plan, ...]  # the steps that were made
+    now: tuple[ObjectState, ...]  # after them
+
+    @property
+    def held(self) -> Noun | None:
+        """What is in the hand."""
+        return self.made[-1].target if self.made and self.made[-1].verb == "pick_up" else None
+
+    @property
+    def seen(self) -> tuple[ObjectState, ...]:
+        """What stands on the table."""
+        return tuple(o for o in self.now if Noun(o.colour, o.kind) != self.held)
+
+    def in_hand(self, hand_m: Float) -> tuple[ObjectState, ...]:
+        """What is in the hand, at its place (3,)."""
+        return tuple(replace(o, position_m=hand_m) for o in self.now if Noun(o.colour, o.kind) == self.held)
+
+
+def _moment(families: Sequence[Long], rng: np.random.Generator) -> Moment:
+    """A task of some family, after some or all of its steps."""
+    episode = families[rng.integers(len(families))].sample(rng)
+    made = episode.steps[: rng.integers(len(episode.steps) + 1)]
+    now = episode.objects
+    for plan in made:
+        now = foreseen(now, plan)
+    return Moment(episode.objects, made, now)
+
+
+def _under_way(families: Sequence[Long], moment: Moment, rng: np.random.Generator) -> Iterator[tuple[str, Plan]]:
+    """What may have been said before the steps of a moment, with these, and the step that is next, or that it is done.
+
+    Sometimes the next step has failed before.
+    """
+    talk, weights = Talk(rng), [OFTEN.get(task.name, 1.0) for task in families]
+    for _ in range(_SAYINGS):
+        said = families[_drawn(weights, rng)].under_way(moment.before, moment.made, talk)
+        if said is None:
+            continue
+        left = said.steps[len(moment.made) :]
+        steps = [Step(text=plan.text()) for plan in moment.made]
+        if left and rng.random() < FAILED_SHARE:
+            steps.append(Step(text=left[0].text(), failed=True))
+        yield joined("", said.words, steps), left[0] if left else Plan(verb=DONE)
 
 
 def kinds_of(families: Sequence[Task]) -> tuple[str, ...]:

@@ -46,10 +46,10 @@ LANGUAGE = (
 )
 """The families of sentences: one act in all the ways in which people say it, or do not say it."""
 LONGHORIZON = (
-    *("two_acts", "two_backwards", "three_acts", "all_touch", "all_in", "some_in", "tower_all", "tower_of"),
-    *("sort_bowls", "sort_zones", "if_there"),
+    *("one_act", "two_acts", "two_backwards", "three_acts", "all_touch", "all_in", "some_in", "tower_all"),
+    *("tower_of", "sort_bowls", "sort_zones", "if_there"),
 )
-"""The families of tasks that take several steps, or a look at what there is."""
+"""The families that take several steps, or one and the word that it is done, or a look at what there is."""
 
 MOST = 10.0
 """The most that a dense reward is, either way: one of 1 is drowned for long in the entropy that SAC is paid for."""

@@ -22,7 +22,9 @@ class AllTouch(Long):
 
     name = "all_touch"
 
-    def goal(self, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Sequence[Plan]] | None:
+    def goal(
+        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
+    ) -> tuple[str, Sequence[Plan]] | None:
         kind = ("block", "bowl")[talk.rng.integers(2)]
         things = of_kind(objects, kind)
         if len(things) < 2:
@@ -37,7 +39,9 @@ class TowerAll(Long):
 
     name = "tower_all"
 
-    def goal(self, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Sequence[Plan]] | None:
+    def goal(
+        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
+    ) -> tuple[str, Sequence[Plan]] | None:
         things = of_kind(objects, "block")
         if not 2 <= len(things) <= 3:
             return None
@@ -57,7 +61,9 @@ class TowerOf(Long):
 
     name = "tower_of"
 
-    def goal(self, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Sequence[Plan]] | None:
+    def goal(
+        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
+    ) -> tuple[str, Sequence[Plan]] | None:
         things = of_kind(objects, "block")
         if len(things) < 3:
             return None
@@ -78,7 +84,9 @@ class _Into(Long):
 
     key: str
 
-    def goal(self, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Sequence[Plan]] | None:
+    def goal(
+        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
+    ) -> tuple[str, Sequence[Plan]] | None:
         blocks, bowls = of_kind(objects, "block"), of_kind(objects, "bowl")
         if not bowls or not self.fits(len(blocks)):
             return None

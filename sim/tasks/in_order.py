@@ -23,16 +23,34 @@ class InOrder(Long):
     key: ClassVar[str]
     count: ClassVar[int] = 2
 
-    def goal(self, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Sequence[Plan]] | None:
+    def goal(
+        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
+    ) -> tuple[str, Sequence[Plan]] | None:
         steps, now = list[Plan](), tuple(objects)
         for number in range(self.count):
-            plan = some_plan(now, talk, LAST if number == self.count - 1 else FIRST)
-            if plan is None or any(plan.target in earlier.nouns for earlier in steps):
+            verbs = LAST if number == self.count - 1 else FIRST
+            plan = made[number] if number < len(made) else some_plan(now, talk, verbs)
+            if plan is None or plan.verb not in verbs or any(plan.target in earlier.nouns for earlier in steps):
                 return None
             steps.append(plan)
             now = foreseen(now, plan)
-        acts = {slot: talk.bare(plan) for slot, plan in zip(_SLOTS, steps, strict=False)}
-        return talk.fill(self.key, **acts), steps
+        return self.words(steps, talk), steps
+
+    def words(self, steps: Sequence[Plan], talk: Talk) -> str:
+        """What asks for these steps."""
+        acts = {slot: talk.bare(plan) for slot, plan in zip(_SLOTS[: self.count], steps, strict=True)}
+        return talk.fill(self.key, **acts)
+
+
+@register
+class OneAct(InOrder):
+    """A single act: when it is done, nothing else follows."""
+
+    name = key = "one_act"
+    count = 1
+
+    def words(self, steps: Sequence[Plan], talk: Talk) -> str:
+        return talk.act(steps[0])
 
 
 @register

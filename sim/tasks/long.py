@@ -30,15 +30,26 @@ class Long(Spoken):
     """A family of sentences that take several plans."""
 
     @abstractmethod
-    def goal(self, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Sequence[Plan]] | None:
-        """Words about a scene and the plans that they take; None where there is nothing of this kind to be said."""
+    def goal(
+        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
+    ) -> tuple[str, Sequence[Plan]] | None:
+        """Words about a scene and the plans that they take; None where there is nothing of this kind to be said.
+
+        A family that can say anything says what begins with the plans that are `made`.
+        """
 
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
-        found = self.goal(objects, talk)
+        return self.under_way(objects, (), talk)
+
+    def under_way(self, objects: Sequence[ObjectState], made: Sequence[Plan], talk: Talk) -> Said | None:
+        """What may have been said about a scene where the first steps are `made` by now; `objects` is as before them."""
+        found = self.goal(objects, talk, made)
         if found is None:
             return None
         words, steps = found
-        return Said(words=words, plan=steps[0], steps=tuple(steps)) if follow_each_other(steps, objects) else None
+        if list(steps[: len(made)]) != list(made) or not follow_each_other(steps, objects):
+            return None
+        return Said(words=words, plan=steps[0], steps=tuple(steps))
 
     def left(self, episode: Episode, state: SceneState) -> list[Plan]:
         """The steps that are still to be made."""
@@ -83,7 +94,9 @@ def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:
     if plan.verb == "touch":
         return str(plan.target) in state.touched
     alone = replace(episode, plan=plan, meant=(), alternatives=(), steps=())
-    return make_task(plan.verb).success(alone, state)
+    # What is in the hand is judged by the plan that takes it there.
+    held = state.held if state.held in alone.meant else None
+    return make_task(plan.verb).success(alone, replace(state, held=held))
 
 
 def follow_each_other(steps: Sequence[Plan], objects: Sequence[ObjectState]) -> bool:

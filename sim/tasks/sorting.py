@@ -27,7 +27,9 @@ class Sorting(Long):
         chosen = [colours[i] for i in rng.permutation(len(colours))[: rng.integers(2, 4)]]
         return place_things([Noun(colour, kind) for colour in chosen for kind in kinds], rng)
 
-    def goal(self, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Sequence[Plan]] | None:
+    def goal(
+        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
+    ) -> tuple[str, Sequence[Plan]] | None:
         places = set(of_kind(objects, self.place_kind))
         blocks = of_kind(objects, "block")
         if len(blocks) < 2 or any(Noun(block.colour, self.place_kind) not in places for block in blocks):

@@ -26,7 +26,7 @@ from embodied.things import THINGS, Thing
 from embodied.types import Float
 
 CANNOT, ABSENT = "cannot", "absent"
-WHICH, NOTHING, QUESTION, FOREIGN = "which", "nothing", "question", "foreign"
+WHICH, NOTHING, QUESTION, FOREIGN, DONE = "which", "nothing", "question", "foreign", "done"
 ANSWERS: Mapping[str, str] = {
     CANNOT: "cannot do that",
     ABSENT: "no {target} here",
@@ -34,6 +34,7 @@ ANSWERS: Mapping[str, str] = {
     NOTHING: "do nothing",  # it was forbidden, or nothing was asked for
     QUESTION: "answer that",
     FOREIGN: "speak english",
+    DONE: "done",  # nothing of the command is left to do
 }
 """What is said in place of a motion."""
 
