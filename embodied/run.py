@@ -165,10 +165,10 @@ class Agent:
 
     def _try(self, attempt: int, hooks: Hooks) -> Result:
         text, motions, self._steps = "", 0, ()
-        look: Callable[[], tuple[Observation, Decision] | Result] = lambda: self._begin(hooks)
+        look = self._begin
         for _ in range(MAX_STEPS):
             hooks.check()
-            begun = look()
+            begun = look(hooks)
             if isinstance(begun, Result):
                 return replace(begun, motions=motions)
             observation, decision = begun
@@ -198,10 +198,10 @@ class Agent:
                 continue
             # What comes after a whole motion is decided as the first was, and a step that failed may be tried again.
             self._steps += (Step(text=stream.executed.text, failed=result.state != "done"),)
-            look = lambda: self._look_again(hooks)
+            look = self._look_again
         return Result(state="failed", text=f"not done after {MAX_STEPS} steps: {text}", motions=motions)
 
-    def _go_on(self) -> tuple[Observation, Decision]:
+    def _go_on(self, hooks: Hooks) -> tuple[Observation, Decision] | Result:
         observation = self.arm.observe()
         return observation, self.decide(observation)
 

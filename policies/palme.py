@@ -30,8 +30,8 @@ class PalmePolicy:
     It asks back where words leave it open which colour is meant, and does nothing where it is not certain of the plan
     or sees several things of a name. The plan of a command is decoded once and kept until `reset` or until a step was
     made; later observations only point. A model that was taught to say "done" plans step by step, each from the picture
-    and what was done, until it says so. A model whose heads give actions judges by its first decision whether it can do what was said, and then
-    moves by these, a chunk a decision, until it says that nothing is left to do.
+    and what was done, until it says so. A model whose heads give actions judges by its first decision whether it can do
+    what was said, and then moves by these, a chunk a decision, until it says that nothing is left to do.
 
     Args:
         checkpoint: a directory written by `save_pretrained`; empty for the shipped one.

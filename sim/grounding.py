@@ -177,7 +177,7 @@ class Moment:
 
 def _moment(families: Sequence[Long], rng: np.random.Generator) -> Moment:
     """A task of some family, after some or all of its steps."""
-    episode = families[rng.integers(len(families))].sample(rng)
+    episode = families[int(rng.integers(len(families)))].sample(rng)
     made = episode.steps[: rng.integers(len(episode.steps) + 1)]
     now = episode.objects
     for plan in made:

@@ -3,6 +3,7 @@
 
     embodied train recipe=palme data=data/grounding out=runs/palme
     embodied train recipe=palme model=mine.yaml data=data/pick_up out=runs/mine
+    embodied train recipe=palme model=embodied/model/palme.yaml init=policies/checkpoint
 
 What is trained is everything but word embeddings and the encoders that the composition freezes; what a frozen one
 says of a rendered picture is computed once. Several commands share one picture in a packed sequence. Resumes from
@@ -42,7 +43,7 @@ class PalmeTrainConfig:
 
     data: list[str] = option(["data/grounding"], "folders of rendered scenes or recorded episodes, with commas")
     model: str = option("", "composition of the model, a YAML file; empty is that of the shipped policy")
-    init: str = option("", "checkpoint to go on from, in place of model=")
+    init: str = option("", "checkpoint to go on from; with model= what of its weights fits into that composition")
     out: str = option("runs/palme", "folder of the run")
     steps: int = option(2500, "optimiser steps")
     batch: int = option(4, "moments a step, all of one folder")
@@ -57,8 +58,11 @@ Features = Mapping[str, Mapping[str, Tensor]]
 """By folder and sense: (N, T, F) what a frozen encoder says of every sample."""
 
 
-def build(composition: Composition, words: Mapping[str, Any]) -> Palme:
-    """A model from a pretrained language model and pretrained encoders, to speak the `words` of the data."""
+def build(composition: Composition, words: Mapping[str, Any], *, init: str = "") -> Palme:
+    """A model from a pretrained language model and pretrained encoders, to speak the `words` of the data.
+
+    With `init` all that fits is that of a checkpoint, pretrained encoders included.
+    """
     source, config, base = composition.backbone, composition.model, None
     name, gguf = source.name, source.gguf_file or None
     if config.base is not None:
@@ -70,6 +74,9 @@ def build(composition: Composition, words: Mapping[str, Any]) -> Palme:
         backbone.embedding = base.embedding
     words = {key: known for key, known in words.items() if key not in composition.given}
     model = Palme(replace(config, **words), backbone, load_tokenizer(name, gguf_file=gguf), base)
+    if init:
+        _take_over(model, init)
+        return model
     for sense, path in composition.pretrained.items():
         if not Path(path).is_file():
             raise CheckpointError(f"no encoder at {path}; make it with: embodied train recipe=vision")
@@ -81,6 +88,20 @@ def build(composition: Composition, words: Mapping[str, Any]) -> Palme:
     return model
 
 
+def _take_over(model: Palme, checkpoint: str) -> None:
+    """Copy every weight of a checkpoint that has the same name and shape.
+
+    Raises CheckpointError where the language model is another one: nothing of what was learned would fit.
+    """
+    known, state = Palme.from_pretrained(checkpoint).state_dict(), model.state_dict()
+    fits = {name: value for name, value in known.items() if name in state and state[name].shape == value.shape}
+    lacks = sorted(name for name, _ in model.backbone.named_parameters() if f"backbone.{name}" not in fits)
+    if lacks:
+        what = f"nothing in it fits {lacks[0]} of model="
+        raise CheckpointError(f"{checkpoint} has another language model: {what}")
+    model.load_state_dict(state | fits)
+
+
 def train(config: PalmeTrainConfig) -> Path:
     """Train and write a checkpoint directory; returns its path."""
     torch.manual_seed(config.seed)
@@ -88,15 +109,18 @@ def train(config: PalmeTrainConfig) -> Path:
     for name in ("steps", "batch", "commands", "save_every", "learning_rate", "new_learning_rate"):
         if not 0 < getattr(config, name) < float("inf"):
             raise EmbodiedError(f"{name}={getattr(config, name)}: it must be above 0")
-    if config.init and config.model:
-        raise EmbodiedError("init= brings a model with all its parts: leave model= out")
-    composition = None if config.init else read_composition(config.model or COMPOSITION)
-    run.record(out, config, _given(composition))
+    from_files = config.model or not config.init
+    composition = read_composition(config.model or COMPOSITION) if from_files else None
+    run.record(out, config, _given(composition, encoders=not config.init))
     sources = {folder: open_source(folder) for folder in config.data}
     if not sources:
         raise EmbodiedError("data= needs at least one folder")
     words = words_of(sources)
-    model = Palme.from_pretrained(config.init).train() if composition is None else build(composition, words)
+    model = (
+        Palme.from_pretrained(config.init).train()
+        if composition is None
+        else build(composition, words, init=config.init)
+    )
     if model.base is not None:  # without a gradient, it can be as coarse as it is on the robot
         model.base.to(fastest_dtype(torch.device("cpu")))
     frozen = model.config.frozen
@@ -135,11 +159,11 @@ def train(config: PalmeTrainConfig) -> Path:
     return out / "checkpoint"
 
 
-def _given(composition: Composition | None) -> dict[str, str]:
+def _given(composition: Composition | None, *, encoders: bool) -> dict[str, str]:
     """What a composition takes from files, for the identity of a run."""
     if composition is None:
         return {}
-    files = {"backbone": composition.backbone.name} | composition.pretrained
+    files = {"backbone": composition.backbone.name} | (composition.pretrained if encoders else {})
     if (base := composition.model.base) is not None:
         files["base"] = str(folder_of(base.source) / base.file)
     return {

@@ -2,6 +2,7 @@
 """Every, both, so many: one act, done to several things of a kind."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -74,9 +75,7 @@ class TowerOf(Long):
 
 def tower(things: Sequence[Noun]) -> list[Plan]:
     """Stack each on the one before it."""
-    return [
-        Plan(verb="stack", target=upper, reference=lower) for lower, upper in zip(things[:-1], things[1:], strict=True)
-    ]
+    return [Plan(verb="stack", target=upper, reference=lower) for lower, upper in pairwise(things)]
 
 
 class _Into(Long):

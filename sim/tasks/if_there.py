@@ -23,7 +23,7 @@ class IfThere(Spoken):
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
         there = sorted({Noun(o.colour, o.kind) for o in objects}, key=str)
         every = [Noun(colour, kind) for kind in _KINDS for colour in COLOURS]
-        asked = [noun for noun in (there, [n for n in every if n not in there])[talk.rng.integers(2)]]
+        asked = (there, [noun for noun in every if noun not in there])[talk.rng.integers(2)]
         asked = [noun for noun in asked if noun not in HELD_OUT_THINGS]
         one, two = some_plan(objects, talk), some_plan(objects, talk)
         if not asked or one is None or two is None or one == two or set(one.nouns) & set(two.nouns):

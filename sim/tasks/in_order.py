@@ -34,9 +34,9 @@ class InOrder(Long):
                 return None
             steps.append(plan)
             now = foreseen(now, plan)
-        return self.words(steps, talk), steps
+        return self.asked(steps, talk), steps
 
-    def words(self, steps: Sequence[Plan], talk: Talk) -> str:
+    def asked(self, steps: Sequence[Plan], talk: Talk) -> str:
         """What asks for these steps."""
         acts = {slot: talk.bare(plan) for slot, plan in zip(_SLOTS[: self.count], steps, strict=True)}
         return talk.fill(self.key, **acts)
@@ -49,7 +49,7 @@ class OneAct(InOrder):
     name = key = "one_act"
     count = 1
 
-    def words(self, steps: Sequence[Plan], talk: Talk) -> str:
+    def asked(self, steps: Sequence[Plan], talk: Talk) -> str:
         return talk.act(steps[0])
 
 

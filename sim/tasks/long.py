@@ -42,7 +42,7 @@ class Long(Spoken):
         return self.under_way(objects, (), talk)
 
     def under_way(self, objects: Sequence[ObjectState], made: Sequence[Plan], talk: Talk) -> Said | None:
-        """What may have been said about a scene where the first steps are `made` by now; `objects` is as before them."""
+        """What may have been said where the first steps are `made` by now; `objects` stand as before them."""
         found = self.goal(objects, talk, made)
         if found is None:
             return None
@@ -57,7 +57,9 @@ class Long(Spoken):
             plan
             for number, plan in enumerate(episode.steps)
             if not holds(plan, episode, state)
-            and not any(later.target == plan.target and holds(later, episode, state) for later in episode.steps[number:])
+            and not any(
+                later.target == plan.target and holds(later, episode, state) for later in episode.steps[number + 1 :]
+            )
         ]
 
     def steps_left(self, episode: Episode, state: SceneState) -> int:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How people talk to the arm, as several have written it, each alone and from a description of the situation.
 
-One YAML a writer; `words.yaml` is what all of them call things and colours; HELD_OUT is what training never says: a part
-of every list, and the whole of HELD_OUT_KEYS. Their digests were committed before anything was trained on the rest. A key names what all of its lines mean:
+One YAML a writer; `words.yaml` is what all of them call things and colours; HELD_OUT is what training never says: a
+part of every list, and the whole of HELD_OUT_KEYS. Their digests were committed before anything was trained on the
+rest. A key names what all of its lines mean:
 
 - a verb, with the slots {a}, {b} and {c} for the things that its plan names, {r} for where, {d} for how far;
 - `forbid_*`, `this_not_that`, `correct_*`, `polite`, `conditional_no`: sentences around an act, which stands in {act};
@@ -10,7 +11,7 @@ of every list, and the whole of HELD_OUT_KEYS. Their digests were committed befo
 - `ask_*`, `remark*`, `impossible*`: no commands, or none that the arm can do;
 - `follow_*`, `answer_*`: what follows on an earlier command;
 - `foreign`: commands in other languages;
-- `two_acts` to `if_there`: what takes several steps, the acts in {one}, {two} and {three}, several things in {kinds};
+- `two_acts` to `if_there`: what takes several steps, its acts in {one}, {two} and {three}, its things in {kinds};
 - `again` to `now_into`: what is said after a command; `q_*`: questions with one right answer.
 """
 
