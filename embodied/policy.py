@@ -24,7 +24,11 @@ class Policy(Protocol):
         """Start a new command; forget the plan of the last one. A policy that draws, draws from `seed`."""
 
     def decide(self, observation: Observation) -> Decision:
-        """Answer one observation. Called again until a decision says that it is done."""
+        """Answer one observation. Called again until a decision says that it is done.
+
+        What was done so far is `observation.steps`; to count calls is not enough, since what is seen may be asked about
+        twice before anything moves.
+        """
 
 
 def _checked(name: str, found: Any) -> Callable[..., Policy]:

@@ -196,7 +196,9 @@ class Agent:
                 if result.state != "done":
                     return result
                 continue
-            # What comes after a whole motion is decided as the first was, and a step that failed may be tried again.
+            if result.state != "done" and self._steps and self._steps[-1].failed:
+                return result
+            # What comes after a whole motion is decided as the first was; what failed may be tried once more.
             self._steps += (Step(text=stream.executed.text, failed=result.state != "done"),)
             look = self._look_again
         return Result(state="failed", text=f"not done after {MAX_STEPS} steps: {text}", motions=motions)
@@ -262,7 +264,8 @@ class Agent:
         outcome = self._move(way, observation, hooks)
         if outcome.over or not outcome.done:
             return replace(_ended(outcome, what), over=outcome.over)
-        self.policy.reset(self._instruction)
+        if not self._steps:  # in the middle of a command, what was decided before stands
+            self.policy.reset(self._instruction)
         observation = self.arm.observe()
         self._check(observation)
         return observation

@@ -282,7 +282,7 @@ class Palme(nn.Module):
         if name not in self.encoders:
             raise UnknownNameError("sense", name, self.encoders)
         if all(each.features is not None for each in sensors):
-            return torch.stack([each.features for each in sensors]).to(device)
+            return torch.stack([each.features for each in sensors]).to(device=device, dtype=self.dtype)
         values = torch.stack([each.value for each in sensors]).to(device)
         # An encoder of anyone's meets numbers of the type of its weights, whichever the model computes in.
         features: Tensor = self._encoder(name)(values.to(self.dtype) if values.is_floating_point() else values)

@@ -127,6 +127,14 @@ class Script:
         return replace(decision, observation_stamp_s=observation.stamp_s)
 
 
+class Stepwise(Script):
+    """Answers by how many steps were made, as a policy has to that plans step by step."""
+
+    def decide(self, observation: Observation) -> Decision:
+        self.next = len(observation.steps)
+        return super().decide(observation)
+
+
 def says(motion: Motion | None, text: str = "so be it", *, done: bool = True) -> Decision:
     return Decision(text=text, motion=motion, observation_stamp_s=0.0, done=done)
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from embodied.arm import Outcome
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.motion.skills import SkillCall
-from embodied.run import ANSWER_WITHIN_S, MAX_STEPS, Agent, Hooks, Interrupted, Result
-from embodied.types import Decision, Motion, Observation, Picture
+from embodied.run import ANSWER_WITHIN_S, MAX_STEPS, MOST_MOTIONS, Agent, Hooks, Interrupted, Result
+from embodied.types import Decision, Motion, Observation, Picture, Step
 from tests.embodied.fake_arm import (
     AWAY,
     CHUNK,
@@ -33,6 +33,7 @@ from tests.embodied.fake_arm import (
     TOUCH,
     FakeArm,
     Script,
+    Stepwise,
     agent_of,
     away_and_holding,
     frame,
@@ -537,3 +538,56 @@ def test_an_answer_that_is_no_decision_is_told_in_one_line(answer: object) -> No
     policy.decide = lambda observation: answer  # type: ignore[method-assign, assignment, return-value]
     with pytest.raises(EmbodiedError, match=f"answered with a {type(answer).__name__}; .* returns a Decision"):
         agent.do("touch it")
+
+
+def test_after_each_step_it_comes_home_and_the_policy_hears_what_was_done() -> None:
+    arm = FakeArm()
+    agent, policy = agent_of(
+        arm, says(TOUCH, "touch a", done=False), says(TOUCH, "touch b", done=False), says(None, "Done.")
+    )
+    assert agent.do("touch both") == Result(state="done", text="Done.", motions=2)
+    touch_a, touch_b = Step(text="touch a"), Step(text="touch b")
+    assert [seen.steps for seen in policy.shown] == [(), (touch_a,), (touch_a, touch_b)]
+    agent.do("touch it")
+    assert policy.shown[3].steps == (), "another command begins with nothing done"
+
+
+def test_a_step_that_failed_is_told_and_may_be_tried_again() -> None:
+    arm = FakeArm()
+    arm.outcomes = [Outcome(state="refused", reason="out of reach"), Outcome(state="done")]
+    policy = Stepwise(says(TOUCH, "touch a", done=False), says(TOUCH, "touch a", done=False), says(None))
+    assert Agent(policy, arm).do("touch it").state == "done"
+    assert [step.failed for step in policy.shown[-1].steps] == [True, False]
+
+
+@pytest.mark.parametrize("state", ["aborted", "silent", "stopped"])
+def test_no_step_follows_on_one_that_was_stopped(state: str) -> None:
+    arm = FakeArm()
+    arm.outcomes = [Outcome(state=state, reason="in the way")]
+    agent, policy = agent_of(arm, says(TOUCH, "touch a", done=False))
+    assert agent.do("touch both").state in ("failed", "stopped")
+    assert len(policy.shown) == 1
+
+
+def test_a_command_takes_no_more_than_so_many_motions() -> None:
+    arm = FakeArm()
+    policy = Script(says(TOUCH, "once more", done=False))
+    result = Agent(policy, arm, attempts=1).do("touch everything")
+    assert result.state == "failed" and result.text.startswith(f"not done after {MOST_MOTIONS} motions")
+    assert result.motions == arm.log.count("touch") == MOST_MOTIONS
+
+
+def test_what_a_step_left_in_the_hand_is_put_back_before_the_next_that_needs_it_empty() -> None:
+    arm = FakeArm()
+    policy = Stepwise(says(PICK, "lift a", done=False), says(TOUCH, "touch b", done=False), says(None, "Done."))
+    assert Agent(policy, arm).do("lift a, then touch b").state == "done"
+    moved = [entry for entry in arm.log if entry not in ("look", "decide", "home")]
+    assert moved[:3] == ["pick", "place", "touch"]
+
+
+def test_what_failed_twice_in_a_row_is_given_up() -> None:
+    arm = FakeArm()
+    arm.outcomes = [Outcome(state="refused", reason="out of reach"), Outcome(state="done")] * 9
+    policy = Stepwise(says(TOUCH, "touch a", done=False))
+    result = Agent(policy, arm, attempts=1).do("touch it")
+    assert result.state == "failed" and "out of reach" in result.text and result.motions == 2

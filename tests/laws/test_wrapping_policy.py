@@ -28,18 +28,16 @@ class OneByOne:
         self.needs = policy.needs
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
-        self._left = [part.strip(" ,") for part in instruction.text.split(" then ")]
-        self._next()
+        self._parts = [part.strip(" ,") for part in instruction.text.split(" then ")]
+        self._part = -1
 
     def decide(self, observation: Observation) -> Decision:
-        decision = self._policy.decide(observation)
-        if decision.refused or not decision.done or not self._left:
-            return decision
-        self._next()
-        return replace(decision, done=False)
-
-    def _next(self) -> None:
-        self._policy.reset(Instruction(text=self._left.pop(0)))
+        part = sum(not step.failed for step in observation.steps)
+        if part != self._part:
+            self._policy.reset(Instruction(text=self._parts[part]))
+            self._part = part
+        decision = self._policy.decide(replace(observation, steps=()))
+        return replace(decision, done=decision.done and part == len(self._parts) - 1)
 
 
 # --8<-- end
