@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The shipped policy on scenes from development seeds: it reads, it looks, it says no."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -17,7 +19,7 @@ from embodied.model.engine import Answer
 from embodied.model.heads.grounding import Sight
 from embodied.motion.places import ROOM_M
 from embodied.policy import make_policy
-from embodied.types import Decision, Instruction, Observation
+from embodied.types import Decision, Instruction, Observation, Step
 from policies.palme import SHIPPED, PalmePolicy
 
 SEED = 700_000
@@ -212,6 +214,38 @@ def test_a_question_back_is_told_and_the_answer_is_read_with_the_command(
     decision = policy.decide(look(env))
     assert not decision.refused and not decision.asked
     assert read == ["touch the block", joined("touch the block", "the blue one")]
+
+
+def test_one_that_was_taught_to_say_done_plans_step_by_step(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
+    """The steps stand in the sentence, the plan is written anew after each, and "done" is no refusal."""
+    read: list[tuple[str, bool]] = []
+
+    def answer(_senses: object, text: str, plan: Plan | None = None, **_: object) -> Answer:
+        read.append((text, plan is not None))
+        return says(plan or Plan(verb="done" if text.endswith("home") else "go_home"))
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    monkeypatch.setattr(policy, "_in_steps", True)
+    observation = look(env)
+    policy.reset(Instruction(text="go to rest"))
+    first, again = policy.decide(observation), policy.decide(observation)
+    assert first.motion is not None and not first.done and not again.done
+    last = policy.decide(replace(observation, steps=(Step(text="go home"),)))
+    assert (last.text, last.motion, last.done, last.refused) == ("Done.", None, True, False)
+    assert read == [("go to rest", False), ("go to rest", True), (joined("", "go to rest", last_steps()), False)]
+
+
+def last_steps() -> tuple[Step, ...]:
+    return (Step(text="go home"),)
+
+
+def test_one_that_was_not_is_done_after_one_act(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
+    read: list[str] = []
+    monkeypatch.setattr(policy.engine, "answer", lambda _, text, **__: read.append(text) or says(Plan(verb="go_home")))
+    policy.reset(Instruction(text="go to rest"))
+    assert policy.decide(look(env)).done
+    policy.decide(replace(look(env), steps=last_steps()))
+    assert read == ["go to rest"] * 2, "it never read of steps"
 
 
 def test_equal_inputs_give_equal_decisions_and_the_plan_is_kept(env, policy: PalmePolicy):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from embodied.data.sample import Actions
-from embodied.errors import EmbodiedError
+from embodied.errors import CheckpointError, EmbodiedError
 from embodied.language.verbs import Noun
 from embodied.model.composition import PartConfig
 from embodied.model.heads.grid import around, labels
@@ -206,9 +206,30 @@ def test_weights_of_another_encoder_are_refused(options: dict, tiny: Palme, tmp_
         assert "\n" not in str(caught.value)
 
 
-def test_a_checkpoint_to_go_on_from_and_a_composition_are_two_things(options: dict, tmp_path: Path):
-    with pytest.raises(EmbodiedError, match="init= brings a model with all its parts: leave model= out"):
-        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **options | {"model": "mine.yaml"}))
+def test_the_weights_of_a_checkpoint_go_into_another_composition_and_other_words(
+    options: dict, tiny: Palme, tmp_path: Path
+):
+    """It learns on from them, with every word of the data, and encoders of no file."""
+    meta = tmp_path / "data" / "meta.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"answers": ["cannot", "done"]}))
+    text = f"senses: {{{FRONT}}}\npretrained: {{front: nowhere.safetensors}}"
+    given = options | {"model": composed(tmp_path, tiny, text), "learning_rate": 1e-9, "new_learning_rate": 1e-9}
+    palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
+    made = Palme.from_pretrained(tmp_path / "run" / "checkpoint")
+    before, after = Palme.from_pretrained(options["init"]).state_dict(), made.state_dict()
+    assert "done" in made.config.answers
+    same = {name for name, value in after.items() if name in before and value.shape == before[name].shape}
+    assert any(name.startswith("encoders.front") for name in same) and any("backbone" in name for name in same)
+    for name in same:
+        if after[name].is_floating_point():
+            assert torch.allclose(after[name], before[name], atol=1e-2), name
+
+
+def test_the_weights_of_another_language_model_fit_nowhere(options: dict, tiny: Palme, tmp_path: Path):
+    tiny.backbone.config.intermediate_size += 8
+    given = options | {"model": composed(tmp_path, tiny, f"senses: {{{FRONT}}}")}
+    with pytest.raises(CheckpointError, match="has another language model"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
 
 
 @pytest.mark.parametrize(

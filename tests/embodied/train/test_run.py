@@ -194,3 +194,12 @@ def test_without_tensorboard_it_is_said_once(
     assert capsys.readouterr().out.count("no TensorBoard") == 1
     assert len((tmp_path / "a" / "log.jsonl").read_text().splitlines()) == 2
     assert not (tmp_path / "a" / "tensorboard").exists()
+
+
+@pytest.mark.parametrize(("dtype", "product"), [(torch.bfloat16, torch.bfloat16), (torch.float32, torch.float32)])
+def test_products_are_of_the_type_that_the_machine_multiplies_fastest(
+    dtype: torch.dtype, product: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "fastest_dtype", lambda device: dtype)
+    with run.products():
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == product
