@@ -30,7 +30,7 @@ class InOrder(Long):
         for number in range(self.count):
             verbs = LAST if number == self.count - 1 else FIRST
             plan = made[number] if number < len(made) else some_plan(now, talk, verbs)
-            if plan is None or plan.verb not in verbs or any(plan.target in earlier.nouns for earlier in steps):
+            if plan is None or plan.verb not in verbs or any(_undoes(plan, earlier) for earlier in steps):
                 return None
             steps.append(plan)
             now = foreseen(now, plan)
@@ -40,6 +40,12 @@ class InOrder(Long):
         """What asks for these steps."""
         acts = {slot: talk.bare(plan) for slot, plan in zip(_SLOTS[: self.count], steps, strict=True)}
         return talk.fill(self.key, **acts)
+
+
+def _undoes(plan: Plan, earlier: Plan) -> bool:
+    """Whether a plan moves what an earlier one was about, or stacks where that one has stacked."""
+    stacks = plan.verb == earlier.verb == "stack" and plan.reference == earlier.reference
+    return stacks or plan.target in earlier.nouns
 
 
 @register
