@@ -16,6 +16,7 @@ from embodied.errors import EmbodiedError
 from embodied.motion.actions import ActionChunk
 from embodied.motion.hand import HandPose
 from embodied.motion.skills import SkillCall
+from embodied.run import ATTEMPTS, MOST_MOTIONS
 from embodied.types import Decision, Instruction, Motion, Observation
 from tests.embodied.fake_env import FakeEnv
 
@@ -108,7 +109,7 @@ def test_until_success_the_simulator_ends_an_episode_and_until_done_the_policy_d
         return run(FakeEnv(steps=99), FakePolicy(done=False), until=until).steps
 
     assert steps("success") == 1
-    assert steps("done") == 99, "a policy that is never done goes on after the success"
+    assert steps("done") == ATTEMPTS * MOST_MOTIONS, "a policy that is never done goes on after the success"
     # One attempt of a policy that says that it is done, whether it has succeeded or not.
     for seed in (3, 4):
         assert run(FakeEnv(steps=99), FakePolicy(), seed=seed, until="done").steps == 1

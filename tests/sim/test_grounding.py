@@ -35,6 +35,7 @@ def every_command(data: GroundingData, index: int) -> Sample:
 def test_a_painted_thing_loses_its_name_and_keeps_its_kind_and_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grounding, "MOVED_SHARE", 0.0)
     monkeypatch.setattr(grounding, "PAINTED_SHARE", 1.0)
+    monkeypatch.setattr(grounding, "UNDER_WAY_SHARE", 0.0)
     monkeypatch.setattr(grounding, "TWIN_SHARE", 0.0)
     grounding.write(GroundingConfig(out=str(tmp_path), scenes=2, workers=1))
     data = GroundingData(tmp_path)
@@ -160,6 +161,7 @@ def test_of_two_things_of_one_name_it_is_asked_which(world: World, monkeypatch: 
 def test_nobody_speaks_of_what_is_painted(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grounding, "TWIN_SHARE", 0.0)
     monkeypatch.setattr(grounding, "PAINTED_SHARE", 1.0)
+    monkeypatch.setattr(grounding, "UNDER_WAY_SHARE", 0.0)
     kinds = grounding.kinds_of([make_task(name) for name in grounding.TASKS])
     for seed in range(6):
         made = grounding.render_scene(world, seed, 32)
