@@ -185,8 +185,7 @@ class Agent:
             hooks.on_state("moving", text, attempt)
             stream = _Stream(self, decision, hooks)
             outcome = self._execute(decision, observation, stream, hooks)
-            motions, decision = motions + stream.motions, stream.last
-            text = decision.text
+            motions, decision, text = motions + stream.motions, stream.last, stream.last.text
             if decision.refused and outcome.done:
                 return Result(state="refused", text=text, motions=motions, asked=decision.asked)
             result = replace(_result(stream.executed, outcome), motions=motions, over=outcome.over)
@@ -209,9 +208,8 @@ class Agent:
 
     def _look_again(self, hooks: Hooks) -> tuple[Observation, Decision] | Result:
         """What is seen after a step, with the arm out of the way, and what is decided on it."""
-        observation = self.arm.observe()
+        observation, model = self.arm.observe(), self.arm.model
         self._check(observation)
-        model = self.arm.model
         if model is not None and self._is_away(model, observation):
             found = self._prepare(SkillCall(skill="home", points_m=NO_POINTS_M), "the way home", observation, hooks)
             if isinstance(found, Result):
@@ -228,9 +226,8 @@ class Agent:
 
         What is held stays in the hand, unless the motion needs an empty one: then it is put back first.
         """
-        observation = self.arm.observe()
+        observation, model = self.arm.observe(), self.arm.model
         self._check(observation)
-        model = self.arm.model
         if model is not None and self._is_away(model, observation):
             preview = self._ask(self._clear or observation)
             if preview.refused and (self._clear is None or self._ask(observation).refused):

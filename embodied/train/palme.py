@@ -3,7 +3,7 @@
 
     embodied train recipe=palme data=data/grounding out=runs/palme
     embodied train recipe=palme model=mine.yaml data=data/pick_up out=runs/mine
-    embodied train recipe=palme model=embodied/model/palme.yaml init=policies/checkpoint
+    embodied train recipe=palme model=embodied/model/palme.yaml init=runs/before/checkpoint
 
 What is trained is everything but word embeddings and the encoders that the composition freezes; what a frozen one
 says of a rendered picture is computed once. Several commands share one picture in a packed sequence. Resumes from
