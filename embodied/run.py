@@ -208,14 +208,9 @@ class Agent:
 
     def _look_again(self, hooks: Hooks) -> tuple[Observation, Decision] | Result:
         """What is seen after a step, with the arm out of the way, and what is decided on it."""
-        observation, model = self.arm.observe(), self.arm.model
+        observation = self.arm.observe()
         self._check(observation)
-        if model is not None and self._is_away(model, observation):
-            found = self._prepare(SkillCall(skill="home", points_m=NO_POINTS_M), "the way home", observation, hooks)
-            if isinstance(found, Result):
-                return found
-            observation = found
-        return self._with_empty_hand(observation, hooks)
+        return self._from_home(observation, hooks)
 
     def _begin(self, hooks: Hooks) -> tuple[Observation, Decision] | Result:
         """What is seen with the arm at home and what is decided on it; or how the attempt ended before.
@@ -233,15 +228,16 @@ class Agent:
             if preview.refused and (self._clear is None or self._ask(observation).refused):
                 hooks.on_decision(preview)
                 return Result(state="refused", text=preview.text, asked=preview.asked)
+        return self._from_home(observation, hooks)
+
+    def _from_home(self, observation: Observation, hooks: Hooks) -> tuple[Observation, Decision] | Result:
+        """What is decided with the arm at home, and with an empty hand where the motion needs one."""
+        model = self.arm.model
+        if model is not None and self._is_away(model, observation):
             found = self._prepare(SkillCall(skill="home", points_m=NO_POINTS_M), "the way home", observation, hooks)
             if isinstance(found, Result):
                 return found
             observation = found
-        return self._with_empty_hand(observation, hooks)
-
-    def _with_empty_hand(self, observation: Observation, hooks: Hooks) -> tuple[Observation, Decision] | Result:
-        """What is decided, with what is held put back before where the motion needs an empty hand."""
-        model = self.arm.model
         if model is None or not self._holds(model, observation):
             self._clear, self._picked_m = observation, None
             return observation, self._ask(observation)

@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -132,9 +133,11 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
         paint = _paint(objects, rng)
     if moment is None and rng.random() < MOVED_SHARE:  # before: what is said is of where things are
         objects = _after_a_move(objects, rng)
-    commands = list(_commands(families, twins or family, objects, list(paint), rng))
-    if moment is not None:
-        commands = [*commands[: COMMANDS_PER_SCENE // 2], *_under_way(long, moment, rng)]
+    spoken = _commands(families, twins or family, objects, list(paint), rng)
+    if moment is None:
+        commands = list(spoken)
+    else:
+        commands = [*islice(spoken, COMMANDS_PER_SCENE // 2), *_under_way(long, moment, rng)]
     in_hand = () if moment is None else moment.in_hand(world.model.home_pose[:3, 3])
     world.set_objects((*objects, *in_hand), parse_appearance(appearance, seed))
     for name, rgb in paint.items():

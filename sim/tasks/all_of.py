@@ -10,7 +10,7 @@ from embodied.language.verbs import Noun, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import NUMBERS, Talk, plural
 from sim.tasks import Episode, SceneState, register
-from sim.tasks.long import Long, holds, of_kind
+from sim.tasks.long import Goal, Long, holds, of_kind
 from sim.tasks.scenes import distance_xy
 
 ROOM_IN_BOWL = 2
@@ -23,9 +23,7 @@ class AllTouch(Long):
 
     name = "all_touch"
 
-    def goal(
-        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
-    ) -> tuple[str, Sequence[Plan]] | None:
+    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
         kind = ("block", "bowl")[talk.rng.integers(2)]
         things = of_kind(objects, kind)
         if len(things) < 2:
@@ -40,9 +38,7 @@ class TowerAll(Long):
 
     name = "tower_all"
 
-    def goal(
-        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
-    ) -> tuple[str, Sequence[Plan]] | None:
+    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
         things = of_kind(objects, "block")
         if not 2 <= len(things) <= 3:
             return None
@@ -62,9 +58,7 @@ class TowerOf(Long):
 
     name = "tower_of"
 
-    def goal(
-        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
-    ) -> tuple[str, Sequence[Plan]] | None:
+    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
         things = of_kind(objects, "block")
         if len(things) < 3:
             return None
@@ -83,9 +77,7 @@ class _Into(Long):
 
     key: str
 
-    def goal(
-        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
-    ) -> tuple[str, Sequence[Plan]] | None:
+    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
         blocks, bowls = of_kind(objects, "block"), of_kind(objects, "bowl")
         if not bowls or not self.fits(len(blocks)):
             return None

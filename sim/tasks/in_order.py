@@ -8,7 +8,7 @@ from embodied.language.verbs import Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import register
-from sim.tasks.long import Long, foreseen
+from sim.tasks.long import Goal, Long, foreseen
 from sim.tasks.spoken import some_plan
 
 _SLOTS = ("one", "two", "three")
@@ -23,9 +23,7 @@ class InOrder(Long):
     key: ClassVar[str]
     count: ClassVar[int] = 2
 
-    def goal(
-        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
-    ) -> tuple[str, Sequence[Plan]] | None:
+    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
         steps, now = list[Plan](), tuple(objects)
         for number in range(self.count):
             verbs = LAST if number == self.count - 1 else FIRST

@@ -23,6 +23,8 @@ from sim.tasks.spoken import Said, Spoken
 
 LETS_LIE = frozenset({"touch", "pick_up"})
 """Verbs after which everything is on the table where it was."""
+Goal = tuple[str, Sequence[Plan]]
+"""Words, and the plans that they take."""
 _HOLDS = {"put_in_bowl": "in", "stack": "on"}
 
 
@@ -30,10 +32,8 @@ class Long(Spoken):
     """A family of sentences that take several plans."""
 
     @abstractmethod
-    def goal(
-        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
-    ) -> tuple[str, Sequence[Plan]] | None:
-        """Words about a scene and the plans that they take; None where there is nothing of this kind to be said.
+    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
+        """What somebody may want of a scene; None where there is nothing of this kind to be said.
 
         A family that can say anything says what begins with the plans that are `made`.
         """

@@ -10,7 +10,7 @@ from embodied.language.verbs import Noun, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import register
-from sim.tasks.long import Long, of_kind
+from sim.tasks.long import Goal, Long, of_kind
 from sim.tasks.scenes import HELD_OUT_THINGS, place_things
 
 
@@ -27,9 +27,7 @@ class Sorting(Long):
         chosen = [colours[i] for i in rng.permutation(len(colours))[: rng.integers(2, 4)]]
         return place_things([Noun(colour, kind) for colour in chosen for kind in kinds], rng)
 
-    def goal(
-        self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()
-    ) -> tuple[str, Sequence[Plan]] | None:
+    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
         places = set(of_kind(objects, self.place_kind))
         blocks = of_kind(objects, "block")
         if len(blocks) < 2 or any(Noun(block.colour, self.place_kind) not in places for block in blocks):

@@ -24,6 +24,7 @@ from policies.palme import SHIPPED, PalmePolicy
 
 SEED = 700_000
 """Neither training nor evaluation draws from here."""
+MADE = (Step(text="go home"),)
 
 
 @pytest.fixture(scope="module")
@@ -230,13 +231,9 @@ def test_one_that_was_taught_to_say_done_plans_step_by_step(env, policy: PalmePo
     policy.reset(Instruction(text="go to rest"))
     first, again = policy.decide(observation), policy.decide(observation)
     assert first.motion is not None and not first.done and not again.done
-    last = policy.decide(replace(observation, steps=(Step(text="go home"),)))
+    last = policy.decide(replace(observation, steps=MADE))
     assert (last.text, last.motion, last.done, last.refused) == ("Done.", None, True, False)
-    assert read == [("go to rest", False), ("go to rest", True), (joined("", "go to rest", last_steps()), False)]
-
-
-def last_steps() -> tuple[Step, ...]:
-    return (Step(text="go home"),)
+    assert read == [("go to rest", False), ("go to rest", True), (joined("", "go to rest", MADE), False)]
 
 
 def test_one_that_was_not_is_done_after_one_act(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
@@ -244,7 +241,7 @@ def test_one_that_was_not_is_done_after_one_act(env, policy: PalmePolicy, monkey
     monkeypatch.setattr(policy.engine, "answer", lambda _, text, **__: read.append(text) or says(Plan(verb="go_home")))
     policy.reset(Instruction(text="go to rest"))
     assert policy.decide(look(env)).done
-    policy.decide(replace(look(env), steps=last_steps()))
+    policy.decide(replace(look(env), steps=MADE))
     assert read == ["go to rest"] * 2, "it never read of steps"
 
 
