@@ -50,7 +50,8 @@ the info that came of it and whether the episode is over."""
 class EnvironmentArm:
     """An arm behind the steps of a gymnasium environment in the mode `skill`, `ee_delta`, `joint` or `raw`.
 
-    `ends_at_success`: whether a terminated episode is over; otherwise the agent decides when it is done.
+    `ends_at_success`: whether a terminated episode is over; otherwise the agent decides when it is done. Where
+    something is said before the instruction (`info["earlier"]`), or an answer counts, the agent decides as well.
     """
 
     def __init__(self, env: Any, *, recorder: Recorder | None = None, ends_at_success: bool = True) -> None:
@@ -65,6 +66,7 @@ class EnvironmentArm:
         """A new episode."""
         self._seen, self.info = self.env.reset(seed=seed, options=dict(options))
         self.steps = 0
+        self._ends_at_success &= not {"earlier", "answer"} & self.info.keys()
 
     def now_s(self) -> float:
         """Simulated seconds: time stands still while a policy thinks."""
@@ -133,6 +135,11 @@ def joint_rows(trajectory: JointTrajectory) -> list[NDArray[np.float32]]:
     return list(np.column_stack([position, widths]).astype(np.float32))
 
 
+def same_words(said: str, wanted: str) -> bool:
+    """Whether two say the same, whatever their letters and full stops."""
+    return said.strip(" .").casefold() == wanted.strip(" .").casefold()
+
+
 def run_episode(
     env: Any,
     policies: Policies,
@@ -153,19 +160,23 @@ def run_episode(
     options = {"split": split if split in SPLITS else "seen"} | ({"swap": True} if split == "swapped" else {})
     arm.reset(seed, options)
     decisions: list[Decision] = []
-    judge = (lambda: bool(arm.info["is_success"])) if until == "success" else None
-    agent = Agent(policies.of(split, other), arm, attempts=ATTEMPTS, judge=judge)
+    policy, earlier = policies.of(split, other), str(arm.info.get("earlier", ""))
+    judge = (lambda: bool(arm.info["is_success"])) if until == "success" and "answer" not in arm.info else None
+    agent = Agent(policy, arm, attempts=ATTEMPTS, judge=None if earlier else judge)
     instruction = env.unwrapped.episode.instruction
+    if earlier:
+        agent.do(earlier, seed=seed)
     result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decisions.append))
-    went_wrong = arm.info.get("went_wrong")
+    went_wrong, answer = arm.info.get("went_wrong"), arm.info.get("answer")
+    answered = answer is None or same_words(result.text, str(answer))
     return EpisodeResult(
         task=task,
         split=split,
         seed=seed,
         instruction=WORDS_WITHOUT_CONTENT if split == "no_language" else instruction,
         answer=result.text,
-        success=bool(arm.info["is_success"]),
-        score=float(arm.info["score"]),
+        success=bool(arm.info["is_success"]) and answered,
+        score=float(arm.info["score"]) if answered else 0.0,
         wrong=None if went_wrong is None else bool(went_wrong),
         refused=result.state == "refused",
         steps=arm.steps,

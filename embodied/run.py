@@ -15,7 +15,7 @@ import numpy as np
 from embodied.arm import Arm, ArmModel, Outcome, StreamingArm
 from embodied.errors import EmbodiedError, ObservationError, UnreachableError
 from embodied.language import door
-from embodied.language.dialogue import joined
+from embodied.language.dialogue import Dialogue
 from embodied.motion.skills import NO_POINTS_M, SkillCall
 from embodied.motion.skills.hold_out import OUT_M
 from embodied.policy import Policy, senses_of
@@ -27,8 +27,6 @@ MAX_STEPS = 300
 """How many decisions that are not the last of their command may follow each other."""
 MOST_MOTIONS = 30
 """How many whole motions, each planned from rest, a command may take."""
-ANSWER_WITHIN_S = 60.0
-"""How long after a question back, on the arm's clock, what is said may be the answer to it."""
 _HOME_RAD = 0.05
 _OUT_M = 0.02
 _CLOSED_M = 0.004
@@ -53,14 +51,6 @@ class Result:
     over: bool = False  # whether the world ended with it
     cut: bool = False  # whether something stopped the arm on its way: only new words move it again
     asked: bool = False  # whether the text is a question, and what is said next may answer it
-
-
-@dataclass(frozen=True)
-class _Question:
-    """A question back that nobody has answered yet."""
-
-    about: str  # the words that led to it
-    asked_s: float
 
 
 @dataclass(frozen=True)
@@ -99,7 +89,7 @@ class Agent:
         self.policy, self.arm = policy, arm
         self.max_observation_age_s, self.attempts, self._judge = max_observation_age_s, attempts, judge
         self._instruction = Instruction(text="")
-        self._question: _Question | None = None
+        self._talk = Dialogue()
         self._told_m: float | None = None  # the width that the fingers were told last
         self._picked_m: Float | None = None  # where what is held was taken
         self._steps: tuple[Step, ...] = ()  # whole motions of the attempt under way
@@ -118,7 +108,7 @@ class Agent:
         answer = door.answer_without_a_model(text)
         if answer is not None:
             return Result(state="refused", text=answer)
-        self._instruction = self._heard(door.plain(text))
+        self._instruction = self._talk.heard(door.plain(text), self.arm.now_s())
         result = Result(state="failed", text="nothing was tried")
         motions = 0
         for attempt in range(1, self.attempts + 1):
@@ -132,14 +122,12 @@ class Agent:
                 break
             if result.state == "done" and (self._judge is None or self._judge()):
                 break
-        if result.asked:
-            about = joined(self._instruction.earlier, self._instruction.text)
-            self._question = _Question(about, self.arm.now_s())
+        self._talk.told(self._instruction, self._steps, self.arm.now_s(), asked=result.asked)
         return replace(result, motions=motions)
 
     def forget(self) -> None:
-        """Wait for no answer any longer: what is said next is a command of its own."""
-        self._question = None
+        """What is said next is a command of its own."""
+        self._talk.forget()
 
     def decide(self, observation: Observation) -> Decision:
         """One decision, checked and timed, about an observation that is fresh and whole.
@@ -148,20 +136,6 @@ class Agent:
         """
         self._check(observation)
         return self._ask(observation)
-
-    def _heard(self, text: str) -> Instruction:
-        """The words, and those that led to a question back if one is open; it is not open for any words after these.
-
-        What is joined to more than anybody may say at once stands alone.
-        """
-        now_s, question = self.arm.now_s(), self._question
-        self.forget()
-        # A clock that went back is that of another run.
-        is_open = question is not None and 0.0 <= now_s - question.asked_s <= ANSWER_WITHIN_S
-        earlier = question.about if question is not None and is_open else ""
-        if len(joined(earlier, text)) > door.MAX_CHARACTERS:
-            earlier = ""
-        return Instruction(text=text, stamp_s=now_s, earlier=earlier)
 
     def _try(self, attempt: int, hooks: Hooks) -> Result:
         text, motions, self._steps = "", 0, ()
@@ -216,18 +190,21 @@ class Agent:
         """What is seen with the arm at home and what is decided on it; or how the attempt ended before.
 
         Where the arm has to come home for that, the words are tried on what was seen last without it, and
-        on what is seen now: what is refused both times is refused for good, and nothing moves. One of them
-        says too little: things have come since, and the arm hides things. A decision counts for nothing else.
+        on what is seen now: what is refused or answered both times is so for good, and nothing moves. One of
+        them says too little: things have come since, and the arm hides things. A decision counts for nothing else.
 
         What is held stays in the hand, unless the motion needs an empty one: then it is put back first.
         """
         observation, model = self.arm.observe(), self.arm.model
         self._check(observation)
         if model is not None and self._is_away(model, observation):
-            preview = self._ask(self._clear or observation)
-            if preview.refused and (self._clear is None or self._ask(observation).refused):
-                hooks.on_decision(preview)
-                return Result(state="refused", text=preview.text, asked=preview.asked)
+            preview = now = self._ask(self._clear or observation)
+            if _speaks(preview) and self._clear is not None:
+                now = self._ask(observation)
+            if _speaks(preview) and _speaks(now):
+                last = preview if preview.refused else now  # an answer is of what is to be seen now
+                hooks.on_decision(last)
+                return Result(state="refused" if last.refused else "done", text=last.text, asked=last.asked)
         return self._from_home(observation, hooks)
 
     def _from_home(self, observation: Observation, hooks: Hooks) -> tuple[Observation, Decision] | Result:
@@ -371,6 +348,11 @@ class _Stream:
         self.last = self.executed = decision
         self.motions += 1
         return decision.motion
+
+
+def _speaks(decision: Decision) -> bool:
+    """Whether it ends the command by words alone."""
+    return decision.motion is None and (decision.refused or decision.done)
 
 
 def _needs_empty_hand(decision: Decision) -> bool:

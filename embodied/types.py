@@ -188,7 +188,8 @@ class Instruction:
 
     text: str
     stamp_s: float = 0.0
-    earlier: str = ""  # the command that was asked back about: the text may answer the question, or be a new command
+    earlier: str = ""  # what was said and done just before: the text may follow on it, or be a new command
+    asked: bool = False  # whether that ended with a question back
 
 
 @dataclass(frozen=True, kw_only=True)

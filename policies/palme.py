@@ -13,7 +13,7 @@ from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
-from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, WHICH, Noun, Plan, abilities
+from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, SAY, WHICH, Noun, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
 from embodied.model.heads.grounding import Sight
@@ -93,17 +93,19 @@ class PalmePolicy:
         if len(observation.steps) != self._made:
             self._plan, self._made = None, len(observation.steps)
         steps = observation.steps if self._in_steps else ()
-        said = " ".join(joined(self._instruction.earlier, self._instruction.text, steps).split())
+        # One that plans no steps was not taught either what follows on a command that was carried out.
+        earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
+        said = " ".join(joined(earlier, self._instruction.text, steps).split())
         answer = self.engine.answer(senses, said, plan=self._plan, no_vision=self._no_vision)
         timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
         text, motion, done = self._decided(answer, observation)
-        is_done = answer.plan is not None and answer.plan.verb == DONE
+        ends = answer.plan is not None and answer.plan.verb in (DONE, SAY)
         return Decision(
             text=text,
             motion=motion,
             observation_stamp_s=observation.stamp_s,
-            refused=motion is None and not is_done,
+            refused=motion is None and not ends,
             asked=_asks(answer.plan),
             done=done,
             timings_ms=timings,
@@ -135,11 +137,14 @@ class PalmePolicy:
         if plan.verb == WHICH:
             assert plan.target is not None
             return _which(plan.target, visible)
+        if plan.verb == SAY and plan.said:
+            return f"{plan.said[0].upper()}{plan.said[1:]}."
         said = {
             CANNOT: f"I cannot do that; I can {self._abilities}. I see: {seen}.",
             ABSENT: f"I see no {plan.target}; I see: {seen}.",
             NOTHING: "All right, I do nothing.",
-            QUESTION: f"I cannot answer that yet. I see: {seen}.",
+            QUESTION: f"I can {self._abilities}, and tell what I see: {seen}.",
+            SAY: "I do not know.",
             DONE: "Done.",
             FOREIGN: "I understand plain English only: say it in English, please.",
         }

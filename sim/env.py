@@ -292,6 +292,10 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
             "narrowest_m": self.arm.narrowest_m,
             "told_width_m": self.arm.told_width_m,
         }
+        if self.episode.earlier:
+            info["earlier"] = self.episode.earlier
+        if (answer := self.task.answer(self.episode, state)) is not None:
+            info["answer"] = answer
         if self._original is not None:
             info["original_success"] = bool(self.task.success(self._original, state))
         return info

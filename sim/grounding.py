@@ -30,18 +30,19 @@ from embodied.errors import EmbodiedError
 from embodied.files import check_folder, replacing, write_text
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
-from embodied.language.dialogue import joined
-from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, DONE, Noun, Plan
+from embodied.language.dialogue import is_joined, joined
+from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
 from embodied.things import thing_of
-from embodied.types import Float, ObjectState, Step
+from embodied.types import ObjectState, Step
 from sim import scene
 from sim.appearance import parse_appearance
+from sim.moments import EARLIER_SHARE, drawn, some_moment, under_way
 from sim.phrases.talk import Talk
-from sim.tasks import LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE, Task, make_task
-from sim.tasks.long import Long, foreseen
+from sim.tasks import CONVERSATION, LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE, VQA, Task, make_task
+from sim.tasks.long import Long
 from sim.tasks.refuse import elsewhere_plan, impossible_command
 from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy
 from sim.tasks.spoken import Spoken, plain_plans
@@ -51,7 +52,7 @@ from sim.world import World
 RENDER_SIZE_PX = 224
 COMMANDS_PER_SCENE = 32
 """At most: training draws some of them each time."""
-TASKS = (*TABLETOP, "mixed", *VERBS_SUITE, *LANGUAGE, *LONGHORIZON)
+TASKS = (*TABLETOP, "mixed", *VERBS_SUITE, *LANGUAGE, *LONGHORIZON, *VQA, *CONVERSATION)
 """Whose scenes, things and words are shown, unless it is said otherwise."""
 OFTEN = (
     dict.fromkeys(VERBS_SUITE, 1.5)
@@ -60,6 +61,9 @@ OFTEN = (
     | dict.fromkeys(("mixed", "correction", "question", "impossible"), 3.0)
     | dict.fromkeys(("absent", "answered"), 4.0)
     | dict.fromkeys(("two_acts", "two_backwards", "if_there"), 2.0)
+    | dict.fromkeys(CONVERSATION, 2.5)
+    | dict.fromkeys(VQA, 3.0)
+    | dict.fromkeys(("ask_count", "ask_count_colour", "ask_nearest", "ask_done"), 5.0)
     | dict.fromkeys(("exclusion", "negation"), 5.0)
     | dict.fromkeys(("which_one", "the_only", "one_of_two"), 6.0)
 )
@@ -68,7 +72,7 @@ OWN_WEIGHT, TWINS_WEIGHT = 12.0, 2.0
 """How much oftener that family speaks which a scene was made for: it is seldom that something is in a bowl. Of twins it
 is spoken a little oftener: they stand in every fourth scene, and "which one" must not be what is said in doubt."""
 IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT = 2.0, 3.0
-SCENES = dict.fromkeys(VERBS_SUITE, 0.6) | {"mixed": 5.0}
+SCENES = dict.fromkeys(VERBS_SUITE, 0.6) | dict.fromkeys(VQA, 1.5) | {"mixed": 5.0}
 """How often the scene of a family is shown; others once."""
 OTHER_COLOUR_SHARE = 0.7
 """Of the things that are named and not there. Words of many colours teach to copy a colour rather than
@@ -76,10 +80,8 @@ to know by heart which ones go with a verb."""
 
 MOVED_SHARE, TWIN_SHARE, PAINTED_SHARE = 0.15, 0.25, 0.25
 """Of the scenes: with a thing in or on another one, with two things of one name, with colours that have none."""
-UNDER_WAY_SHARE, FAILED_SHARE = 0.5, 0.1
-"""Of the scenes: in the middle of a long task; and of what is said there: that the next step failed before."""
-_SAYINGS = 40
-"""How often somebody tries to say what fits the steps that were made: most families cannot have asked for them."""
+UNDER_WAY_SHARE = 0.5
+"""Of the scenes: in the middle of a long task."""
 UNNAMED_APART = 0.4
 """How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""
 _TOGETHER_M = 0.04
@@ -116,13 +118,13 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     rng = np.random.default_rng(seed)
     families = [make_task(name) for name in tasks]
     kinds = kinds_of(families)
-    shown = [task for task in families if not isinstance(task, Spoken)] or families
-    family = shown[_drawn([SCENES.get(task.name, 1.0) for task in shown], rng)]
+    shown = [task for task in families if not isinstance(task, Spoken) or task.has_scenes] or families
+    family = shown[drawn([SCENES.get(task.name, 1.0) for task in shown], rng)]
     objects = family.sample(rng).objects
     twins, paint = None, dict[str, tuple[float, float, float]]()
     moment = None
     if (long := [task for task in families if isinstance(task, Long)]) and rng.random() < UNDER_WAY_SHARE:
-        moment = _moment(long, rng)
+        moment = some_moment(long, rng)
         objects = moment.seen
     elif "one_of_two" in tasks and rng.random() < TWIN_SHARE:
         task = make_task("one_of_two")
@@ -137,7 +139,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     if moment is None:
         commands = list(spoken)
     else:
-        commands = [*islice(spoken, COMMANDS_PER_SCENE // 2), *_under_way(long, moment, rng)]
+        commands = [*islice(spoken, COMMANDS_PER_SCENE // 2), *under_way(long, moment, OFTEN, rng)]
     in_hand = () if moment is None else moment.in_hand(world.model.home_pose[:3, 3])
     world.set_objects((*objects, *in_hand), parse_appearance(appearance, seed))
     for name, rgb in paint.items():
@@ -153,56 +155,6 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
         ],
         commands=[(text, plan.text()) for text, plan in commands],
     )
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A task under way."""
-
-    before: tuple[ObjectState, ...]  # as it began
-    made: tuple[Plan, ...]  # the steps that were made
-    now: tuple[ObjectState, ...]  # after them
-
-    @property
-    def held(self) -> Noun | None:
-        """What is in the hand."""
-        return self.made[-1].target if self.made and self.made[-1].verb == "pick_up" else None
-
-    @property
-    def seen(self) -> tuple[ObjectState, ...]:
-        """What stands on the table."""
-        return tuple(o for o in self.now if Noun(o.colour, o.kind) != self.held)
-
-    def in_hand(self, hand_m: Float) -> tuple[ObjectState, ...]:
-        """What is in the hand, at its place (3,)."""
-        return tuple(replace(o, position_m=hand_m) for o in self.now if Noun(o.colour, o.kind) == self.held)
-
-
-def _moment(families: Sequence[Long], rng: np.random.Generator) -> Moment:
-    """A task of some family, after some or all of its steps."""
-    episode = families[int(rng.integers(len(families)))].sample(rng)
-    made = episode.steps[: rng.integers(len(episode.steps) + 1)]
-    now = episode.objects
-    for plan in made:
-        now = foreseen(now, plan)
-    return Moment(episode.objects, made, now)
-
-
-def _under_way(families: Sequence[Long], moment: Moment, rng: np.random.Generator) -> Iterator[tuple[str, Plan]]:
-    """What may have been said before the steps of a moment, with these, and the step that is next, or that it is done.
-
-    Sometimes the next step has failed before.
-    """
-    talk, weights = Talk(rng), [OFTEN.get(task.name, 1.0) for task in families]
-    for _ in range(_SAYINGS):
-        said = families[_drawn(weights, rng)].under_way(moment.before, moment.made, talk)
-        if said is None:
-            continue
-        left = said.steps[len(moment.made) :]
-        steps = [Step(text=plan.text()) for plan in moment.made]
-        if left and rng.random() < FAILED_SHARE:
-            steps.append(Step(text=left[0].text(), failed=True))
-        yield joined("", said.words, steps), left[0] if left else Plan(verb=DONE)
 
 
 def kinds_of(families: Sequence[Task]) -> tuple[str, ...]:
@@ -290,27 +242,32 @@ def _commands(
     Of what is painted nobody speaks, and where something is, nobody speaks of how things stand to each other.
     """
     talk = Talk(rng)
+    earlier = [plan for plan in plain_plans(objects, ("touch",))] if not painted else []
     named = [o for o in objects if o.name not in painted]
     speaking = [task for task in families if not painted or not isinstance(task, Spoken)]
     more = TWINS_WEIGHT if isinstance(own, OneOfTwo) else OWN_WEIGHT
     weights = [OFTEN.get(task.name, 1.0) * (more if task is own else 1.0) for task in speaking]
     for _ in range(COMMANDS_PER_SCENE):
-        number = _drawn([*weights, IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT], rng)
+        number = drawn([*weights, IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT], rng)
         if number >= len(speaking):
             elsewhere = number > len(speaking)
             nouns = [Noun(o.colour, o.kind) for o in named]
             said = _absent(families, nouns, rng) if elsewhere else _impossible(families, nouns, rng)
         else:
             said = _said(speaking[number], named, talk)
-        if said is not None:
-            yield said
+        if said is None:
+            continue
+        if earlier and rng.random() < EARLIER_SHARE and not is_joined(said[0]):
+            before = earlier[rng.integers(len(earlier))]
+            said = joined(joined("", talk.act(before), [Step(text=before.text())]), said[0]), said[1]
+        yield said
 
 
 def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Plan] | None:
     """Something that a family says about a scene; None where there is nothing that it could say."""
     if isinstance(task, Spoken):
         said = task.about(objects, talk)
-        return None if said is None else (said.words, said.plan)
+        return None if said is None or said.before else (said.words, said.plan)
     plans = list(plain_plans(objects, (task.name,)))
     if not plans:
         return None
@@ -336,10 +293,6 @@ def _absent(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Gene
     colours = OTHER_COLOURS if rng.random() < OTHER_COLOUR_SHARE else COLOURS
     found = elsewhere_plan(task, nouns, colours, rng)
     return None if found is None else (task.say(found[0], rng), Plan(verb=ABSENT, target=found[1]))
-
-
-def _drawn(weights: Sequence[float], rng: np.random.Generator) -> int:
-    return int(rng.choice(len(weights), p=np.divide(weights, sum(weights))))
 
 
 def _paint(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:

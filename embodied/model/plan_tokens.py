@@ -13,8 +13,11 @@ from functools import cached_property, lru_cache
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.language.verbs import ANSWERS, NOUN_SLOTS, VERBS, WHICH, Noun, Plan, sentence_of
+from embodied.language.verbs import ANSWERS, NOUN_SLOTS, SAID, VERBS, WHICH, Noun, Plan, sentence_of
 from embodied.model.backbone import encode
+
+STOP = "."
+"""What every plan and every answer ends with."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class PlanTokens:
 
     ids: tuple[int, ...]
     nouns: tuple[int, ...]
+    free: range = range(0)
+    """Those that are chosen among all words, and not among those of plans: an answer and its full stop."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,12 @@ class Node:
         assert len(self._threads) == 1, "two plans read the same"
         return Plan(verb=first.verb, **dict(first.chosen))  # type: ignore[arg-type]  # slots by name
 
+    @property
+    def free(self) -> str | None:
+        """What is said in free words here: the answer whose turn it is."""
+        first = self._threads[0]
+        return first.verb if not first.tokens and first.parts[:1] == (f"{{{SAID}}}",) else None
+
     @cached_property
     def children(self) -> Mapping[int, "Node"]:
         """What may come next, by token."""
@@ -76,8 +87,14 @@ class PlanLanguage:
         self._verbs = (*verbs, *answers)
         self._words: dict[str, tuple[int, ...]] = {}
         self.tokens = lru_cache(maxsize=1 << 16)(self._tokens)
-        words = [*self._kinds, *self._colours, ".", *(word for v in self._verbs for word in _words_of(v))]
+        words = [*self._kinds, *self._colours, STOP, *(word for v in self._verbs for word in _words_of(v))]
         self.vocabulary: tuple[int, ...] = tuple(sorted({i for word in words for i in self._encoded(word)}))
+
+    @property
+    def stop(self) -> int:
+        """The token that ends an answer."""
+        (token,) = self._encoded(STOP)
+        return token
 
     def __contains__(self, plan: Plan) -> bool:
         """Whether a model with these words may write `plan`."""
@@ -106,7 +123,7 @@ class PlanLanguage:
     def _has_end(self, thread: _Thread) -> bool:
         """Whether the slots that are left can be filled: of few kinds and colours none may be left that fits."""
         for number, part in enumerate(thread.parts):
-            if part.startswith("{"):
+            if part.startswith("{") and part[1:-1] != SAID:
                 rest = thread.parts[number + 1 :]
                 return any(
                     self._has_end(_Thread(thread.verb, (), rest, (*thread.chosen, (part, value))))
@@ -130,25 +147,28 @@ class PlanLanguage:
 
     def _tokens(self, plan: Plan) -> PlanTokens:
         assert plan in self, plan
-        ids, nouns = list[int](), list[int]()
+        ids, nouns, free = list[int](), list[int](), range(0)
         for part in _parts(plan.verb):
             slot = part[1:-1] if part.startswith("{") else ""
+            begin = len(ids)
             ids += self._encoded(str(getattr(plan, slot)) if slot else part)
             if slot in NOUN_SLOTS:
                 nouns.append(len(ids) - 1)
-        return PlanTokens(tuple(ids), tuple(nouns))
+            if slot == SAID:
+                free = range(begin, len(ids) + len(self._encoded(STOP)))
+        return PlanTokens(tuple(ids), tuple(nouns), free)
 
     def _encoded(self, words: str) -> tuple[int, ...]:
         """Word by word, so that a word is the same tokens wherever it stands."""
         if words not in self._words:
-            each = (word if word == "." else f" {word}" for word in words.split())
+            each = (word if word == STOP else f" {word}" for word in words.split())
             self._words[words] = tuple(token for word in each for token in encode(self._tokenizer, word))
         return self._words[words]
 
 
 def _parts(verb: str) -> tuple[str, ...]:
     """The sentence of a verb or an answer, cut at its slots, with its full stop."""
-    return (*(part.strip() for part in re.split(r"({\w+})", sentence_of(verb)) if part.strip()), ".")
+    return (*(part.strip() for part in re.split(r"({\w+})", sentence_of(verb)) if part.strip()), STOP)
 
 
 def _words_of(verb: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ way to name a thing gives it as `called`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -40,6 +40,10 @@ class Talk:
     def may_say(self, key: str) -> bool:
         """Whether this kind of sentence may be said at all: training never shows some."""
         return self.held_out or key not in spoken.HELD_OUT_KEYS
+
+    def key(self, keys: Sequence[str]) -> str:
+        """One of several kinds of sentences that mean the same."""
+        return keys[self.rng.integers(len(keys))]
 
     def fill(self, key: str, **slots: str) -> str:
         """One line of a key, with what stands in its slots; those that it does not have are left out."""

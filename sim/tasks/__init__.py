@@ -51,6 +51,14 @@ LONGHORIZON = (
 )
 """The families that take several steps, or one and the word that it is done, or a look at what there is."""
 
+VQA = (
+    *("ask_there", "ask_count", "ask_count_colour", "ask_colour", "ask_where", "ask_in", "ask_on", "ask_nearest"),
+    *("ask_scene", "ask_holding", "ask_did", "ask_done"),
+)
+"""Questions with one right answer."""
+CONVERSATION = ("instead", "the_other", "too", "again", "now_into", "take_back")
+"""What follows on a command that was carried out."""
+
 MOST = 10.0
 """The most that a dense reward is, either way: one of 1 is drowned for long in the entropy that SAC is paid for."""
 NEAR_M = 0.2
@@ -78,7 +86,10 @@ class Episode:
     alternatives: "tuple[Episode, ...]" = ()
     """The same with other plans that the words may mean as well: any block will do."""
     steps: tuple[Plan, ...] = ()
-    """What a long task takes, one after the other; `plan` is the first."""
+    """What a long task takes, one after the other; `plan` is the first of those that the words ask for."""
+    earlier: str = ""
+    """What is said before, and is carried out by the first `steps_before` of the steps."""
+    steps_before: int = 0
 
     def __post_init__(self) -> None:
         names = tuple(str(noun) for noun in self.plan.nouns)
@@ -299,6 +310,10 @@ class Task(ABC):
         Where it is right not to move, to touch something is enough. What fails without harm has not gone wrong.
         """
         return all(state.astray(each) for each in episode.meanings)
+
+    def answer(self, episode: Episode, state: SceneState) -> str | None:
+        """What has to be said for success, in words; None where words alone do not count."""
+        return None
 
     def score(self, episode: Episode, state: SceneState) -> float:
         """Partial credit in [0, 1]: how much of the way to its goal the target has gone."""

@@ -52,14 +52,13 @@ class Long(Spoken):
         return Said(words=words, plan=steps[0], steps=tuple(steps))
 
     def left(self, episode: Episode, state: SceneState) -> list[Plan]:
-        """The steps that are still to be made."""
+        """The steps that are still to be made, of those that the words ask for."""
+        steps = episode.steps[episode.steps_before :]
         return [
             plan
-            for number, plan in enumerate(episode.steps)
+            for number, plan in enumerate(steps)
             if not holds(plan, episode, state)
-            and not any(
-                later.target == plan.target and holds(later, episode, state) for later in episode.steps[number + 1 :]
-            )
+            and not any(later.target == plan.target and holds(later, episode, state) for later in steps[number + 1 :])
         ]
 
     def steps_left(self, episode: Episode, state: SceneState) -> int:
@@ -84,7 +83,7 @@ class Long(Spoken):
         """1 on success; else 0.9 of the share of steps that were made."""
         if self.success(episode, state):
             return 1.0
-        return 0.9 * (1.0 - len(self.left(episode, state)) / len(episode.steps))
+        return 0.9 * (1.0 - len(self.left(episode, state)) / max(1, len(episode.steps)))
 
     def goal_m(self, episode: Episode, state: SceneState) -> Float:
         left = self.left(episode, state)
@@ -95,7 +94,10 @@ def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:
     """Whether one plan of an episode is done, whatever else has been touched."""
     if plan.verb == "touch":
         return str(plan.target) in state.touched
-    alone = replace(episode, plan=plan, meant=(), alternatives=(), steps=())
+    objects = episode.objects
+    for earlier in episode.steps[: episode.steps_before]:
+        objects = foreseen(objects, earlier)
+    alone = replace(episode, plan=plan, objects=objects, meant=(), alternatives=(), steps=(), steps_before=0)
     # What is in the hand is judged by the plan that takes it there.
     held = state.held if state.held in alone.meant else None
     return make_task(plan.verb).success(alone, replace(state, held=held))
@@ -112,7 +114,7 @@ def follow_each_other(steps: Sequence[Plan], objects: Sequence[ObjectState]) -> 
 
 def foreseen(objects: Sequence[ObjectState], plan: Plan) -> tuple[ObjectState, ...]:
     """The scene after a plan, as it should come out, with nothing in the hand."""
-    if plan.verb in LETS_LIE:
+    if plan.verb in LETS_LIE or plan.target is None:
         return tuple(objects)
     by_name = {o.name: o for o in objects}
     target = by_name[str(plan.target)]

@@ -39,7 +39,7 @@ class Question(NoCommand):
     """It is answered, and never moves the arm."""
 
     name, answer = "question", QUESTION
-    keys = ("ask_count", "ask_where", "ask_colour", "ask_exists", "ask_holding", "ask_on_top", "ask_can", "ask_see")
+    keys = ("ask_can",)
 
 
 @register

@@ -9,13 +9,15 @@ from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from embodied.errors import EmbodiedError
+from embodied.language.dialogue import joined
 from embodied.language.verbs import NOTHING, Noun, Plan
 from embodied.motion.skills import SkillCall
-from embodied.types import Float, ObjectState
+from embodied.types import Float, ObjectState, Step
 from sim.phrases.talk import Talk
 from sim.tasks import MOST, TABLETOP, Episode, SceneState, Task, make_task
 from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
@@ -35,7 +37,16 @@ class Said:
     or_else: tuple[Plan, ...] = ()
     """Plans that are as right: any block will do."""
     steps: tuple[Plan, ...] = ()
-    """What it takes, one after the other, where one plan is not all of it; `plan` is the first."""
+    """What it takes, one after the other, where one plan is not all of it; `plan` is the next."""
+    earlier: str = ""
+    """What was said before, and carried out by the first `before` of the steps."""
+    before: int = 0
+    unnoticed: Plan | None = None
+    """What is right where that was not carried out, although the steps say so; None where nobody can tell."""
+
+    def earlier_text(self, steps: Sequence[Step]) -> str:
+        """What was said before, with the steps that were made for it."""
+        return joined("", self.earlier, steps) if self.earlier else ""
 
 
 class Spoken(Task):
@@ -46,6 +57,8 @@ class Spoken(Task):
     target_kinds = reference_kinds = ()  # it shows and names what its scenes do
     scenes = TABLETOP
     """The tasks whose scenes are spoken about."""
+    has_scenes: ClassVar[bool] = False
+    """Whether it stages scenes that no other family shows."""
 
     @property
     def verbs(self) -> tuple[str, ...]:
@@ -79,6 +92,8 @@ class Spoken(Task):
             plan=said.plan,
             meant=said.meant,
             steps=said.steps,
+            earlier=said.earlier,
+            steps_before=said.before,
         )
         others = tuple(replace(episode, plan=plan, meant=()) for plan in said.or_else)
         return replace(episode, alternatives=others)

@@ -26,7 +26,7 @@ from embodied.things import THINGS, Thing
 from embodied.types import Float
 
 CANNOT, ABSENT = "cannot", "absent"
-WHICH, NOTHING, QUESTION, FOREIGN, DONE = "which", "nothing", "question", "foreign", "done"
+WHICH, NOTHING, QUESTION, FOREIGN, DONE, SAY = "which", "nothing", "question", "foreign", "done", "say"
 ANSWERS: Mapping[str, str] = {
     CANNOT: "cannot do that",
     ABSENT: "no {target} here",
@@ -35,6 +35,7 @@ ANSWERS: Mapping[str, str] = {
     QUESTION: "answer that",
     FOREIGN: "speak english",
     DONE: "done",  # nothing of the command is left to do
+    SAY: "say {said}",  # it was asked something: the answer, in the model's own words
 }
 """What is said in place of a motion."""
 
@@ -56,7 +57,9 @@ class Noun:
 
 
 NOUN_SLOTS = ("target", "reference", "other")
-SLOTS = (*NOUN_SLOTS, "relation", "amount")
+SAID = "said"
+"""The slot of an answer in free words, without a full stop inside of it."""
+SLOTS = (*NOUN_SLOTS, "relation", "amount", SAID)
 """What a sentence may have in braces; the nouns come in this order."""
 
 
@@ -70,6 +73,7 @@ class Plan:
     other: Noun | None = None  # a second reference
     relation: str | None = None  # where to, or which way round
     amount: str | None = None  # how far
+    said: str | None = None  # what is answered
 
     def text(self) -> str:
         """The canonical sentence of this plan."""
@@ -225,6 +229,7 @@ def _pattern(
         "relation": "|".join(map(re.escape, relation)),
         "amount": "|".join(map(re.escape, amount)),
     }
+    slots[SAID] = r"[^.]+"
     if sentence == ANSWERS[WHICH]:
         slots["target"] = rf"(?:\w+ )?(?:{kind})"
     parts = re.split(r"{(\w+)}", sentence)

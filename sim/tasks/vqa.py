@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions about what is to be seen: is there, how many, which colour, where, in, on, nearest, and all of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from embodied.language.verbs import Noun
+from embodied.language.vocabulary import COLOURS
+from embodied.types import ObjectState
+from sim.phrases.talk import NUMBERS, Talk, plural
+from sim.tasks import register
+from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, one, several
+from sim.tasks.long import foreseen
+from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, on_table, place_things
+from sim.tasks.spoken import plain_plans
+
+KINDS = ("block", "bowl", "zone")
+MOST_COUNTED = 5
+_CLEAR_M = 0.03
+"""By so much must the nearest thing be nearer than the next, or a thing off the border between two regions."""
+_FULL_SHARE = 0.7
+"""Of questions what is in or on something: there is something."""
+_THIRD_M, _HALF_M = 0.08, 0.5
+"""Left and right begin so far from the middle, the front so far from the arm; the picture's left is -y."""
+
+
+class _InOrOn(Asked):
+    """What is in or on another thing; every second scene has something there."""
+
+    has_scenes = True
+    verb_of: str
+    holder: str
+    keys: tuple[str, ...]
+
+    def staged(self, objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
+        plans = list(plain_plans(objects, (self.verb_of,)))
+        if not plans or rng.random() >= _FULL_SHARE:
+            return objects
+        return foreseen(objects, plans[rng.integers(len(plans))])
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        holders = [o for o in alone_of_their_names(objects) if o.kind == self.holder and on_table(o)]
+        if not holders:
+            return None
+        full = [o for o in holders if _above(o, objects)]
+        if full and talk.rng.random() < _FULL_SHARE:
+            holders = full
+        elif not full and talk.rng.random() < _FULL_SHARE:
+            return None  # or "nothing" would be what is said in doubt
+        holder = holders[talk.rng.integers(len(holders))]
+        called = talk.noun(Noun(holder.colour, holder.kind))
+        key = talk.key(self.keys)
+        return talk.fill(key, a=called, b=called, x=called), several(_above(holder, objects))
+
+
+@register
+class AskIn(_InOrOn):
+    """What is in the green bowl?"""
+
+    name, verb_of, holder, keys = "ask_in", "put_in_bowl", "bowl", ("q_in",)
+
+
+@register
+class AskOn(_InOrOn):
+    """What is on top of the red block?"""
+
+    name, verb_of, holder, keys = "ask_on", "stack", "block", ("q_on",)
+
+
+@register
+class AskThere(Asked):
+    """Is there a red block?"""
+
+    name = "ask_there"
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        there = list({Noun(o.colour, o.kind): None for o in objects})
+        # What is not there has the colour or the kind of something that is.
+        kinds, colours = {noun.kind for noun in there}, {noun.colour for noun in there}
+        absent = [
+            noun
+            for kind in KINDS
+            for colour in COLOURS
+            if (noun := Noun(colour, kind)) not in there and (kind in kinds or colour in colours)
+        ]
+        is_there = talk.rng.random() < 0.5
+        asked = [noun for noun in (there if is_there else absent) if noun not in HELD_OUT_THINGS]
+        if not asked:
+            return None
+        noun = asked[talk.rng.integers(len(asked))]
+        some = one(Noun(noun.colour, talk.kind(noun.kind)))
+        return talk.fill(talk.key(("q_there", "ask_exists")), some=some, a=some), YES if is_there else NO
+
+
+class _Count(Asked):
+    """Scenes with none to five of something."""
+
+    has_scenes = True
+
+    def staged(self, objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
+        count = int(rng.integers(MOST_COUNTED + 1))
+        nouns = [Noun(colour, kind) for kind in KINDS for colour in COLOURS]
+        nouns = [noun for noun in nouns if noun not in HELD_OUT_THINGS]
+        counted, others = self.chosen(nouns, rng)
+        chosen = [counted[i] for i in rng.permutation(len(counted))[:count]]
+        room = max(0, 6 - len(chosen))
+        chosen += [others[i] for i in rng.permutation(len(others))[: rng.integers(min(1, room), min(room, 4) + 1)]]
+        return place_things(chosen, rng) if chosen else None
+
+    def chosen(self, nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[list[Noun], list[Noun]]:
+        """Those of which some are counted, and the others."""
+        raise NotImplementedError
+
+
+@register
+class AskCount(_Count):
+    """How many blocks are there?"""
+
+    name = "ask_count"
+
+    def chosen(self, nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[list[Noun], list[Noun]]:
+        kind = ("block", "block", "bowl", "zone")[rng.integers(4)]
+        return [noun for noun in nouns if noun.kind == kind], [noun for noun in nouns if noun.kind != kind]
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        kind = KINDS[talk.rng.integers(len(KINDS))]
+        count = sum(o.kind == kind for o in objects)
+        if count > MOST_COUNTED:
+            return None
+        kinds = plural(talk.kind(kind))
+        return talk.fill(talk.key(("q_count", "ask_count")), kinds=kinds), NUMBERS[count]
+
+
+@register
+class AskCountColour(_Count):
+    """How many red things are there?"""
+
+    name = "ask_count_colour"
+
+    def chosen(self, nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[list[Noun], list[Noun]]:
+        colour = COLOURS[rng.integers(len(COLOURS))]
+        return [noun for noun in nouns if noun.colour == colour], [noun for noun in nouns if noun.colour != colour]
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        there = sorted({o.colour for o in objects})
+        colours = there if talk.rng.random() < 0.75 else COLOURS
+        colour = colours[talk.rng.integers(len(colours))]
+        count = sum(o.colour == colour for o in objects)
+        return (talk.fill("q_count_colour", colour=colour), NUMBERS[count]) if count <= MOST_COUNTED else None
+
+
+@register
+class AskColour(Asked):
+    """What colour is the bowl? There is one of its kind."""
+
+    name = "ask_colour"
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        counts = Counter(o.kind for o in objects)
+        alone = [o for o in objects if counts[o.kind] == 1 and o.kind in KINDS]
+        if not alone:
+            return None
+        thing = alone[talk.rng.integers(len(alone))]
+        return talk.fill(talk.key(("q_colour", "ask_colour")), kind=talk.kind(thing.kind)), thing.colour
+
+
+@register
+class AskWhere(Asked):
+    """Where is the red block? In or on something, or in one of six regions of the table as the camera sees it."""
+
+    name = "ask_where"
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        options = [(o, where) for o in alone_of_their_names(objects) if (where := _where(o, objects)) is not None]
+        if not options:
+            return None
+        thing, where = options[talk.rng.integers(len(options))]
+        called = talk.noun(Noun(thing.colour, thing.kind))
+        return talk.fill(talk.key(("q_where", "ask_where")), a=called, x=called), where
+
+
+@register
+class AskNearest(Asked):
+    """What is nearest to the red block?"""
+
+    name = "ask_nearest"
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        options = []
+        for thing in alone_of_their_names(objects):
+            others = sorted(
+                (distance_xy(o.position_m, thing.position_m), i) for i, o in enumerate(objects) if o is not thing
+            )
+            if len(others) > 1 and others[1][0] - others[0][0] >= _CLEAR_M:
+                options.append((thing, objects[others[0][1]]))
+        if not options:
+            return None
+        thing, nearest = options[talk.rng.integers(len(options))]
+        named = talk.noun(Noun(thing.colour, thing.kind))
+        return talk.fill("q_nearest", a=named), f"the {nearest.colour} {nearest.kind}"
+
+
+@register
+class AskScene(Asked):
+    """What do you see? Everything, from left to right."""
+
+    name = "ask_scene"
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        apart = all(abs(a.position_m[1] - b.position_m[1]) >= _CLEAR_M / 2 for a, b in combinations(objects, 2))
+        if not apart or not objects or any(o.kind not in KINDS for o in objects):
+            return None
+        return talk.line(talk.key(("q_scene", "ask_see"))), several(objects)
+
+
+def alone_of_their_names(objects: Sequence[ObjectState]) -> list[ObjectState]:
+    """Those that are the only ones of their colour and kind."""
+    counts = Counter((o.colour, o.kind) for o in objects)
+    return [o for o in objects if counts[o.colour, o.kind] == 1]
+
+
+def _above(holder: ObjectState, objects: Sequence[ObjectState]) -> list[ObjectState]:
+    """What is in a bowl or on a block."""
+    reach_m = 0.05 if holder.kind == "bowl" else 0.025
+    return [
+        o
+        for o in objects
+        if o is not holder
+        and o.kind == "block"
+        and distance_xy(o.position_m, holder.position_m) <= reach_m
+        and (holder.kind == "bowl" or 0.02 < o.position_m[2] - holder.position_m[2] < 0.06)
+    ]
+
+
+def _where(thing: ObjectState, objects: Sequence[ObjectState]) -> str | None:
+    """Where a thing is, in words; None where one might say otherwise."""
+    if thing.kind == "block":
+        for holder in alone_of_their_names(objects):
+            if holder.kind in ("bowl", "block") and thing in _above(holder, objects):
+                return f"{'in' if holder.kind == 'bowl' else 'on'} the {holder.colour} {holder.kind}"
+    x, y, _ = thing.position_m
+    if min(abs(abs(y) - _THIRD_M), abs(x - _HALF_M)) < _CLEAR_M / 2:
+        return None
+    side = "in the middle" if abs(y) < _THIRD_M else "on the left" if y < 0.0 else "on the right"
+    return f"{side} at the {'front' if x > _HALF_M else 'back'}"
