@@ -35,6 +35,7 @@ PLUGS = {
         *(f"{name} = embodied.commands.{name}:main" for name in COMMANDS),
         "tasks = sim.catalogue:main",
         "say = nodes.say:main",
+        "ask = nodes.ask:main",
         "faults = nodes.faults.command:main",
         "soak = nodes.soak:main",
     ],

@@ -149,8 +149,9 @@ def run_episode(
     seed: int,
     until: str = "success",
     recorder: Recorder | None = None,
+    on_decision: Callable[[Decision], None] = lambda decision: None,
 ) -> EpisodeResult:
-    """Run the episode of `seed`, and judge it when the agent has ended it."""
+    """Run the episode of `seed`, and judge it when the agent has ended it; `on_decision` hears what is decided."""
     assert until in UNTIL, until
     arm = EnvironmentArm(env, recorder=recorder, ends_at_success=until == "success")
     other = None
@@ -160,13 +161,18 @@ def run_episode(
     options = {"split": split if split in SPLITS else "seen"} | ({"swap": True} if split == "swapped" else {})
     arm.reset(seed, options)
     decisions: list[Decision] = []
+
+    def decided(decision: Decision) -> None:
+        decisions.append(decision)
+        on_decision(decision)
+
     policy, earlier = policies.of(split, other), str(arm.info.get("earlier", ""))
     judge = (lambda: bool(arm.info["is_success"])) if until == "success" and "answer" not in arm.info else None
     agent = Agent(policy, arm, attempts=ATTEMPTS, judge=None if earlier else judge)
     instruction = env.unwrapped.episode.instruction
     if earlier:
         agent.do(earlier, seed=seed)
-    result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decisions.append))
+    result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decided))
     went_wrong, answer = arm.info.get("went_wrong"), arm.info.get("answer")
     answered = answer is None or same_words(result.text, str(answer))
     return EpisodeResult(

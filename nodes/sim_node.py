@@ -214,6 +214,7 @@ class SimNode(Node):
             "split": self._episode.split,
             "seed": int(self.get_parameter("seed").value),
             "instruction": self._episode.instruction,
+            "earlier": self._episode.earlier,
             "objects": _plain(self._world.objects()),
         }
         return Trigger.Response(success=True, message=json.dumps(scene))
@@ -224,6 +225,7 @@ class SimNode(Node):
             "is_success": bool(self._task.success(self._episode, state)),
             "score": float(self._task.score(self._episode, state)),
             "went_wrong": bool(self._task.went_wrong(self._episode, state)),
+            "answer": self._task.answer(self._episode, state),
             "held": state.held,
             "touched": sorted(state.touched),
             "objects": _plain(state.objects),

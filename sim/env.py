@@ -17,6 +17,7 @@ from embodied.motion.hand import HandPose
 from embodied.types import Float, Motion, ObjectState, Observation
 from sim.appearance import parse_appearance
 from sim.arm import SETTLE_STEPS, SimArm
+from sim.disturbance import DISTURBANCES, disturbed
 from sim.spaces import LARGEST, Words, action_space, observed, shown, state_bound
 from sim.state import state_of
 from sim.studio import Studio
@@ -51,6 +52,8 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     `appearance`, as "table:wood,light:dim,clutter", changes pictures and not the problem: see `sim.appearance`.
 
+    `disturbance`: "moved" or "slips", what goes wrong on purpose after the first motion: see `sim.disturbance`.
+
     `reset(options=...)` takes "split", "task" (another family), "episode" (an exact Episode), "swap"
     (another command for the same scene; `info["original_success"]` then tells whether the first
     command was done) and "appearance".
@@ -80,6 +83,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         reward_type: str = "sparse",
         split: str = "seen",
         appearance: str = "",
+        disturbance: str = "",
         senses: Sequence[str] | None = None,
         picture_size_px: int = 224,
         skills: Sequence[str] = SKILL_LIST,
@@ -95,6 +99,9 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.split = check_split(split)
         parse_appearance(appearance, seed=0)
         self.appearance = appearance
+        if disturbance:
+            check_name("disturbance", disturbance, DISTURBANCES)
+        self.disturbance = disturbance
         self.model = arm_model(arm)
         senses = self.model.cameras if senses is None else senses
         check_picture_size(picture_size_px)
@@ -157,6 +164,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         if self.episode.before is not None:
             self.arm.execute(self.episode.before)
         self._past = _Past(self._seed, options, [])
+        self._is_disturbed = not self.disturbance
         self._target = HandPose.from_matrix(self.model.chain.forward(self.arm.commanded_rad))
         return self._observation(), self._info()
 
@@ -177,7 +185,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         """Move; why the motion was refused, or None."""
         if self._past is None:
             raise EmbodiedError("the environment has no episode yet: call reset() before step()")
-        refused = None
+        refused, before = None, None if self._is_disturbed else self.scene_state()
         try:
             if self.action_mode == "skill":
                 self.arm.execute(self.skills.decode(action))
@@ -190,8 +198,19 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         except UnreachableError as error:
             refused = str(error)
         self.world.note_touches()
+        if before is not None:
+            self._disturb(before)
         self._past.actions.append(copy.deepcopy(action))
         return refused
+
+    def _disturb(self, before: SceneState) -> None:
+        """Once, after an action that did something."""
+        rng = np.random.default_rng([self._seed, len(DISTURBANCES)])
+        put = disturbed(self.disturbance, self.episode, before, self.scene_state(), rng)
+        if put is not None:
+            self.world.move(put.name, put)
+            self.arm.advance(SETTLE_STEPS)
+            self._is_disturbed = True
 
     def _reward(self, success: bool) -> float:
         if self.reward_type == "sparse":

@@ -242,7 +242,7 @@ def _commands(
     Of what is painted nobody speaks, and where something is, nobody speaks of how things stand to each other.
     """
     talk = Talk(rng)
-    earlier = [plan for plan in plain_plans(objects, ("touch",))] if not painted else []
+    earlier = list(plain_plans(objects, ("touch",))) if not painted else []
     named = [o for o in objects if o.name not in painted]
     speaking = [task for task in families if not painted or not isinstance(task, Spoken)]
     more = TWINS_WEIGHT if isinstance(own, OneOfTwo) else OWN_WEIGHT

@@ -165,6 +165,12 @@ class World:
             client.changeDynamics(body, -1, **friction, linearDamping=0.04, angularDamping=0.1)
         return body
 
+    def move(self, name: str, to: ObjectState) -> None:
+        """Put the object `name` at rest where `to` is."""
+        position, turn = to.position_m.tolist(), to.orientation.tolist()
+        self._client.resetBasePositionAndOrientation(self._objects[name][0], position, turn)
+        self._shots.clear()
+
     def paint(self, name: str, rgb: Triple) -> None:
         """Give the object `name` another colour, red, green and blue in [0, 1], until the next scene."""
         body = self._objects[name][0]

@@ -153,7 +153,7 @@ def check_embodied(page: Path, words: Sequence[str]) -> None:
     if command == "data":
         assert given[0] in DOINGS, f"nothing called {given[0]} is done with data"
     pairs = [word.partition("=") for word in given if not word.startswith("--")]
-    if command in ("say", "data"):  # words, and what to do with data
+    if command in ("ask", "say", "data"):  # words, and what to do with data
         pairs = [pair for pair in pairs if pair[1]]
     keys = keys_of(command, tuple(word for word in given if word in selectors()))
     for key, equals, value in pairs:

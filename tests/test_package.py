@@ -110,7 +110,7 @@ def test_every_entry_point_leads_to_something(metadata: Path) -> None:
 def test_our_rooms_plug_in_as_a_strangers_package_does(metadata: Path) -> None:
     groups = entry_points(metadata)
     files = {path.stem for path in (ROOT / "embodied" / "commands").glob("*.py")} - {"__init__"}
-    assert set(groups["embodied.commands"]) == {*files, "say", "tasks", "faults", "soak"}
+    assert set(groups["embodied.commands"]) == {*files, "say", "ask", "tasks", "faults", "soak"}
     assert set(groups["embodied.policies"]) == {"palme", "oracle", "random", "colour_blob", "chunks"}
     assert groups["embodied.environments"] == {"tabletop": "sim"}
     assert set(groups) == {

@@ -57,6 +57,7 @@ class EvalOptions:
     until: str = option("success", "success: the simulator ends an episode; done: the policy says so itself")
     out: str = option("runs/eval.json", "the JSON; episodes (.jsonl) and figure (.png) go beside it")
     resume: bool = option(False, "go on with the episodes that an interrupted run has left beside `out`")
+    disturbance: str = option("", "what goes wrong after the first motion: moved (a thing that is needed) or slips")
     workers: int = option(0, "processes; 0 is one for each core")
     options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
     env: str = option("", "instead of tasks: anyone's gymnasium id, as panda_gym:PandaPush-v3")
@@ -71,6 +72,8 @@ def check(options: EvalOptions) -> list[tuple[str, str]]:
     arm_model(options.arm)
     for name, valid in (("action_mode", ACTION_MODES), ("until", UNTIL)):
         check_name(name, getattr(options, name), valid)
+    if options.disturbance and (options.env or options.ros):
+        raise ConfigError("disturbance= is for tasks in this process: leave env= and ros= out")
     if options.episodes < 1 or options.workers < 0 or options.seed < 0:
         raise ConfigError("episodes must be at least 1, workers and seed at least 0")
     appearing(options.appearance, tasks)
@@ -174,7 +177,7 @@ class Run:
         asked = {"suite": options.env or options.suite, "policy": options.policy, "seed": options.seed}
         write_json(self.out, {**asked, "protocol": protocol, "versions": versions(), "results": rows})
         cut = "" if whole else " (cut short)"
-        look = options.appearance and f", {options.appearance}"
+        look = "".join(f", {each}" for each in (options.appearance, options.disturbance) if each)
         title = f"{options.policy}, {protocol['action_mode']} mode, seeds from {options.seed}{look}{cut}"
         print_table(rows, title)
         print(f"wrote {self.out} and {self.journal}")
@@ -188,7 +191,7 @@ class Run:
 
     def _identity(self) -> dict[str, Any]:
         """What two runs must share for their episodes to be added up."""
-        names = ("policy", "options", "arm", "appearance", "until", "action_mode")
+        names = ("policy", "options", "arm", "appearance", "disturbance", "until", "action_mode")
         given = {name: getattr(self.options, name) for name in names}
         if self.options.env:
             given |= {
@@ -265,6 +268,8 @@ class _Worker:
             return SpokenEnv(options.env, read_words(Path(options.words)), senses)
         settings: dict[str, Any] = {"arm": options.arm, "action_mode": options.action_mode, "senses": senses}
         settings |= appearing(options.appearance, (task,))
+        if options.disturbance:
+            settings["disturbance"] = options.disturbance
         return environments.make_environment(task, **settings, skills=every_skill())
 
     def close(self) -> None:

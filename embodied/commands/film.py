@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a GIF of the arm doing what it is told, with the words under it."""
+"""Make a GIF of the arm doing what it is told, with the words and the steps beside it."""
 
 import io
 import textwrap
@@ -16,22 +16,28 @@ from embodied.arm import DEFAULT_ARM
 from embodied.config import ConfigError, option, parse
 from embodied.controls import Policies
 from embodied.environments import DEFAULT_SUITE, appearing, check_split, make_environment, suite_tasks
-from embodied.episode import run_episode
+from embodied.episode import UNTIL, run_episode
+from embodied.errors import check_name
 from embodied.files import check_writable, replacing
 from embodied.policy import senses_of
 
 EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
 FRAME_MS = 100
 LAST_FRAME_MS = 1200
-CAPTION_LINES = 3
+PANEL = 0.8
+"""Width of what is written, as a share of the picture's."""
+WORDS_LINES, STEP_LINES, LETTERS = 5, 2, 26
 COLOURS = 160
 MIN_SIZE_PX = 120
-INK, PAPER = (30, 30, 34), (250, 250, 248)
+INK, FAINT, PAPER = (30, 30, 34), (130, 130, 138), (250, 250, 248)
+
+Shot = tuple[Any, tuple[str, ...]]
+"""A picture (H, W, 3) uint8, and what was decided by then."""
 
 
 @dataclass
 class FilmOptions:
-    """Make a GIF of the arm doing what it is told, with the words under it."""
+    """Make a GIF of the arm doing what it is told, with the words and the steps beside it."""
 
     task: list[str] = option(["put_in_bowl"], "tasks to show one after another, with commas between them")
     policy: str = option("palme", "policy by name or module:Class")
@@ -39,6 +45,7 @@ class FilmOptions:
     options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
     split: str = option("seen", "seen, paraphrase or pair")
     appearance: str = option("", "what it looks like, as table:wood,light:side,clutter")
+    until: str = option("success", "what ends a task: success, or done (the policy says so)")
     seed: int = option(1_000_000, "seed of the episodes")
     camera: str = option("side", "camera that films")
     size_px: int = option(320, "width of the film; made smaller until it fits into max_mb")
@@ -54,9 +61,9 @@ def main(arguments: Sequence[str]) -> int:
         raise ConfigError(f"size_px must be {MIN_SIZE_PX} to 1024, max_mb above 0, and out= must end in .gif")
     check_writable(out)
     scenes, failed = [], []
-    for task, words, pictures, success in _act(options):
+    for task, words, shots, success in _act(options):
         print(f"{task}: {words!r}: {'done' if success else 'failed'}")
-        scenes.append((words, pictures))
+        scenes.append((words, shots))
         if not success:
             failed.append(task)
     size_px = write_gif(scenes, out, options.size_px, options.max_mb)
@@ -66,38 +73,51 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if failed else 0
 
 
-def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Any], bool]]:
-    """(task, words, pictures, success) of each task."""
+def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Shot], bool]]:
+    """(task, words, shots, success) of each task."""
     check_split(options.split)
+    check_name("until", options.until, UNTIL)
     tasks = suite_tasks(DEFAULT_SUITE, options.task)
     look = appearing(options.appearance, tasks)
     policies = Policies(options.policy, options.options)
     settings: dict[str, Any] = {"arm": options.arm, "action_mode": "ee_delta", "senses": senses_of(policies.plain)}
     settings |= look
-    pictures: list[Any] = []
+    shots, decided = list[Shot](), list[str]()
 
     def shoot(*step: Any) -> None:
-        pictures.append(studio.picture(options.camera, options.size_px))
+        shots.append((studio.picture(options.camera, options.size_px), tuple(decided)))
 
     for task in tasks:
-        pictures.clear()
+        shots.clear()
+        decided.clear()
         with closing(make_environment(task, **settings)) as env, closing(env.unwrapped.studio()) as studio:
-            result = run_episode(env, policies, task=task, split=options.split, seed=options.seed, recorder=shoot)
-        if not pictures:
+            result = run_episode(
+                env,
+                policies,
+                task=task,
+                split=options.split,
+                seed=options.seed,
+                until=options.until,
+                recorder=shoot,
+                on_decision=lambda decision: decided.append(decision.text),
+            )
+        if shots:
+            shots.append((shots[-1][0], tuple(decided)))
+        else:
             raise ConfigError(f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}")
-        yield task, result.instruction, list(pictures), result.success
+        yield task, result.instruction, list(shots), result.success
 
 
-def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: int, max_mb: float) -> int:
-    """Write the scenes (words, pictures of (H, W, 3) uint8) as one GIF of at most `max_mb`.
+def write_gif(scenes: Sequence[tuple[str, Sequence[Shot]]], out: Path, size_px: int, max_mb: float) -> int:
+    """Write the scenes (words, shots) as one GIF of at most `max_mb`.
 
     Returns the width that fitted. Raises ConfigError when even the smallest does not.
     """
     while size_px >= MIN_SIZE_PX:
         frames, durations = [], []
-        for words, pictures in scenes:
-            frames += [_frame(Image.fromarray(picture), words, size_px) for picture in pictures]
-            durations += [FRAME_MS] * (len(pictures) - 1) + [LAST_FRAME_MS]
+        for words, shots in scenes:
+            frames += [_frame(Image.fromarray(picture), words, steps, size_px) for picture, steps in shots]
+            durations += [FRAME_MS] * (len(shots) - 1) + [LAST_FRAME_MS]
         # One palette for all: with one for each frame, still parts would flicker and grow the file.
         # An octree keeps the table's colour, which covers most of the film; other methods tint it.
         few = [np.asarray(frames[i * (len(frames) - 1) // 7]) for i in range(8)]
@@ -113,18 +133,24 @@ def write_gif(scenes: Sequence[tuple[str, Sequence[Any]]], out: Path, size_px: i
     raise ConfigError(f"the film does not fit into max_mb={max_mb:g}: show fewer tasks, or allow more")
 
 
-def _frame(picture: Image.Image, words: str, size_px: int) -> Image.Image:
-    """The picture with the words drawn under it."""
-    letter_px = max(11, size_px // 20)
-    font = ImageFont.load_default(size=letter_px)
-    line_px = int(1.35 * letter_px)
-    said = f"\N{LEFT DOUBLE QUOTATION MARK}{words}\N{RIGHT DOUBLE QUOTATION MARK}"
-    lines = textwrap.wrap(said, width=38, max_lines=CAPTION_LINES, placeholder=" \N{HORIZONTAL ELLIPSIS}")
-    strip_px = CAPTION_LINES * line_px + line_px // 2
-    frame = Image.new("RGB", (size_px, size_px + strip_px), PAPER)
+def _frame(picture: Image.Image, words: str, steps: Sequence[str], size_px: int) -> Image.Image:
+    """The picture, with the words and the steps drawn beside it."""
+    letter_px = max(10, size_px // 22)
+    font, line_px = ImageFont.load_default(size=letter_px), int(1.35 * letter_px)
+    frame = Image.new("RGB", (size_px + int(PANEL * size_px), size_px), PAPER)
     frame.paste(picture.resize((size_px, size_px), Image.Resampling.LANCZOS))
-    draw = ImageDraw.Draw(frame)
-    top = size_px + (strip_px - len(lines) * line_px) // 2
-    for row, line in enumerate(lines):
-        draw.text((size_px / 2, top + row * line_px), line, INK, font=font, anchor="ma")
+    draw, left = ImageDraw.Draw(frame), size_px + letter_px
+    said = f"\N{LEFT DOUBLE QUOTATION MARK}{words}\N{RIGHT DOUBLE QUOTATION MARK}"
+    lines = [(line, INK) for line in _wrapped(said, WORDS_LINES)] + [("", INK)]
+    told = [_wrapped(f"{number}. {step}", STEP_LINES) for number, step in enumerate(steps, start=1)]
+    room = (size_px - letter_px) // line_px - len(lines)
+    while told and sum(map(len, told)) > room:  # the first ones make way
+        told.pop(0)
+    lines += [(line, INK if step is told[-1] else FAINT) for step in told for line in step]
+    for row, (line, ink) in enumerate(lines):
+        draw.text((left, letter_px + row * line_px), line, ink, font=font)
     return frame
+
+
+def _wrapped(text: str, most: int) -> list[str]:
+    return textwrap.wrap(text, width=LETTERS, max_lines=most, placeholder=" \N{HORIZONTAL ELLIPSIS}")

@@ -63,7 +63,9 @@ class Node:
 
     @cached_property
     def children(self) -> Mapping[int, "Node"]:
-        """What may come next, by token."""
+        """What may come next, by token; where words are free, nothing that could be listed."""
+        if self.free is not None:
+            return {}
         found: dict[int, list[_Thread]] = {}
         for thread in self._threads:
             for longer in self._language.grown(thread):

@@ -110,12 +110,14 @@ class Script:
         self.decisions = decisions
         self.told: list[tuple[str, int | None]] = []
         self.earlier: list[str] = []
+        self.asked: list[bool] = []
         self.shown: list[Observation] = []
         self.arm: FakeArm | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         self.told.append((instruction.text, seed))
         self.earlier.append(instruction.earlier)
+        self.asked.append(instruction.asked)
         self.next = 0
 
     def decide(self, observation: Observation) -> Decision:
@@ -139,6 +141,7 @@ def says(motion: Motion | None, text: str = "so be it", *, done: bool = True) ->
     return Decision(text=text, motion=motion, observation_stamp_s=0.0, done=done)
 
 
+ANSWER = says(None, "A red block.")
 REFUSAL = Decision(text="I see no bowl", motion=None, observation_stamp_s=0.0, refused=True)
 QUESTION = Decision(text="Which block do you mean?", motion=None, observation_stamp_s=0.0, refused=True, asked=True)
 

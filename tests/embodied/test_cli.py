@@ -15,7 +15,7 @@ from embodied.errors import CheckpointError
 from embodied.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("bench", "collect", "doctor", "draw", "eval", "film", "say", "tasks", "train")
+COMMANDS = ("ask", "bench", "collect", "doctor", "draw", "eval", "film", "say", "tasks", "train")
 
 
 def run_python(code: str) -> str:

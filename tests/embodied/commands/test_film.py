@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embodied.commands import film as command
-from embodied.commands.film import main, write_gif
+from embodied.commands.film import Shot, main, write_gif
 from embodied.config import ConfigError
 from embodied.environments import make_environment
 from embodied.errors import UnknownNameError
@@ -24,27 +24,29 @@ from sim.scene import LIGHT
 from sim.textures import COLOURS
 
 
-def test_the_oracle_is_filmed_with_its_words_under_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_oracle_is_filmed_with_its_words_and_steps_beside_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "arm.gif"
     assert main(["policy=oracle", "task=pick_up", "size_px=120", f"out={out}"]) == 0
     assert "pick_up" in capsys.readouterr().out
     with Image.open(out) as film:
         assert film.n_frames > 8
-        assert film.width == 120 < film.height
+        assert film.height == 120 < film.width
         first = np.asarray(film.convert("RGB")).astype(int)
         film.seek(film.n_frames - 1)
         last = np.asarray(film.convert("RGB")).astype(int)
-    strip = first[120:]
-    assert strip.min() < 100 < strip.max(), "words are dark on a light strip"
-    assert np.abs(first[:120] - last[:120]).max() > 50, "something moved"
-    np.testing.assert_allclose(first[122:], last[122:], atol=40)
+    panel = first[:60, 122:]
+    assert panel.min() < 100 < panel.max(), "words are dark on a light panel"
+    assert np.abs(first[:, :120] - last[:, :120]).max() > 50, "something moved"
+    np.testing.assert_allclose(panel, last[:60, 122:], atol=40)
 
 
 def test_a_film_looks_as_it_is_asked_to(tmp_path: Path) -> None:
     out = tmp_path / "arm.gif"
     assert main(["policy=oracle", "task=touch", "size_px=120", "appearance=table:black", f"out={out}"]) == 0
     with Image.open(out) as film:
-        assert np.asarray(film.convert("RGB"))[:120].mean() < 90
+        assert np.asarray(film.convert("RGB"))[:, :120].mean() < 90
     with pytest.raises(UnknownNameError, match="Did you mean 'black'"):
         main(["policy=oracle", "task=touch", "appearance=table:blac", f"out={out}"])
 
@@ -62,8 +64,8 @@ def test_a_film_is_drawn_to_be_looked_at_and_the_policy_sees_what_it_always_did(
             seen.append(observation.picture("front").rgb)
             return super().decide(observation)
 
-    def keep(scenes: Sequence[tuple[str, Sequence[NDArray[np.uint8]]]], *rest: Any) -> int:
-        shown.extend(scenes[0][1])
+    def keep(scenes: Sequence[tuple[str, Sequence[Shot]]], *rest: Any) -> int:
+        shown.extend(picture for picture, _ in scenes[0][1])
         return write_gif(scenes, *rest)
 
     monkeypatch.setattr("embodied.controls.make_policy", lambda name, given: Watcher())
@@ -75,7 +77,7 @@ def test_a_film_is_drawn_to_be_looked_at_and_the_policy_sees_what_it_always_did(
     np.testing.assert_array_equal(seen[0], first["front"])
     assert all(picture.shape == (120, 120, 3) for picture in shown)
     with Image.open(tmp_path / "arm.gif") as gif:
-        written = np.asarray(gif.convert("RGB"))[:120]
+        written = np.asarray(gif.convert("RGB"))[:, :120]
     assert np.abs(written - shown[0].astype(int)).mean() < 2.0, "colours are true"
     # A white table has much grey on it only where there are shadows.
     assert [grey(picture) > 100 for picture in (seen[0][::2, ::2], shown[0])] == [False, True]
@@ -89,7 +91,7 @@ def grey(rgb: NDArray[np.uint8]) -> int:
 
 def test_a_film_that_is_too_large_is_made_smaller(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    noise = [rng.integers(0, 255, (200, 200, 3), dtype=np.uint8) for _ in range(2)]
+    noise = [(rng.integers(0, 255, (200, 200, 3), dtype=np.uint8), ("touch red block",)) for _ in range(2)]
     out = tmp_path / "noise.gif"
     width = write_gif([("do it", noise)], out, 160, max_mb=0.05)
     assert 120 <= width < 160

@@ -34,7 +34,8 @@ from tests.plans import all_plans
 
 SIMPLE = tuple(name for name in VERBS if len(slots_of(VERBS.get(name).sentence)) < 3 or name == "place_relative")
 """Verbs whose plans are few enough to write down over many things."""
-ANSWERED = [Plan(verb=name, target=Noun("red", "block") if "{" in ANSWERS[name] else None) for name in ANSWERS]
+FILLED = {"target": Noun("red", "block"), "said": "a red block, and two of the others"}
+ANSWERED = [Plan(verb=name, **{slot: FILLED[slot] for slot in slots_of(ANSWERS[name])}) for name in ANSWERS]
 PLANS = [*all_plans(SIMPLE, THINGS.names(), (*COLOURS, *OTHER_COLOURS)), *ANSWERED]
 PLANS += all_plans([name for name in VERBS if name not in SIMPLE], THINGS.names(), ("red", "blue", "pink"))
 NOUNS = [Noun("red", kind) for kind in THINGS] + [Noun("blue", kind) for kind in THINGS]

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers in free words: any word of the language model's vocabulary, learnt like plans, and ended by a full stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from embodied.data.sample import Command, Sample
+from embodied.language.verbs import CANNOT, SAY, Plan, parse_plan
+from embodied.model.engine import Engine
+from embodied.model.heads.plan import MOST_SAID, PlanHead
+from embodied.model.palme import Palme
+from embodied.train.palme import losses
+from tests.embodied.model.test_words import PICTURE, observation
+
+ANSWERS = {"who made you?": "a team, somewhere", "how many bowls?": "two", "touch it": None}
+
+
+def sample() -> Sample:
+    def answer(said: str | None) -> Plan:
+        return Plan(verb=CANNOT) if said is None else Plan(verb=SAY, said=said)
+
+    commands = tuple(Command(text=text, plan=answer(said)) for text, said in ANSWERS.items())
+    return Sample(observations=(observation(),), commands=commands, things=())
+
+
+def test_what_is_learnt_is_said(make_tiny: Callable[..., Palme]) -> None:
+    torch.manual_seed(0)
+    model = make_tiny(answers=(CANNOT, SAY)).train()
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learnt, lr=3e-3)
+    told = []
+    for _ in range(300):
+        parts = losses(model, [sample()], [{}])
+        optimizer.zero_grad()
+        (parts["plan/plan"] + parts["plan/said"]).backward()
+        optimizer.step()
+        told.append(float(parts["plan/said"].detach()))
+    assert told[-1] < 0.02 < told[0]
+    engine = Engine(model)
+    senses = model.senses((observation(),))
+    for text, said in ANSWERS.items():
+        plan = engine.answer(senses, text).plan
+        assert plan is not None and plan.said == said and parse_plan(plan.text()) == plan
+        assert plan.verb == (CANNOT if said is None else SAY)
+
+
+def test_an_answer_without_end_is_cut(make_tiny: Callable[..., Palme]) -> None:
+    model = make_tiny(answers=(CANNOT, SAY), verbs=())
+    engine = Engine(model)
+    head = model.heads["plan"]
+    assert isinstance(head, PlanHead)
+    found = [engine.answer({"front": PICTURE, "state": torch.zeros(8)}, text).plan for text in map(str, range(8))]
+    said = [plan.said for plan in found if plan is not None and plan.verb == SAY]
+    assert all(len(model.tokenizer.encode(words or "", add_special_tokens=False)) <= 4 * MOST_SAID for words in said)
+
+
+def test_words_of_an_answer_are_no_words_of_plans(make_tiny: Callable[..., Palme]) -> None:
+    """Which tokens are free is told of each plan, its full stop among them; of other plans none is."""
+    language = make_tiny(answers=(CANNOT, SAY)).heads["plan"].language
+    tokens = language.tokens(Plan(verb=SAY, said="a team, somewhere"))
+    assert tokens.nouns == () and tokens.free.stop == len(tokens.ids) and tokens.ids[-1] == language.stop
+    assert not {*tokens.ids[tokens.free.start : -1]} <= {*language.vocabulary}
+    assert language.tokens(parse_plan("touch red block")).free == range(0)
+    assert np.prod([len(language.tokens(Plan(verb=SAY, said=said)).free) for said in ("red", "red block")]) == 6
