@@ -27,6 +27,8 @@ MAX_STEPS = 300
 """How many decisions that are not the last of their command may follow each other."""
 MOST_MOTIONS = 30
 """How many whole motions, each planned from rest, a command may take."""
+MOST_ALIKE = 3
+"""How many motions with the same words may follow each other: what they should lead to does not come about."""
 _HOME_RAD = 0.05
 _OUT_M = 0.02
 _CLOSED_M = 0.004
@@ -156,6 +158,8 @@ class Agent:
                 continue
             if len(self._steps) == MOST_MOTIONS:
                 return Result(state="failed", text=f"not done after {MOST_MOTIONS} motions: {text}", motions=motions)
+            if [step.text for step in self._steps[-MOST_ALIKE:]] == [text] * MOST_ALIKE:
+                return Result(state="failed", text=f"tried {MOST_ALIKE} times in vain: {text}", motions=motions)
             hooks.on_state("moving", text, attempt)
             stream = _Stream(self, decision, hooks)
             outcome = self._execute(decision, observation, stream, hooks)

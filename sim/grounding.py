@@ -42,7 +42,7 @@ from sim.appearance import parse_appearance
 from sim.moments import EARLIER_SHARE, drawn, some_moment, under_way
 from sim.phrases.talk import Talk
 from sim.tasks import CONVERSATION, LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE, VQA, Task, make_task
-from sim.tasks.long import Long
+from sim.tasks.long import InSteps
 from sim.tasks.refuse import elsewhere_plan, impossible_command
 from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy
 from sim.tasks.spoken import Spoken, plain_plans
@@ -123,7 +123,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     objects = family.sample(rng).objects
     twins, paint = None, dict[str, tuple[float, float, float]]()
     moment = None
-    if (long := [task for task in families if isinstance(task, Long)]) and rng.random() < UNDER_WAY_SHARE:
+    if (long := [task for task in families if isinstance(task, InSteps)]) and rng.random() < UNDER_WAY_SHARE:
         moment = some_moment(long, rng)
         objects = moment.seen
     elif "one_of_two" in tasks and rng.random() < TWIN_SHARE:

@@ -11,7 +11,7 @@ from embodied.language.dialogue import joined
 from embodied.language.verbs import DONE, Noun, Plan
 from embodied.types import Float, ObjectState, Step
 from sim.phrases.talk import Talk
-from sim.tasks.long import Long, foreseen
+from sim.tasks.long import InSteps, foreseen
 from sim.tasks.spoken import some_plan
 
 FAILED_SHARE, SLIPPED_SHARE = 0.1, 0.2
@@ -55,7 +55,7 @@ class Moment:
         return tuple(replace(o, position_m=hand_m) for o in self.now if Noun(o.colour, o.kind) == self.held)
 
 
-def some_moment(families: Sequence[Long], rng: np.random.Generator) -> Moment:
+def some_moment(families: Sequence[InSteps], rng: np.random.Generator) -> Moment:
     """A task of some family, after some or all of its steps."""
     episode = families[int(rng.integers(len(families)))].sample(rng)
     made = episode.steps[: rng.integers(len(episode.steps) + 1)]
@@ -67,7 +67,7 @@ def some_moment(families: Sequence[Long], rng: np.random.Generator) -> Moment:
 
 
 def under_way(
-    families: Sequence[Long], moment: Moment, often: Mapping[str, float], rng: np.random.Generator
+    families: Sequence[InSteps], moment: Moment, often: Mapping[str, float], rng: np.random.Generator
 ) -> Iterator[tuple[str, Plan]]:
     """What may have been said before the steps of a moment, with these, and the step that is next, or that it is done.
 

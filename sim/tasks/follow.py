@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from embodied.language.verbs import ANSWERS, CANNOT, NOTHING, Noun, Plan
+from embodied.language.verbs import CANNOT, NOTHING, Noun, Plan
 from embodied.motion.skills import SkillCall
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import Episode, SceneState, register
 from sim.tasks.asked import NO, YES, one, saying
 from sim.tasks.asked import NOTHING as NO_THING
-from sim.tasks.long import Goal, Long, foreseen, holds
+from sim.tasks.long import InSteps, foreseen, holds
 from sim.tasks.scenes import grounded, pair_is_held_out
 from sim.tasks.spoken import Said, plain_plans, some_plan, with_other_targets
 
@@ -27,7 +27,7 @@ Next = tuple[str, Plan]
 """What is said then, and the plan that is right: a step or an answer."""
 
 
-class Follow(Long):
+class Follow(InSteps):
     """A subclass says what the first part is about, and what comes then."""
 
     firsts: ClassVar[tuple[str, ...]] = ("touch", "pick_up")
@@ -35,10 +35,6 @@ class Follow(Long):
     @abstractmethod
     def next(self, first: Plan, now: Sequence[ObjectState], talk: Talk) -> Next | None:
         """What is said after the plan `first`, where things stand `now`; None where nothing of the kind can be."""
-
-    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
-        found = self._both(objects, talk, made)
-        return None if found is None else (found[0], [plan for plan in found[1:] if plan.verb not in ANSWERS])
 
     def under_way(self, objects: Sequence[ObjectState], made: Sequence[Plan], talk: Talk) -> Said | None:
         found = self._both(objects, talk, made)

@@ -28,28 +28,15 @@ Goal = tuple[str, Sequence[Plan]]
 _HOLDS = {"put_in_bowl": "in", "stack": "on"}
 
 
-class Long(Spoken):
-    """A family of sentences that take several plans."""
+class InSteps(Spoken):
+    """A family of sentences that are judged by several plans."""
 
     @abstractmethod
-    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
-        """What somebody may want of a scene; None where there is nothing of this kind to be said.
-
-        A family that can say anything says what begins with the plans that are `made`.
-        """
+    def under_way(self, objects: Sequence[ObjectState], made: Sequence[Plan], talk: Talk) -> Said | None:
+        """What may have been said where the first steps are `made` by now; `objects` stand as before them."""
 
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
         return self.under_way(objects, (), talk)
-
-    def under_way(self, objects: Sequence[ObjectState], made: Sequence[Plan], talk: Talk) -> Said | None:
-        """What may have been said where the first steps are `made` by now; `objects` stand as before them."""
-        found = self.goal(objects, talk, made)
-        if found is None:
-            return None
-        words, steps = found
-        if list(steps[: len(made)]) != list(made) or not follow_each_other(steps, objects):
-            return None
-        return Said(words=words, plan=steps[0], steps=tuple(steps))
 
     def left(self, episode: Episode, state: SceneState) -> list[Plan]:
         """The steps that are still to be made, of those that the words ask for."""
@@ -88,6 +75,26 @@ class Long(Spoken):
     def goal_m(self, episode: Episode, state: SceneState) -> Float:
         left = self.left(episode, state)
         return grounded(left[0] if left else episode.plan, state.objects.values()).points_m[-1]
+
+
+class Long(InSteps):
+    """A family of sentences that take several plans."""
+
+    @abstractmethod
+    def goal(self, objects: Sequence[ObjectState], talk: Talk, made: Sequence[Plan] = ()) -> Goal | None:
+        """What somebody may want of a scene; None where there is nothing of this kind to be said.
+
+        A family that can say anything says what begins with the plans that are `made`.
+        """
+
+    def under_way(self, objects: Sequence[ObjectState], made: Sequence[Plan], talk: Talk) -> Said | None:
+        found = self.goal(objects, talk, made)
+        if found is None:
+            return None
+        words, steps = found
+        if list(steps[: len(made)]) != list(made) or not follow_each_other(steps, objects):
+            return None
+        return Said(words=words, plan=steps[0], steps=tuple(steps))
 
 
 def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:

@@ -19,7 +19,7 @@ from sim.grounding import render_scene
 from sim.phrases.talk import NUMBERS, Talk
 from sim.tasks import CONVERSATION, VQA, Episode, SceneState, make_task
 from sim.tasks.asked import Asked, several
-from sim.tasks.long import Long
+from sim.tasks.long import InSteps
 from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.world import World
 
@@ -127,7 +127,7 @@ def test_what_is_held_is_told_by_its_name() -> None:
 def test_what_follows_is_judged_from_where_the_first_part_led() -> None:
     """ "Five centimetres to the left", and "again": ten."""
     task, episode = make_task("again"), sampled("again", 2)
-    assert isinstance(task, Long) and episode.steps_before == 1 and episode.earlier
+    assert isinstance(task, InSteps) and episode.steps_before == 1 and episode.earlier
     start = next(o for o in episode.objects if o.name == str(episode.plan.target))
     way = task.goal_m(episode, state_of(episode.objects)) - start.position_m
     for share, done in ((0.0, False), (0.5, False), (1.0, True)):
