@@ -26,8 +26,11 @@ from embodied.run import Agent
 from embodied.types import Instruction
 from embodied.versions import cores, machine, versions
 
-PARTS = ("decision", "environment", "bandwidth", "decode")
+QUESTION = "what is on the table?"
+"""Its answer is as long as answers are."""
+PARTS = ("decision", "answer", "environment", "bandwidth", "decode")
 LINES = {
+    "answer": "an answer to {question!r}: {p50:.0f} ms p50, {p95:.0f} ms p95; {words_p50:.0f} words p50",
     "environment": "environment with one {picture_size_px} px picture a step: {light_steps_per_s:.0f} "
     "steps/s; with the maker's meshes and shadows, as films are drawn, {detailed_steps_per_s:.0f} steps/s; "
     "ratio {ratio:.1f}",
@@ -62,6 +65,8 @@ def main(arguments: Sequence[str]) -> int:
     results: dict[str, Any] = {}
     if "decision" in options.part:
         results["decision"] = measure_decisions(options)
+    if "answer" in options.part:
+        results["answer"] = measure_answers(options)
     if "environment" in options.part:
         results["environment"] = measure_environment(options)
     if "bandwidth" in options.part or "decode" in options.part:
@@ -112,6 +117,23 @@ def measure_decisions(options: BenchOptions) -> dict[str, Any]:
         "fresh_ms": _by_stage(fresh),
         "cached_plan_ms": _by_stage(again),
     }
+
+
+def measure_answers(options: BenchOptions) -> dict[str, Any]:
+    """Milliseconds of an answer to QUESTION, and how many words it has."""
+    decider = policy.make_policy(options.policy, options.options)
+    _set_threads(options.threads)
+    took_ms, words = list[float](), list[float]()
+    with closing(_environment(options, action_mode="skill", senses=policy.senses_of(decider))) as env:
+        for number in range(options.decisions + 1):
+            env.reset(seed=options.seed + number)
+            decider.reset(Instruction(text=QUESTION))
+            decision = Agent(decider, EnvironmentArm(env)).decide(env.unwrapped.observe())
+            if number:  # the first scene warms up
+                took_ms.append(decision.timings_ms["decide"])
+                words.append(float(len(decision.text.split())))
+    times = {f"p{p}": percentile(took_ms, p) for p in (50, 95)}
+    return {"question": QUESTION, **times, "words_p50": percentile(words, 50)}
 
 
 def _environment(options: BenchOptions, **settings: Any) -> Any:
