@@ -140,6 +140,18 @@ def same_words(said: str, wanted: str) -> bool:
     return said.strip(" .").casefold() == wanted.strip(" .").casefold()
 
 
+def judged(info: Mapping[str, Any], said: str, motions: int) -> tuple[bool, float, bool | None]:
+    """Success, score in [0, 1], and whether something went wrong, of what a simulator and a policy said at the end.
+
+    Where `info` has the right `answer`, it has to be said; where it has to be `still`, no motion is right.
+    """
+    moved = bool(info.get("still")) and motions > 0
+    answer, wrong = info.get("answer"), info.get("went_wrong")
+    right = not moved and (answer is None or same_words(said, str(answer)))
+    score = float(info["score"]) if right else 0.0
+    return bool(info["is_success"]) and right, score, None if wrong is None else bool(wrong) or moved
+
+
 def run_episode(
     env: Any,
     policies: Policies,
@@ -173,17 +185,16 @@ def run_episode(
     if earlier:
         agent.do(earlier, seed=seed)
     result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decided))
-    went_wrong, answer = arm.info.get("went_wrong"), arm.info.get("answer")
-    answered = answer is None or same_words(result.text, str(answer))
+    success, score, wrong = judged(arm.info, result.text, result.motions)
     return EpisodeResult(
         task=task,
         split=split,
         seed=seed,
         instruction=WORDS_WITHOUT_CONTENT if split == "no_language" else instruction,
         answer=result.text,
-        success=bool(arm.info["is_success"]) and answered,
-        score=float(arm.info["score"]) if answered else 0.0,
-        wrong=None if went_wrong is None else bool(went_wrong),
+        success=success,
+        score=score,
+        wrong=wrong,
         refused=result.state == "refused",
         steps=arm.steps,
         decision_ms=[decision.timings_ms["decide"] for decision in decisions],

@@ -27,8 +27,6 @@ MAX_STEPS = 300
 """How many decisions that are not the last of their command may follow each other."""
 MOST_MOTIONS = 30
 """How many whole motions, each planned from rest, a command may take."""
-MOST_ALIKE = 3
-"""How many motions with the same words may follow each other: what they should lead to does not come about."""
 _HOME_RAD = 0.05
 _OUT_M = 0.02
 _CLOSED_M = 0.004
@@ -158,8 +156,6 @@ class Agent:
                 continue
             if len(self._steps) == MOST_MOTIONS:
                 return Result(state="failed", text=f"not done after {MOST_MOTIONS} motions: {text}", motions=motions)
-            if [step.text for step in self._steps[-MOST_ALIKE:]] == [text] * MOST_ALIKE:
-                return Result(state="failed", text=f"tried {MOST_ALIKE} times in vain: {text}", motions=motions)
             hooks.on_state("moving", text, attempt)
             stream = _Stream(self, decision, hooks)
             outcome = self._execute(decision, observation, stream, hooks)
@@ -205,7 +201,7 @@ class Agent:
             preview = now = self._ask(self._clear or observation)
             if _speaks(preview) and self._clear is not None:
                 now = self._ask(observation)
-            if _speaks(preview) and _speaks(now):
+            if _speaks(preview) and _speaks(now) and preview.refused == now.refused:
                 last = preview if preview.refused else now  # an answer is of what is to be seen now
                 hooks.on_decision(last)
                 return Result(state="refused" if last.refused else "done", text=last.text, asked=last.asked)

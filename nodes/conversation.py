@@ -115,6 +115,10 @@ class Conversation:
                 wanted = "stopped" if stops(text) else "done"
                 return SUCCEEDED if status.state == wanted else FAILED
 
+    def forget(self) -> bool:
+        """What is said next is a command of its own, and no answer; whether the agent has heard it."""
+        return self._trigger(self._cancel)
+
     def halt(self) -> None:
         """Stop the arm: the agent gives up its instruction; if it or the gate does not answer, the gate shuts."""
         if self._trigger(self._cancel) and self._gate_speaks():

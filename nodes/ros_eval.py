@@ -24,7 +24,7 @@ from embodied.commands.eval import EvalOptions
 from embodied.config import ConfigError
 from embodied.controls import WORDS_WITHOUT_CONTENT
 from embodied.environments import SPLITS
-from embodied.episode import EpisodeResult, same_words
+from embodied.episode import EpisodeResult, judged
 from embodied.errors import EmbodiedError
 from nodes import launched
 from nodes.common import spin_until, temporary_node
@@ -93,26 +93,29 @@ class GraphSession:
         # A reset moves the arm and all things at once, as no world does: what tells of the scene before it, and is
         # on its way still, has to arrive before anybody looks.
         time.sleep(_DELIVERED_S)
+        self._talk.forget()  # what was said in the last episode
         if scene["earlier"]:
             self._talk.say(str(scene["earlier"]), _EPISODE_WITHIN_S)
+            self._said.clear()
         self._talk.say(words, _EPISODE_WITHIN_S)
         score = self._score_now()
         if not score["is_success"]:
             time.sleep(_SETTLE_S)  # what was let go may still be falling
             score = self._score_now()
         answer = self._said[-1] if self._said else ""
-        said = answer.partition(": ")[2]  # behind the state
+        moved = sum(line.startswith("moving") for line in self._said)
+        success, share, wrong = judged(score, answer.partition(": ")[2], moved)  # the words are behind the state
         return EpisodeResult(
             task=task,
             split=split,
             seed=seed,
             instruction=words,
             answer=answer,
-            success=bool(score["is_success"]) and (score["answer"] is None or same_words(said, score["answer"])),
-            score=float(score["score"]),
-            wrong=score.get("went_wrong"),
+            success=success,
+            score=share,
+            wrong=wrong,
             refused=answer.startswith("refused"),
-            steps=sum(line.startswith("moving") for line in self._said),
+            steps=moved,
             decision_ms=[],
         )
 

@@ -226,6 +226,7 @@ class SimNode(Node):
             "score": float(self._task.score(self._episode, state)),
             "went_wrong": bool(self._task.went_wrong(self._episode, state)),
             "answer": self._task.answer(self._episode, state),
+            "still": bool(self._episode.earlier) and self._episode.plan.refused,
             "held": state.held,
             "touched": sorted(state.touched),
             "objects": _plain(state.objects),

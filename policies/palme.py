@@ -21,6 +21,8 @@ from embodied.model.palme import Palme
 from embodied.model.precision import fastest_dtype
 from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture
 
+MOST_ALIKE = 3
+"""How often the same step is made, one time after the other: what it should lead to does not come about."""
 SHIPPED = Path(__file__).parent / "checkpoint"
 
 
@@ -70,7 +72,7 @@ class PalmePolicy:
         self._plan: Plan | None = None
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
-        """Take a new command, or an answer with the command that was asked back about: the model tells them apart.
+        """Take a new command, or what follows on the one before it: the model tells them apart.
 
         The plan of the last one and what was seen before are forgotten.
         """
@@ -117,6 +119,8 @@ class PalmePolicy:
         act = next((each for each in answer.others.values() if isinstance(each, Act)), None)
         # One that acts is on its way, and its own hand may hide the things by which it judged whether to begin.
         refusal = None if plan is None or (begun and act is not None) else self._refusal(plan, answer)
+        if plan is not None and [step.text for step in observation.steps[-MOST_ALIKE:]] == [plan.text()] * MOST_ALIKE:
+            refusal = f"I tried {MOST_ALIKE} times to {plan.text()}, in vain."
         if refusal is not None:
             return refusal, None, True
         text = f"working on: {self._instruction.text}" if plan is None else plan.text()

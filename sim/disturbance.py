@@ -26,7 +26,8 @@ def disturbed(
     if not done:
         return None
     if kind == SLIPS:
-        fell = [n for n in sorted(done) if _apart_m(before.objects[n], now.objects[n]) > _NEAR_M and n != now.held]
+        fell = [n for n in sorted(done) if _apart_m(before.objects[n], now.objects[n]) > _NEAR_M]
+        fell = [name for name in fell if name not in (before.held, now.held)]
         return before.objects[fell[0]] if fell else None
     needed = {str(plan.target) for plan in episode.steps} - done
     free = [o for o in now.objects.values() if o.name in needed and o.name != now.held and on_table(o)]

@@ -52,7 +52,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     `appearance`, as "table:wood,light:dim,clutter", changes pictures and not the problem: see `sim.appearance`.
 
-    `disturbance`: "moved" or "slips", what goes wrong on purpose after the first motion: see `sim.disturbance`.
+    `disturbance`: "moved" or "slips", what goes wrong on purpose after the first skill: see `sim.disturbance`.
 
     `reset(options=...)` takes "split", "task" (another family), "episode" (an exact Episode), "swap"
     (another command for the same scene; `info["original_success"]` then tells whether the first
@@ -101,6 +101,8 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
         self.appearance = appearance
         if disturbance:
             check_name("disturbance", disturbance, DISTURBANCES)
+            if action_mode != "skill":
+                raise EmbodiedError(f"disturbance={disturbance} comes after a whole motion: take action_mode=skill")
         self.disturbance = disturbance
         self.model = arm_model(arm)
         senses = self.model.cameras if senses is None else senses
@@ -315,6 +317,8 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
             info["earlier"] = self.episode.earlier
         if (answer := self.task.answer(self.episode, state)) is not None:
             info["answer"] = answer
+        if self.episode.earlier or answer is not None:
+            info["still"] = self.episode.plan.refused
         if self._original is not None:
             info["original_success"] = bool(self.task.success(self._original, state))
         return info

@@ -31,7 +31,7 @@ from embodied.files import check_folder, replacing, write_text
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.dialogue import is_joined, joined
-from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, Noun, Plan
+from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, SAY, Noun, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
@@ -42,6 +42,7 @@ from sim.appearance import parse_appearance
 from sim.moments import EARLIER_SHARE, drawn, some_moment, under_way
 from sim.phrases.talk import Talk
 from sim.tasks import CONVERSATION, LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE, VQA, Task, make_task
+from sim.tasks.asked import Asked
 from sim.tasks.long import InSteps
 from sim.tasks.refuse import elsewhere_plan, impossible_command
 from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy
@@ -61,8 +62,8 @@ OFTEN = (
     | dict.fromkeys(("mixed", "correction", "question", "impossible"), 3.0)
     | dict.fromkeys(("absent", "answered"), 4.0)
     | dict.fromkeys(("two_acts", "two_backwards", "if_there"), 2.0)
-    | dict.fromkeys(CONVERSATION, 2.5)
-    | dict.fromkeys(VQA, 3.0)
+    | dict.fromkeys(CONVERSATION, 1.5)
+    | dict.fromkeys(VQA, 2.5)
     | dict.fromkeys(("ask_count", "ask_count_colour", "ask_nearest", "ask_done"), 5.0)
     | dict.fromkeys(("exclusion", "negation"), 5.0)
     | dict.fromkeys(("which_one", "the_only", "one_of_two"), 6.0)
@@ -80,11 +81,13 @@ to know by heart which ones go with a verb."""
 
 MOVED_SHARE, TWIN_SHARE, PAINTED_SHARE = 0.15, 0.25, 0.25
 """Of the scenes: with a thing in or on another one, with two things of one name, with colours that have none."""
-UNDER_WAY_SHARE = 0.5
+UNDER_WAY_SHARE = 0.6
 """Of the scenes: in the middle of a long task."""
 UNNAMED_APART = 0.4
 """How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""
 _TOGETHER_M = 0.04
+_QUIET = frozenset({"remark", "question", "impossible", "negation"})
+"""Families after which everything is as it was, besides those of questions."""
 _SPOKEN_SHARE = 0.5
 """Of plain commands: by the lines of several hands, and not by the templates of the family."""
 
@@ -135,11 +138,12 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
         paint = _paint(objects, rng)
     if moment is None and rng.random() < MOVED_SHARE:  # before: what is said is of where things are
         objects = _after_a_move(objects, rng)
-    spoken = _commands(families, twins or family, objects, list(paint), rng)
+    holds = moment is not None and moment.held is not None
+    spoken = _commands(families, twins or family, objects, list(paint), rng, holds=holds)
     if moment is None:
         commands = list(spoken)
     else:
-        commands = [*islice(spoken, COMMANDS_PER_SCENE // 2), *under_way(long, moment, OFTEN, rng)]
+        commands = [*islice(spoken, COMMANDS_PER_SCENE // 4), *under_way(long, moment, OFTEN, rng)]
     in_hand = () if moment is None else moment.in_hand(world.model.home_pose[:3, 3])
     world.set_objects((*objects, *in_hand), parse_appearance(appearance, seed))
     for name, rgb in paint.items():
@@ -236,10 +240,13 @@ def _commands(
     objects: tuple[ObjectState, ...],
     painted: Sequence[str],
     rng: np.random.Generator,
+    *,
+    holds: bool = False,
 ) -> Iterator[tuple[str, Plan]]:
     """What families say about a scene; the turn of one that has nothing to say about it is lost.
 
-    Of what is painted nobody speaks, and where something is, nobody speaks of how things stand to each other.
+    Of what is painted nobody speaks, and where something is, nobody speaks of how things stand to each other. Where
+    something is held, it is no longer among the objects, and what is to be seen is not asked.
     """
     talk = Talk(rng)
     earlier = list(plain_plans(objects, ("touch",))) if not painted else []
@@ -255,12 +262,22 @@ def _commands(
             said = _absent(families, nouns, rng) if elsewhere else _impossible(families, nouns, rng)
         else:
             said = _said(speaking[number], named, talk)
-        if said is None:
+        if said is None or (holds and said[1].verb == SAY):
             continue
         if earlier and rng.random() < EARLIER_SHARE and not is_joined(said[0]):
-            before = earlier[rng.integers(len(earlier))]
-            said = joined(joined("", talk.act(before), [Step(text=before.text())]), said[0]), said[1]
+            said = joined(_before(earlier, families, named, talk), said[0]), said[1]
         yield said
+
+
+def _before(touches: Sequence[Plan], families: Sequence[Task], named: Sequence[ObjectState], talk: Talk) -> str:
+    """What was said before, and left everything where it is: something was touched, or asked, or refused."""
+    quiet = [task for task in families if isinstance(task, Asked) or task.name in _QUIET]
+    if quiet and talk.rng.random() < 0.5:
+        said = _said(quiet[talk.rng.integers(len(quiet))], named, talk)
+        if said is not None and not is_joined(said[0]):
+            return said[0]
+    plan = touches[talk.rng.integers(len(touches))]
+    return joined("", talk.act(plan), [Step(text=plan.text())])
 
 
 def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Plan] | None:

@@ -19,8 +19,10 @@ FAILED_SHARE, SLIPPED_SHARE = 0.1, 0.2
 nothing, and nobody noticed."""
 EARLIER_SHARE = 0.15
 """Of what is said: it is a new command, or a question, after another one."""
-_UNSEEN = frozenset({"touch", "put_down"})
+_UNSEEN = frozenset({"touch", "put_down", "move_by"})
 """Verbs of which nobody sees afterwards whether they were carried out."""
+_OWN_SHARE = 0.7
+"""Of what is said: by the family whose task it is."""
 _SAYINGS = 40
 """How often somebody tries to say what fits the steps that were made: most families cannot have asked for them."""
 
@@ -29,6 +31,7 @@ _SAYINGS = 40
 class Moment:
     """A task under way."""
 
+    family: InSteps  # whose task it is
     before: tuple[ObjectState, ...]  # as it began
     made: tuple[Plan, ...]  # the steps that were made
     now: tuple[ObjectState, ...]  # after them
@@ -57,13 +60,14 @@ class Moment:
 
 def some_moment(families: Sequence[InSteps], rng: np.random.Generator) -> Moment:
     """A task of some family, after some or all of its steps."""
-    episode = families[int(rng.integers(len(families)))].sample(rng)
+    family = families[int(rng.integers(len(families)))]
+    episode = family.sample(rng)
     made = episode.steps[: rng.integers(len(episode.steps) + 1)]
     slipped = bool(made) and made[-1].verb not in _UNSEEN and rng.random() < SLIPPED_SHARE
     now = episode.objects
     for plan in made[: len(made) - slipped]:
         now = foreseen(now, plan)
-    return Moment(episode.objects, made, now, slipped)
+    return Moment(family, episode.objects, made, now, slipped)
 
 
 def under_way(
@@ -76,7 +80,8 @@ def under_way(
     talk, weights = Talk(rng), [often.get(task.name, 1.0) for task in families]
     done = [Step(text=plan.text()) for plan in moment.made]
     for _ in range(_SAYINGS):
-        said = families[drawn(weights, rng)].under_way(moment.before, moment.made, talk)
+        family = moment.family if rng.random() < _OWN_SHARE else families[drawn(weights, rng)]
+        said = family.under_way(moment.before, moment.made, talk)
         if said is None or said.before > len(moment.made):
             continue
         text = joined(said.earlier_text(done[: said.before]), said.words, steps := done[said.before :])
@@ -87,7 +92,7 @@ def under_way(
         elif said.plan.refused:
             yield text, said.plan
         elif follows and moment.made and (new := _new(moment, talk)) is not None:
-            yield joined(text, new[0]), new[1]
+            yield joined(joined("", said.words, steps), new[0]), new[1]
         else:
             if left and rng.random() < FAILED_SHARE:
                 text = joined(said.earlier_text(done[: said.before]), said.words, [*steps, _failed(left[0])])

@@ -32,6 +32,10 @@ class Follow(InSteps):
 
     firsts: ClassVar[tuple[str, ...]] = ("touch", "pick_up")
 
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*super().verbs, *self.firsts, "put_down")))
+
     @abstractmethod
     def next(self, first: Plan, now: Sequence[ObjectState], talk: Talk) -> Next | None:
         """What is said after the plan `first`, where things stand `now`; None where nothing of the kind can be."""
@@ -109,11 +113,11 @@ class Too(Follow):
     """And the blue one as well."""
 
     name = "too"
-    firsts = ("touch", "put_in_bowl", "stack", "push_to")
+    firsts = ("touch", "put_in_bowl", "push_to")
 
     def next(self, first: Plan, now: Sequence[ObjectState], talk: Talk) -> Next | None:
         plans = [plan for plan in with_other_targets(first, now) if plan.target != first.reference]
-        if not plans or first.verb == "stack":
+        if not plans:
             return None
         plan = plans[talk.rng.integers(len(plans))]
         assert plan.target is not None

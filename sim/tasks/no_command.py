@@ -19,7 +19,7 @@ class NoCommand(Spoken):
     """A subclass says which lines, and what they are answered with."""
 
     keys: ClassVar[tuple[str, ...]]
-    answer: ClassVar[str]
+    answered: ClassVar[str]
 
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
         things = [o for o in objects if Noun(o.colour, o.kind) not in HELD_OUT_THINGS]
@@ -30,7 +30,7 @@ class NoCommand(Spoken):
         kind, called = talk.kind(thing.kind), talk.noun(Noun(thing.colour, thing.kind))
         key = keys[talk.rng.integers(len(keys))]
         return Said(
-            words=talk.fill(key, a=called, x=called, kind=kind, kinds=plural(kind)), plan=Plan(verb=self.answer)
+            words=talk.fill(key, a=called, x=called, kind=kind, kinds=plural(kind)), plan=Plan(verb=self.answered)
         )
 
 
@@ -38,7 +38,7 @@ class NoCommand(Spoken):
 class Question(NoCommand):
     """It is answered, and never moves the arm."""
 
-    name, answer = "question", QUESTION
+    name, answered = "question", QUESTION
     keys = ("ask_can",)
 
 
@@ -46,7 +46,7 @@ class Question(NoCommand):
 class Remark(NoCommand):
     """Small talk, praise, complaints."""
 
-    name, answer = "remark", NOTHING
+    name, answered = "remark", NOTHING
     keys = ("remark", "remark_thing")
 
 
@@ -54,7 +54,7 @@ class Remark(NoCommand):
 class Impossible(NoCommand):
     """What such an arm cannot do, or must not."""
 
-    name, answer = "impossible", CANNOT
+    name, answered = "impossible", CANNOT
     keys = ("impossible", "impossible_thing")
 
 
@@ -62,5 +62,5 @@ class Impossible(NoCommand):
 class OtherLanguage(NoCommand):
     """Commands in other languages."""
 
-    name, answer = "other_language", FOREIGN
+    name, answered = "other_language", FOREIGN
     keys = ("foreign",)

@@ -9,6 +9,7 @@ import numpy as np
 
 from embodied.language.verbs import Noun
 from embodied.language.vocabulary import COLOURS
+from embodied.things import thing_of
 from embodied.types import ObjectState
 from sim.phrases.talk import NUMBERS, Talk, plural
 from sim.tasks import register
@@ -28,7 +29,7 @@ _THIRD_M, _HALF_M = 0.08, 0.5
 
 
 class _InOrOn(Asked):
-    """What is in or on another thing; every second scene has something there."""
+    """What is in or on another thing; in most scenes something is."""
 
     has_scenes = True
     verb_of: str
@@ -52,7 +53,7 @@ class _InOrOn(Asked):
             return None  # or "nothing" would be what is said in doubt
         holder = holders[talk.rng.integers(len(holders))]
         called = talk.noun(Noun(holder.colour, holder.kind))
-        key = talk.key(self.keys)
+        key = talk.key([key for key in self.keys if talk.may_say(key)])
         return talk.fill(key, a=called, b=called, x=called), several(_above(holder, objects))
 
 
@@ -67,7 +68,7 @@ class AskIn(_InOrOn):
 class AskOn(_InOrOn):
     """What is on top of the red block?"""
 
-    name, verb_of, holder, keys = "ask_on", "stack", "block", ("q_on",)
+    name, verb_of, holder, keys = "ask_on", "stack", "block", ("q_on", "ask_on_top")
 
 
 @register
@@ -229,7 +230,7 @@ def _above(holder: ObjectState, objects: Sequence[ObjectState]) -> list[ObjectSt
         o
         for o in objects
         if o is not holder
-        and o.kind == "block"
+        and thing_of(o).grasp is not None
         and distance_xy(o.position_m, holder.position_m) <= reach_m
         and (holder.kind == "bowl" or 0.02 < o.position_m[2] - holder.position_m[2] < 0.06)
     ]
@@ -237,7 +238,7 @@ def _above(holder: ObjectState, objects: Sequence[ObjectState]) -> list[ObjectSt
 
 def _where(thing: ObjectState, objects: Sequence[ObjectState]) -> str | None:
     """Where a thing is, in words; None where one might say otherwise."""
-    if thing.kind == "block":
+    if thing_of(thing).grasp is not None:
         for holder in alone_of_their_names(objects):
             if holder.kind in ("bowl", "block") and thing in _above(holder, objects):
                 return f"{'in' if holder.kind == 'bowl' else 'on'} the {holder.colour} {holder.kind}"

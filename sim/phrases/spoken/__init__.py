@@ -15,6 +15,7 @@ rest. A key names what all of its lines mean:
 - `again` to `now_into`: what is said after a command; `q_*`: questions with one right answer.
 """
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -51,7 +52,22 @@ def lines(key: str, *, held_out: bool = False) -> Lines:
     files = [_read(name) for name in (HELD_OUT if held_out else WRITERS)]
     known = dict.fromkeys(key for file in files for key, found in file.items() if isinstance(found, tuple))
     check_name("kind of sentence", key, tuple(known))
-    return tuple(line for file in files for line in file.get(key, ()))
+    found = tuple(line for file in files for line in file.get(key, ()))
+    return found if held_out else tuple(line for line in found if bare_line(line) not in _held_out_lines())
+
+
+def bare_line(line: str) -> str:
+    """A line without letter case and punctuation, all of its slots alike."""
+    return " ".join(re.sub(r"[^\w' {}]", " ", re.sub(r"{\w+}", "{}", line.lower())).split())
+
+
+@cache
+def _held_out_lines() -> frozenset[str]:
+    """Every line that training never says, under whatever key somebody else wrote the same."""
+    files = [_read(name) for name in HELD_OUT]
+    return frozenset(
+        bare_line(line) for file in files for found in file.values() if isinstance(found, tuple) for line in found
+    )
 
 
 @cache
