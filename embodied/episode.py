@@ -39,6 +39,7 @@ class EpisodeResult:
     refused: bool  # whether it ended with a refusal, or with the question what is meant
     steps: int
     decision_ms: list[float]
+    earlier: str = ""  # what was said and done before
     original_success: bool | None = None  # swapped: whether the command that was not given was done
 
 
@@ -183,7 +184,7 @@ def run_episode(
     agent = Agent(policy, arm, attempts=ATTEMPTS, judge=None if earlier else judge)
     instruction = env.unwrapped.episode.instruction
     if earlier:
-        agent.do(earlier, seed=seed)
+        agent.do(earlier, seed=seed, hooks=Hooks(on_decision=on_decision))
     result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decided))
     success, score, wrong = judged(arm.info, result.text, result.motions)
     return EpisodeResult(
@@ -198,5 +199,6 @@ def run_episode(
         refused=result.state == "refused",
         steps=arm.steps,
         decision_ms=[decision.timings_ms["decide"] for decision in decisions],
+        earlier=earlier,
         original_success=arm.info.get("original_success"),
     )

@@ -42,6 +42,7 @@ class PalmePolicy:
             is what the plan names; below it the policy answers and does not move.
         certain: least probability of all of a plan's words together, so that longer plans must be surer in each;
             below it the policy says what it took the command for, and does not move.
+        knows: least probability of the least sure word of an answer; below it the policy says that it is not sure.
         no_vision: a control: the picture's tokens are zeroed inside of the model.
 
     Raises CheckpointError for a checkpoint that is missing, damaged or foreign.
@@ -53,6 +54,7 @@ class PalmePolicy:
         device: str = "auto",
         sure: float = 0.1,
         certain: float = 0.3,
+        knows: float = 0.5,
         no_vision: bool = False,
     ) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
@@ -64,7 +66,7 @@ class PalmePolicy:
         pointer = self.engine.pointer
         self._points_in = None if pointer is None else model.config.reading_of(pointer.sense)
         self._abilities = abilities(model.config.verbs)
-        self._sure, self._certain, self._no_vision = sure, certain, no_vision
+        self._sure, self._certain, self._knows, self._no_vision = sure, certain, knows, no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)
         self._in_steps = DONE in model.config.answers
         self._instruction = Instruction(text="")
@@ -102,7 +104,7 @@ class PalmePolicy:
         timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
         text, motion, done = self._decided(answer, observation)
-        ends = answer.plan is not None and answer.plan.verb in (DONE, SAY)
+        ends = answer.plan is not None and (answer.plan.verb == DONE or self._is_answered(answer))
         return Decision(
             text=text,
             motion=motion,
@@ -136,19 +138,23 @@ class PalmePolicy:
         except ValueError:  # a camera that looks level, or up
             return f"what I point at for {plan.text()!r} is not on the table", None, True
 
+    def _is_answered(self, answer: Answer) -> bool:
+        plan = answer.plan
+        return plan is not None and plan.verb == SAY and bool(plan.said) and answer.confidence >= self._knows
+
     def _answered(self, plan: Plan, visible: Sequence[Sight], seen: str) -> str:
         """What is said in place of a motion."""
         if plan.verb == WHICH:
             assert plan.target is not None
             return _which(plan.target, visible)
-        if plan.verb == SAY and plan.said:
+        if plan.verb == SAY:
+            assert plan.said
             return f"{plan.said[0].upper()}{plan.said[1:]}."
         said = {
             CANNOT: f"I cannot do that; I can {self._abilities}. I see: {seen}.",
             ABSENT: f"I see no {plan.target}; I see: {seen}.",
             NOTHING: "All right, I do nothing.",
             QUESTION: f"I can {self._abilities}, and tell what I see: {seen}.",
-            SAY: "I do not know.",
             DONE: "Done.",
             FOREIGN: "I understand plain English only: say it in English, please.",
         }
@@ -157,6 +163,8 @@ class PalmePolicy:
     def _refusal(self, plan: Plan, answer: Answer) -> str | None:
         seen = ", ".join(str(sight.noun) for sight in answer.visible) or "nothing that I know"
         if plan.refused:
+            if plan.verb == SAY and not self._is_answered(answer):
+                return f"I am not sure; perhaps: {plan.said or 'nothing'}."
             return self._answered(plan, answer.visible, seen)
         if answer.confidence < self._certain:
             return f"I took that for {plan.text()!r}, and am not sure. Say it in other words. I see: {seen}."

@@ -20,6 +20,7 @@ from embodied.episode import UNTIL, run_episode
 from embodied.errors import check_name
 from embodied.files import check_writable, replacing
 from embodied.policy import senses_of
+from embodied.types import Decision
 
 EXAMPLE = "embodied film task=put_in_bowl,stack,push_to seed=1000000 out=docs/arm.gif"
 FRAME_MS = 100
@@ -87,6 +88,10 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Shot], bool]]:
     def shoot(*step: Any) -> None:
         shots.append((studio.picture(options.camera, options.size_px), tuple(decided)))
 
+    def decide(decision: Decision) -> None:
+        if decided[-1:] != [decision.text]:  # a stream of small steps has the same words
+            decided.append(decision.text)
+
     for task in tasks:
         shots.clear()
         decided.clear()
@@ -99,13 +104,14 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Shot], bool]]:
                 seed=options.seed,
                 until=options.until,
                 recorder=shoot,
-                on_decision=lambda decision: decided.append(decision.text),
+                on_decision=decide,
             )
         if shots:
             shots.append((shots[-1][0], tuple(decided)))
         else:
             raise ConfigError(f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}")
-        yield task, result.instruction, list(shots), result.success
+        words = " / ".join(filter(None, (result.earlier, result.instruction)))
+        yield task, words, list(shots), result.success
 
 
 def write_gif(scenes: Sequence[tuple[str, Sequence[Shot]]], out: Path, size_px: int, max_mb: float) -> int:

@@ -190,7 +190,7 @@ class AskDid(AskedAfter):
         return first.text()
 
     def answer(self, episode: Episode, state: SceneState) -> str | None:
-        return episode.plan.said
+        return episode.plan.said if state.touched or state.moved(episode) else NO_THING
 
 
 @register

@@ -30,7 +30,7 @@ class Asking:
         self._heard = instruction
 
     def decide(self, observation: Observation) -> Decision:
-        asks = not self._heard.earlier
+        asks = not self._heard.asked
         text = "Which one?" if asks else f"{self._heard.earlier}, {self._heard.text}"
         stamp_s = observation.stamp_s
         return Decision(text=text, motion=None, observation_stamp_s=stamp_s, refused=True, asked=asks)

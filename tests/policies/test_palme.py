@@ -211,10 +211,49 @@ def test_a_question_back_is_told_and_the_answer_is_read_with_the_command(
     policy.reset(Instruction(text="touch the block"))
     decision = policy.decide(look(env))
     assert decision.refused and decision.asked and decision.text.startswith("Which block do you mean?")
-    policy.reset(Instruction(text="the blue one", earlier="touch the block"))
+    policy.reset(Instruction(text="the blue one", earlier="touch the block", asked=True))
     decision = policy.decide(look(env))
     assert not decision.refused and not decision.asked
     assert read == ["touch the block", joined("touch the block", "the blue one")]
+
+
+@pytest.mark.parametrize(("surely", "text"), [(0.9, "A red block."), (0.2, "I am not sure; perhaps: a red block.")])
+def test_an_answer_ends_the_command_and_doubt_is_told(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch, surely: float, text: str
+):
+    found = replace(says(Plan(verb="say", said="a red block")), confidence=surely)
+    monkeypatch.setattr(policy.engine, "answer", lambda *_, **__: found)
+    policy.reset(Instruction(text="what is this?"))
+    decision = policy.decide(look(env))
+    assert (decision.text, decision.motion, decision.done) == (text, None, True)
+    assert decision.refused == (surely < 0.5) and not decision.asked
+
+
+def test_what_was_tried_three_times_in_vain_is_given_up(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(policy.engine, "answer", lambda *_, **__: says(Plan(verb="go_home")))
+    monkeypatch.setattr(policy, "_in_steps", True)
+    policy.reset(Instruction(text="go to rest"))
+    observation = look(env)
+    decisions = [policy.decide(replace(observation, steps=MADE * count)) for count in range(4)]
+    assert [decision.refused for decision in decisions] == [False, False, False, True]
+    assert "in vain" in decisions[-1].text
+
+
+def test_what_was_done_before_is_read_by_one_that_was_taught_so(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch
+):
+    read: list[str] = []
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        read.append(text)
+        return says(Plan(verb="go_home"))
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    for taught in (False, True):
+        monkeypatch.setattr(policy, "_in_steps", taught)
+        policy.reset(Instruction(text="again", earlier="go to rest > go home"))
+        policy.decide(look(env))
+    assert read == ["again", "go to rest > go home / again"]
 
 
 def test_one_that_was_taught_to_say_done_plans_step_by_step(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):

@@ -62,7 +62,8 @@ class PlanHead(Head):
     def write(self, hidden: Hidden) -> tuple[Plan, float, Hidden]:
         """Walk the tree of plans after a sentence, by the likeliest word at each place.
 
-        Returns the plan, the product of the probabilities of the chosen words, and the states of sentence and plan.
+        Returns the plan, the product of the probabilities of the chosen words, of which the free ones count as one, and
+        the states of sentence and plan.
         """
         node, confidence = self.language.tree, 1.0
         while node.plan is None:
@@ -83,12 +84,12 @@ class PlanHead(Head):
         return node.plan, confidence, hidden
 
     def _say(self, hidden: Hidden) -> tuple[str, float, Hidden]:
-        """The likeliest words up to a full stop, the product of their probabilities, and the states with them."""
+        """The likeliest words up to a full stop, the probability of the least sure one, and the states with them."""
         table, written, confidence = hidden.words(self._every), list[int](), 1.0
         while len(written) < MOST_SAID:
             probability = (hidden.states[0, -1].float() @ table.T).softmax(dim=-1)
             best = int(probability.argmax())
-            confidence *= float(probability[best].detach())
+            confidence = min(confidence, float(probability[best].detach()))
             if best == self.language.stop:
                 break
             written.append(best)
