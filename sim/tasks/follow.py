@@ -23,6 +23,8 @@ from sim.tasks.spoken import Said, plain_plans, some_plan, with_other_targets
 
 _NOTHING_BEFORE_SHARE = 0.3
 """Of questions what is held: nothing was said or done before them."""
+_LEAST_CM = 3
+"""Ways that are gone twice: two shorter ones may be off by half a centimetre each, and to no side."""
 Next = tuple[str, Plan]
 """What is said then, and the plan that is right: a step or an answer."""
 
@@ -133,7 +135,8 @@ class Again(Follow):
     firsts = ("move_by",)
 
     def next(self, first: Plan, now: Sequence[ObjectState], talk: Talk) -> Next | None:
-        if first not in plain_plans(now, (first.verb,)):
+        assert first.amount is not None
+        if int(first.amount.split()[0]) < _LEAST_CM or first not in plain_plans(now, (first.verb,)):
             return None
         return talk.line(talk.key(("again", "follow_again"))), first
 

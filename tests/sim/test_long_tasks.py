@@ -142,15 +142,20 @@ def test_training_shows_the_middle_and_the_end_of_long_tasks() -> None:
         commands = [pair for seed in range(12) for pair in render_scene(world, seed, 64, LONGHORIZON).commands]
     finally:
         world.close()
-    told = [(text, plan) for text, plan in commands if " > " in text]
+    told = [(text, plan) for text, plan in commands if " > " in text and " / " not in text]
     done = [text for text, plan in commands if plan == DONE]
     assert len(told) > 60 and 10 < len(done) < len(told)
     assert any(" failed" in text for text, _ in told)
+    again = 0
     for text, plan in told:
         _, *steps = text.split(" > ")
         for step in steps:
             parse_plan(step.removesuffix(" failed"))
-        assert (plan == steps[-1].removesuffix(" failed")) == steps[-1].endswith(" failed"), (text, plan)
+        if steps[-1].endswith(" failed"):
+            assert plan == steps[-1].removesuffix(" failed"), (text, plan)
+        else:
+            again += plan == steps[-1]
+    assert 0 < again < len(told) / 2, "a few steps came to nothing, and are made again"
 
 
 def test_what_was_done_stands_behind_what_was_said() -> None:

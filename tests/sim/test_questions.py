@@ -130,7 +130,7 @@ def test_what_follows_is_judged_from_where_the_first_part_led() -> None:
     assert isinstance(task, InSteps) and episode.steps_before == 1 and episode.earlier
     start = next(o for o in episode.objects if o.name == str(episode.plan.target))
     way = task.goal_m(episode, state_of(episode.objects)) - start.position_m
-    for share, done in ((0.0, False), (0.5, False), (1.0, True)):
+    for share, done in ((0.0, False), (1.0, False), (2.0, True)):
         moved = replace(start, position_m=start.position_m + share * way * np.array([1.0, 1.0, 0.0]))
         now = state_of(tuple(moved if o is start else o for o in episode.objects))
         assert task.success(episode, now) is done, share
