@@ -305,7 +305,7 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def _info(self) -> dict[str, Any]:
         state = self.scene_state()
-        info = {
+        info: dict[str, Any] = {
             "is_success": bool(self.task.success(self.episode, state)),
             "score": float(self.task.score(self.episode, state)),
             "went_wrong": bool(self.task.went_wrong(self.episode, state)),

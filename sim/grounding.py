@@ -276,7 +276,7 @@ def _before(touches: Sequence[Plan], families: Sequence[Task], named: Sequence[O
         said = _said(quiet[talk.rng.integers(len(quiet))], named, talk)
         if said is not None and not is_joined(said[0]):
             return said[0]
-    plan = touches[talk.rng.integers(len(touches))]
+    plan = touches[int(talk.rng.integers(len(touches)))]
     return joined("", talk.act(plan), [Step(text=plan.text())])
 
 

@@ -43,7 +43,7 @@ class Talk:
 
     def key(self, keys: Sequence[str]) -> str:
         """One of several kinds of sentences that mean the same."""
-        return keys[self.rng.integers(len(keys))]
+        return keys[int(self.rng.integers(len(keys)))]
 
     def fill(self, key: str, **slots: str) -> str:
         """One line of a key, with what stands in its slots; those that it does not have are left out."""

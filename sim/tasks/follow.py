@@ -173,7 +173,7 @@ class AskedAfter(Follow):
     """A question about what was done: a subclass says its key and its answer."""
 
     key: ClassVar[str]
-    firsts = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
+    firsts: ClassVar[tuple[str, ...]] = ("touch", "pick_up", "put_in_bowl", "stack", "push_to", "place_relative")
 
     def next(self, first: Plan, now: Sequence[ObjectState], talk: Talk) -> Next | None:
         return talk.line(self.key), saying(self.expected(first))
