@@ -87,8 +87,7 @@ class Episode:
     """The same with other plans that the words may mean as well: any block will do."""
     steps: tuple[Plan, ...] = ()
     """What a long task takes, one after the other; `plan` is the first of those that the words ask for."""
-    earlier: str = ""
-    """What is said before, and is carried out by the first `steps_before` of the steps."""
+    earlier: str = ""  # what is said before, and is carried out by the first `steps_before` of the steps
     steps_before: int = 0
 
     def __post_init__(self) -> None:
