@@ -109,8 +109,17 @@ class Agent:
         if answer is not None:
             return Result(state="refused", text=answer)
         self._instruction = self._talk.heard(door.plain(text), self.arm.now_s())
-        result = Result(state="failed", text="nothing was tried")
-        motions = 0
+        self._steps, asked = (), False
+        try:
+            result = self._attempt(seed, hooks)
+            asked = result.asked
+        finally:  # what interrupts it may follow on it as well
+            self._talk.told(self._instruction, self._steps, self.arm.now_s(), asked=asked)
+        return result
+
+    def _attempt(self, seed: int | None, hooks: Hooks) -> Result:
+        """The attempts at the instruction, one after the other."""
+        result, motions = Result(state="failed", text="nothing was tried"), 0
         for attempt in range(1, self.attempts + 1):
             hooks.check()
             # A new attempt begins at the beginning; what is drawn goes on, or it would be drawn again.
@@ -122,7 +131,6 @@ class Agent:
                 break
             if result.state == "done" and (self._judge is None or self._judge()):
                 break
-        self._talk.told(self._instruction, self._steps, self.arm.now_s(), asked=result.asked)
         return replace(result, motions=motions)
 
     def forget(self) -> None:

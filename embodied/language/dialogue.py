@@ -39,16 +39,17 @@ class _Exchange:
 
 
 class Dialogue:
-    """Remembers what was said last: what comes next may follow on it."""
+    """Remembers what was said last: what comes next may follow on it. `forget` may come from another thread, in the
+    middle of a command: that is then not told either."""
 
     def __init__(self) -> None:
         self._last: _Exchange | None = None
+        self._forgotten, self._heard_after = 0, 0  # how often it was, by now and when the last words were heard
 
     def heard(self, text: str, now_s: float) -> Instruction:
         """The words, and what was said and done before them; what is long ago, or too long to be read with them, is
         left out. A clock that went back is that of another run."""
-        last = self._last
-        self._last = None
+        last, self._last, self._heard_after = self._last, None, self._forgotten
         if last is None or not 0.0 <= now_s - last.ended_s <= FOLLOWS_WITHIN_S:
             return Instruction(text=text, stamp_s=now_s)
         if len(joined(last.about, text)) > MAX_CHARACTERS:
@@ -57,9 +58,12 @@ class Dialogue:
 
     def told(self, instruction: Instruction, steps: Sequence[Step], now_s: float, *, asked: bool) -> None:
         """It ended with these steps. Where it was asked back, what led to the question belongs to it."""
+        if self._heard_after != self._forgotten:
+            return
         about = joined(instruction.earlier if asked else "", instruction.text, steps)
         self._last = _Exchange(about, now_s, asked)
 
     def forget(self) -> None:
         """What is said next is a command of its own."""
+        self._forgotten += 1
         self._last = None

@@ -160,6 +160,24 @@ def test_what_was_done_comes_with_what_is_said_next() -> None:
     assert policy.asked == [False] * 3
 
 
+@pytest.mark.parametrize(("forgets", "earlier"), [(False, "touch the red one"), (True, "")])
+def test_what_interrupts_may_follow_on_what_it_interrupts(forgets: bool, earlier: str) -> None:
+    """Unless somebody wants it forgotten, as who stops the arm does, while it is still under way."""
+    agent, policy = agent_of(FakeArm(), says(TOUCH))
+    checks = iter([False, False, True])
+
+    def check() -> None:
+        if next(checks):
+            if forgets:
+                agent.forget()
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        agent.do("touch the red one", hooks=Hooks(check))
+    assert agent.do("no, the blue one").state == "done"
+    assert policy.earlier == ["", earlier]
+
+
 @pytest.mark.parametrize("make", [lambda: FakeArm(AWAY), away_and_holding], ids=["away", "held"])
 def test_an_answer_moves_nothing_and_is_of_what_is_seen_now(make: Callable[[], FakeArm]) -> None:
     arm = make()
