@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 
@@ -63,9 +62,12 @@ def test_an_answer_without_end_is_cut(make_tiny: Callable[..., Palme], monkeypat
 
 def test_words_of_an_answer_are_no_words_of_plans(make_tiny: Callable[..., Palme]) -> None:
     """Which tokens are free is told of each plan, its full stop among them; of other plans none is."""
-    language = make_tiny(answers=(CANNOT, SAY)).heads["plan"].language
-    tokens = language.tokens(Plan(verb=SAY, said="a team, somewhere"))
-    assert tokens.nouns == () and tokens.free.stop == len(tokens.ids) and tokens.ids[-1] == language.stop
+    model = make_tiny(answers=(CANNOT, SAY))
+    language = model.heads["plan"].language
+    for said in ("red", "red block", "a team, somewhere"):
+        tokens = language.tokens(Plan(verb=SAY, said=said))
+        assert tokens.nouns == () and tokens.free.stop == len(tokens.ids) and tokens.ids[-1] == language.stop
+        assert model.tokenizer.decode(tokens.ids[tokens.free.start : -1]).strip() == said
+        assert language.stop in tokens.ids[tokens.free.start :]
     assert not {*tokens.ids[tokens.free.start : -1]} <= {*language.vocabulary}
     assert language.tokens(parse_plan("touch red block")).free == range(0)
-    assert np.prod([len(language.tokens(Plan(verb=SAY, said=said)).free) for said in ("red", "red block")]) == 6
