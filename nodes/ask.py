@@ -2,9 +2,10 @@
 """Ask about what is to be seen: in a scene of a task or on a picture file, where nothing moves, or the running graph,
 which takes the words as those of `say`."""
 
+import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from nodes.say import say
 EXAMPLE = 'embodied ask "how many red blocks are there?"'
 IS_COMMAND = 1
 """Exit code for words that are no question."""
+_OPTION = re.compile(r"-|[\w.]+=")
+"""A mistyped key is no word either: no question begins like one."""
 _UNKNOWN: Float = np.full((4, 4), np.nan)
 
 
@@ -41,8 +44,7 @@ class AskOptions:
 
 def main(arguments: Sequence[str]) -> int:
     """Ask the words among `arguments`; 0 when they were answered."""
-    keys = tuple(f"{field.name}=" for field in fields(AskOptions))
-    is_option = [argument.startswith((*keys, "options.", "--", "-h")) for argument in arguments]
+    is_option = [_OPTION.match(argument) is not None for argument in arguments]
     words = [argument for argument, taken in zip(arguments, is_option, strict=True) if not taken]
     others = [argument for argument, taken in zip(arguments, is_option, strict=True) if taken]
     options = parse(AskOptions, others, command="embodied ask", example=EXAMPLE)

@@ -68,7 +68,7 @@ class PalmePolicy:
         self._abilities = abilities(model.config.verbs)
         self._sure, self._certain, self._knows, self._no_vision = sure, certain, knows, no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)
-        self._in_steps = DONE in model.config.answers
+        self._in_steps, self._speaks = DONE in model.config.answers, SAY in model.config.answers
         self._instruction = Instruction(text="")
         self._made = 0  # steps, when the plan was decoded
         self._plan: Plan | None = None
@@ -154,7 +154,7 @@ class PalmePolicy:
             CANNOT: f"I cannot do that; I can {self._abilities}. I see: {seen}.",
             ABSENT: f"I see no {plan.target}; I see: {seen}.",
             NOTHING: "All right, I do nothing.",
-            QUESTION: f"I can {self._abilities}, and tell what I see: {seen}.",
+            QUESTION: f"I can {self._abilities}." if self._speaks else f"I cannot answer that yet. I see: {seen}.",
             DONE: "Done.",
             FOREIGN: "I understand plain English only: say it in English, please.",
         }
