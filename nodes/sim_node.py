@@ -40,7 +40,7 @@ from sim import scene
 from sim.appearance import parse_appearance
 from sim.arm import SimArm
 from sim.senses import SENSORS, sense
-from sim.state import state_of
+from sim.state import state_of, verdict
 from sim.tasks import Episode, Task, make_task
 from sim.world import PHYSICS_HZ, World
 
@@ -221,12 +221,7 @@ class SimNode(Node):
 
     def _on_score(self, *_: object) -> Trigger.Response:
         state = state_of(self._world)
-        score = {
-            "is_success": bool(self._task.success(self._episode, state)),
-            "score": float(self._task.score(self._episode, state)),
-            "went_wrong": bool(self._task.went_wrong(self._episode, state)),
-            "answer": self._task.answer(self._episode, state),
-            "still": bool(self._episode.earlier) and self._episode.plan.refused,
+        score = verdict(self._task, self._episode, state) | {
             "held": state.held,
             "touched": sorted(state.touched),
             "objects": _plain(state.objects),

@@ -19,7 +19,7 @@ from sim.appearance import parse_appearance
 from sim.arm import SETTLE_STEPS, SimArm
 from sim.disturbance import DISTURBANCES, disturbed
 from sim.spaces import LARGEST, Words, action_space, observed, shown, state_bound
-from sim.state import state_of
+from sim.state import state_of, verdict
 from sim.studio import Studio
 from sim.tasks import Episode, SceneState, Task, make_task
 from sim.world import PHYSICS_HZ, World
@@ -305,20 +305,13 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
 
     def _info(self) -> dict[str, Any]:
         state = self.scene_state()
-        info: dict[str, Any] = {
-            "is_success": bool(self.task.success(self.episode, state)),
-            "score": float(self.task.score(self.episode, state)),
-            "went_wrong": bool(self.task.went_wrong(self.episode, state)),
+        info = verdict(self.task, self.episode, state) | {
             "episode_seed": self._seed,
             "narrowest_m": self.arm.narrowest_m,
             "told_width_m": self.arm.told_width_m,
         }
         if self.episode.earlier:
             info["earlier"] = self.episode.earlier
-        if (answer := self.task.answer(self.episode, state)) is not None:
-            info["answer"] = answer
-        if self.episode.earlier or answer is not None:
-            info["still"] = self.episode.plan.refused
         if self._original is not None:
             info["original_success"] = bool(self.task.success(self._original, state))
         return info

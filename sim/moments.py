@@ -84,7 +84,8 @@ def under_way(
         said = family.under_way(moment.before, moment.made, talk)
         if said is None or said.before > len(moment.made):
             continue
-        text = joined(said.earlier_text(done[: said.before]), said.words, steps := done[said.before :])
+        earlier, steps = said.earlier_text(done[: said.before]), done[said.before :]
+        text = joined(earlier, said.words, steps)
         left, follows = said.steps[moment.left_from :], not moment.slipped and rng.random() < EARLIER_SHARE
         if moment.slipped and moment.left_from < said.before:
             if said.unnoticed is not None:
@@ -95,12 +96,8 @@ def under_way(
             yield joined(joined("", said.words, steps), new[0]), new[1]
         else:
             if left and rng.random() < FAILED_SHARE:
-                text = joined(said.earlier_text(done[: said.before]), said.words, [*steps, _failed(left[0])])
+                text = joined(earlier, said.words, [*steps, Step(text=left[0].text(), failed=True)])
             yield text, left[0] if left else Plan(verb=DONE)
-
-
-def _failed(plan: Plan) -> Step:
-    return Step(text=plan.text(), failed=True)
 
 
 def _new(moment: Moment, talk: Talk) -> tuple[str, Plan] | None:

@@ -1,12 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """The truth about a world, as tasks judge it."""
 
+from typing import Any
+
 import numpy as np
 
-from sim.tasks import SceneState
+from sim.tasks import Episode, SceneState, Task
 from sim.world import World
 
 _AT_HOME_RAD = 0.05
+
+
+def verdict(task: Task, episode: Episode, state: SceneState) -> dict[str, Any]:
+    """What a task says of how an episode stands, in an environment and in a graph alike: see `embodied.episode.judged`.
+
+    `answer` is there where words count, and `still` tells where these or an earlier command leave nothing to be moved.
+    """
+    found: dict[str, Any] = {
+        "is_success": bool(task.success(episode, state)),
+        "score": float(task.score(episode, state)),
+        "went_wrong": bool(task.went_wrong(episode, state)),
+    }
+    answer = task.answer(episode, state)
+    if answer is not None:
+        found["answer"] = answer
+    if episode.earlier or answer is not None:
+        found["still"] = episode.plan.refused
+    return found
 
 
 def state_of(world: World) -> SceneState:

@@ -19,6 +19,7 @@ from embodied.environments import DEFAULT_SUITE, appearing, check_split, make_en
 from embodied.episode import UNTIL, run_episode
 from embodied.errors import check_name
 from embodied.files import check_writable, replacing
+from embodied.language.dialogue import joined
 from embodied.policy import senses_of
 from embodied.types import Decision
 
@@ -110,8 +111,7 @@ def _act(options: FilmOptions) -> Iterator[tuple[str, str, list[Shot], bool]]:
             shots.append((shots[-1][0], tuple(decided)))
         else:
             raise ConfigError(f"nothing moved: the policy answered {result.answer!r} to {result.instruction!r}")
-        words = " / ".join(filter(None, (result.earlier, result.instruction)))
-        yield task, words, list(shots), result.success
+        yield task, joined(result.earlier, result.instruction), list(shots), result.success
 
 
 def write_gif(scenes: Sequence[tuple[str, Sequence[Shot]]], out: Path, size_px: int, max_mb: float) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embodied.language.verbs import SAY, Noun, Plan
+from embodied.language.verbs import SAY, Noun, Plan, listed
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import Episode, SceneState
@@ -56,7 +56,4 @@ def one(thing: ObjectState | Noun) -> str:
 def several(things: Sequence[ObjectState]) -> str:
     """Things as they are named for the first time: "a red block and a blue bowl"; leftmost first."""
     names = [one(o) for o in sorted(things, key=lambda o: o.position_m[1])]
-    if not names:
-        return NOTHING
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    return listed(names) if names else NOTHING

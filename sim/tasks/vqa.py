@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Questions about what is to be seen: is there, how many, which colour, where, in, on, nearest, and all of it."""
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
@@ -111,9 +112,9 @@ class _Count(Asked):
         chosen += [others[i] for i in rng.permutation(len(others))[: rng.integers(min(1, room), min(room, 4) + 1)]]
         return place_things(chosen, rng) if chosen else None
 
+    @abstractmethod
     def chosen(self, nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[list[Noun], list[Noun]]:
         """Those of which some are counted, and the others."""
-        raise NotImplementedError
 
 
 @register
