@@ -45,7 +45,7 @@ from sim.tasks import CONVERSATION, LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE
 from sim.tasks.asked import Asked
 from sim.tasks.long import InSteps
 from sim.tasks.refuse import elsewhere_plan, impossible_command
-from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy
+from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, on_table
 from sim.tasks.spoken import Spoken, plain_plans
 from sim.tasks.which_is_meant import OneOfTwo
 from sim.world import World
@@ -86,6 +86,8 @@ UNDER_WAY_SHARE = 0.6
 UNNAMED_APART = 0.4
 """How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""
 _TOGETHER_M = 0.04
+_REST_STEPS = 120
+"""Of 1/240 s, until what was let go lies still."""
 _QUIET = frozenset({"remark", "question", "impossible", "negation"})
 """Families after which everything is as it was, besides those of questions."""
 _SPOKEN_SHARE = 0.5
@@ -111,8 +113,9 @@ class Scene:
     """One training scene."""
 
     picture: NDArray[np.uint8]  # (size_px, size_px, 3)
-    objects: list[tuple[int | None, int, float, float]]
-    """Colour index (None: a colour without a name), kind index, u and v in `picture`."""
+    objects: list[tuple[int | None, int, float, float, float, float, int | None]]
+    """Colour index (None: a colour without a name), kind index, u and v in `picture`, x and y on the table in m, and
+    the number of the one that it is in or on."""
     commands: list[tuple[str, str]]  # words, plan
 
 
@@ -148,17 +151,53 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     world.set_objects((*objects, *in_hand), parse_appearance(appearance, seed))
     for name, rgb in paint.items():
         world.paint(name, rgb)
+    if not in_hand:  # nothing would hold it
+        objects = _settled(world, objects)
     frame = world.render("front", RENDER_SIZE_PX)
     ground = np.array([[o.position_m[0], o.position_m[1], POINTED_HEIGHT_M] for o in objects])
     pixels = (project(frame, ground) + 0.5) * (size_px / RENDER_SIZE_PX)
     return Scene(
         picture=prepare_picture(frame.rgb, size_px),
         objects=[
-            (None if o.name in paint else COLOURS.index(o.colour), kinds.index(o.kind), float(u), float(v))
+            (
+                *(None if o.name in paint else COLOURS.index(o.colour), kinds.index(o.kind), float(u), float(v)),
+                *(round(float(o.position_m[0]), 4), round(float(o.position_m[1]), 4), holder_of(o, objects)),
+            )
             for o, (u, v) in zip(objects, pixels, strict=True)
         ],
         commands=[(text, plan.text()) for text, plan in commands],
     )
+
+
+def _settled(world: World, objects: Sequence[ObjectState]) -> tuple[ObjectState, ...]:
+    """The scene at rest, as a hand leaves it: what was let go has come to lie."""
+    if all(on_table(o) for o in objects):
+        return tuple(objects)
+    model = world.model
+    still = np.zeros_like(model.home_rad)
+    world.step(model.home_rad, still, model.gripper_width_m, _REST_STEPS)
+    found = world.objects()
+    return tuple(found[o.name] for o in objects)
+
+
+def holder_of(item: ObjectState, objects: Sequence[ObjectState]) -> int | None:
+    """The number of the thing that an object is in or on; None on the table."""
+    if thing_of(item).grasp is None:
+        return None
+    below = [
+        (float(other.position_m[2]), number)
+        for number, other in enumerate(objects)
+        if other is not item and _holds(other, item)
+    ]
+    return max(below)[1] if below else None
+
+
+def _holds(holder: ObjectState, item: ObjectState) -> bool:
+    """Whether one is over the other's outline and above it: on top of it, where that is solid."""
+    thing = thing_of(holder)
+    solid = thing.grasp is not None and "in" not in thing.holds
+    above_m = float(item.position_m[2] - holder.position_m[2])
+    return distance_xy(holder.position_m, item.position_m) <= thing.radius_m and above_m > (0.02 if solid else 0.0)
 
 
 def kinds_of(families: Sequence[Task]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from sim.phrases.talk import Talk
 from sim.tasks.long import InSteps, foreseen
 from sim.tasks.spoken import some_plan
 
-FAILED_SHARE, SLIPPED_SHARE = 0.1, 0.2
+FAILED_SHARE, SLIPPED_SHARE = 0.1, 0.15
 """Of what is said under way: that the next step failed before. Of scenes after a step that can be seen: it came to
 nothing, and nobody noticed."""
 EARLIER_SHARE = 0.15

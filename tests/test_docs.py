@@ -347,8 +347,8 @@ def test_the_composition_on_the_page_is_read_and_built(tmp_path: Path, make_tiny
 def test_the_copied_composition_of_the_data_page_is_the_shipped_one() -> None:
     from embodied.model.composition import COMPOSITION
 
-    assert "pretrained: {front: runs/vision/encoder.safetensors}" in read(COMPOSITION)
-    assert "pretrained: {front: runs/mine_vision/encoder.safetensors}" in read(DOCS / "data.md")
+    given = "pretrained: {front: runs/vision/encoder.safetensors, entities: runs/vision/entities.safetensors}"
+    assert given in read(COMPOSITION) and given.replace("runs/", "runs/mine_") in read(DOCS / "data.md")
 
 
 # --- environments

@@ -19,6 +19,8 @@ class Seen:
     kind: str
     u: float
     v: float
+    place_m: tuple[float, float] | None = None  # x, y on the table, where that is known
+    on: int | None = None  # the number of the one that it is in or on
 
 
 @dataclass(frozen=True, kw_only=True)

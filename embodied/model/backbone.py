@@ -225,6 +225,11 @@ class Backbone(nn.Module):
         hidden: Tensor = output.last_hidden_state
         return hidden
 
+    def words(self, ids: Sequence[int] | Tensor) -> Tensor:
+        """(..., D) float32 embeddings of token ids."""
+        known = torch.as_tensor(ids, dtype=torch.long, device=self.embedding.weight.device)
+        return self.embedding(known)  # type: ignore[no-any-return]
+
     def new_cache(self) -> Cache:
         """An empty key-value cache, which forgets nothing: `reach` is below any sliding window."""
         return DynamicCache()

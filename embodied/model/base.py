@@ -20,13 +20,14 @@ from embodied.errors import CheckpointError, shown
 from embodied.model.backbone import Backbone, Int8Embedding
 from embodied.model.composition import BaseConfig
 from embodied.model.kept import kept
+from embodied.model.sentence import PREFIX, allowed, positions
 from embodied.packages import checked_file
 
 _REMEMBERED = 16
 """Readings that are kept: commands with what was written after them, and plans that are known."""
 _DIGEST, _WEIGHTS = re.compile("[0-9a-f]{64}"), "model.safetensors"
-_TOGETHER = 24
-"""Sentences that are read at once."""
+_TOGETHER = 8
+"""Branches that are read at once."""
 _GGUF = ".gguf"
 
 
@@ -64,17 +65,18 @@ class Base(nn.Module):
         return self._below.embedding
 
     @torch.no_grad()
-    def forward(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Of each sentence of K token ids: (K, D) float, what its words mean among each other.
+    def forward(self, shared: Sequence[int], branches: Sequence[Sequence[int]]) -> Tensor:
+        """(K, D) float, what words mean among each other: those that are `shared`, then those of each branch, which
+        follow on the shared ones and not on each other; all are token ids.
 
         What is read alone is kept, so that `after` can go on from it.
         """
-        if self.training or len(sentences) != 1:
-            return self._read(sentences)
-        said = tuple(sentences[0])
+        if self.training or len(branches) != 1:
+            return self._read(shared, branches)
+        said = (*shared, *branches[0])
         reading = self._taken(said)
         self._keep(said, reading)
-        return [torch.cat(reading.states)]
+        return torch.cat(reading.states)
 
     @torch.no_grad()
     def after(self, said: Sequence[int], ids: Sequence[int]) -> Tensor:
@@ -104,27 +106,25 @@ class Base(nn.Module):
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
 
-    def _read(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Those of about one length together, so that little of what is read is filling."""
-        order = sorted(range(len(sentences)), key=lambda number: len(sentences[number]))
-        read: dict[int, Tensor] = {}
-        for start in range(0, len(order), _TOGETHER):
-            numbers = order[start : start + _TOGETHER]
-            read |= zip(numbers, self._read_together([sentences[number] for number in numbers]), strict=True)
-        return [read[number] for number in range(len(sentences))]
+    def _read(self, shared: Sequence[int], branches: Sequence[Sequence[int]]) -> Tensor:
+        """A few branches at a time: each looks past all others, and that takes the square of their number."""
+        states = list[Tensor]()
+        for start in range(0, max(len(branches), 1), _TOGETHER):
+            read = self._packed(shared, branches[start : start + _TOGETHER])
+            states.append(read[len(shared) if start else 0 :])
+        return torch.cat(states)
 
-    def _read_together(self, sentences: Sequence[Sequence[int]]) -> list[Tensor]:
+    def _packed(self, shared: Sequence[int], branches: Sequence[Sequence[int]]) -> Tensor:
         device = self.embedding.weight.device
-        longest = max(map(len, sentences))
-        ids = torch.tensor([[*each, *[0] * (longest - len(each))] for each in sentences], device=device)
-        # What is filled up on the right is seen by nobody before it.
-        mask = torch.ones(1, 1, longest, longest, dtype=torch.bool, device=device).tril()
-        states = self._below(
-            self.embedding(ids).to(self.dtype),
-            mask=mask.expand(len(ids), -1, -1, -1),
-            position_ids=torch.arange(longest, device=device).expand(len(ids), -1),
+        ids = torch.tensor([[*shared, *(token for each in branches for token in each)]], device=device)
+        numbers = [number for number, each in enumerate(branches, start=PREFIX + 1) for _ in each]
+        branch = torch.tensor([[PREFIX] * len(shared) + numbers], device=device)
+        states: Tensor = self._below(
+            self.embedding(ids.long()).to(self.dtype),
+            mask=allowed(branch, torch.full_like(branch, -1)),
+            position_ids=positions(branch),
         )
-        return [row[: len(each)] for row, each in zip(states, sentences, strict=True)]
+        return states[0]
 
     @property
     def dtype(self) -> torch.dtype:

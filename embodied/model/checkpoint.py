@@ -146,6 +146,17 @@ def load_weights(model: nn.Module, directory: Path) -> None:
     model.load_state_dict(state, strict=True)
 
 
+def take_weights(module: nn.Module, path: str | Path, what: str) -> None:
+    """Read the weights of one part, called `what`, from a safetensors file. Raises CheckpointError."""
+    if not Path(path).is_file():
+        raise CheckpointError(f"no weights of {what} at {path}; make them with: embodied train recipe=vision")
+    try:
+        module.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        what = f"{path} holds no weights of {what}: {' '.join(str(error).split())[:200]}"
+        raise CheckpointError(what) from None
+
+
 @contextmanager
 def _refusing(path: Path) -> Iterator[None]:
     try:

@@ -56,6 +56,7 @@ class PalmeConfig:
         default_factory=lambda: {"plan": PartConfig("plan"), "grounding": PartConfig("grounding", {"sense": "front"})}
     )
     base: BaseConfig | None = None  # that reads the words first
+    entities: str = ""  # the sense whose picture's things are named in the sentence
     frozen: tuple[str, ...] = ()  # senses whose encoders are not trained
     verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
     answers: tuple[str, ...] = (CANNOT,)  # that it may write in place of a motion
@@ -83,14 +84,16 @@ class Composition:
 
     backbone: BackboneConfig
     model: PalmeConfig
-    pretrained: dict[str, str] = field(default_factory=dict)  # sense -> safetensors of its encoder
+    pretrained: dict[str, str] = field(default_factory=dict)  # sense, or ENTITIES -> safetensors of its encoder
     given: tuple[str, ...] = ()  # which of WORDS it gives; the others are those of the data
 
 
+ENTITIES = "entities"
+"""What names the things in a picture, among what comes pretrained."""
 WORDS = ("verbs", "answers", "kinds", "colours", "other_colours")
 _TAKEN = frozenset({"keys", "values", "items", "pop", "update", "clear", "type", "forward", "training"})
 """Names that a collection of modules has for itself."""
-PARTS = ("senses", "fusion", "heads", "base", "frozen", *WORDS)
+PARTS = ("senses", "fusion", "heads", "base", "entities", "frozen", *WORDS)
 """Keys of a model's configuration."""
 
 
@@ -113,12 +116,15 @@ def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
         known["heads"] = {name: _part(each, f"heads.{name} in {where}") for name, each in heads.items()}
     if content.get("base") is not None:
         known["base"] = _base(content["base"], f"base in {where}")
+    if not isinstance(entities := content.get("entities", ""), str):
+        raise EmbodiedError(f"entities in {where} must be the name of a sense, not {shown(entities)}")
+    known["entities"] = entities
     for key in ("frozen", *WORDS):
         if key in content:
             if not isinstance(content[key], list) or not all(isinstance(word, str) for word in content[key]):
                 raise EmbodiedError(f"{key} in {where} must be a list of words, not {shown(content[key])}")
             known[key] = tuple(content[key])
-    for sense in known.get("frozen", ()):
+    for sense in (*known.get("frozen", ()), *([entities] if entities else [])):
         check_name(f"sense in {where}", sense, known["senses"])
     return PalmeConfig(**known)
 
@@ -134,7 +140,7 @@ def read_composition(path: str | Path) -> Composition:
     pretrained = _mapping(content.pop("pretrained", {}), f"pretrained in {path}")
     model = config_from(content, str(path))
     for sense, weights in pretrained.items():
-        check_name(f"sense in {path}", str(sense), model.senses)
+        check_name(f"sense in {path}", str(sense), (*model.senses, *([ENTITIES] if model.entities else [])))
         if not isinstance(weights, str):
             raise EmbodiedError(f"pretrained.{sense} in {path} must be a file, not {shown(weights)}")
     source: BackboneConfig = _fill(BackboneConfig, backbone, f"backbone in {path}")

@@ -34,20 +34,22 @@ from embodied.model.budget import Budget, check_counts
 from embodied.model.composition import PARTS, PalmeConfig, PartConfig, config_from
 from embodied.model.connectors import CONNECTORS, Connector
 from embodied.model.encoders import ENCODERS, Encoder
+from embodied.model.entities import Entities
+from embodied.model.entry import TYPICAL, Entry
 from embodied.model.fusion import FUSIONS, Fusion, Memory
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.hidden import Hidden
 from embodied.model.sentence import (
     PADDING,
     PREFIX,
-    Branch,
     Embedded,
-    Place,
+    Row,
     Sensor,
     Sentence,
     Text,
     asking,
     positions,
+    seeing,
     sentence,
 )
 from embodied.model.sums import TOKENIZER
@@ -58,11 +60,6 @@ from embodied.types import Observation, Reading
 FORMAT = 3
 """Version of `config.json`. 1 did not say which verbs, things and colours a model knows, 2 not which parts it has."""
 
-
-ITSELF = 0.3
-"""How much of a word as it is in the table enters beside what a base makes of it, before training."""
-TYPICAL = "put the red block in the green bowl"
-"""Words whose size is that of words where they enter the trained layers."""
 
 _NO_MODEL = (
     *(KeyError, TypeError, AttributeError, ValueError, IndexError, ArithmeticError, RuntimeError, MemoryError),
@@ -96,10 +93,9 @@ class Palme(nn.Module):
                 for name, sense in config.senses.items()
             }
         )
+        self.entities = _entities(config, encoders)
         self.fusion: Fusion = _build(FUSIONS, config.fusion, Fusion, backbone)
-        host = Host(
-            dim=backbone.dim, config=config, encoders=encoders, tokenizer=tokenizer, words=partial(_words, backbone)
-        )
+        host = Host(dim=backbone.dim, config=config, encoders=encoders, tokenizer=tokenizer, words=backbone.words)
         self.heads: dict[str, Head] = {name: _build(HEADS, part, Head, host) for name, part in config.heads.items()}
         for name, head in self.heads.items():
             if hasattr(self, name):
@@ -181,25 +177,25 @@ class Palme(nn.Module):
             blocks.append(torch.zeros_like(tokens) if segment.sense in zeroed else tokens)
             readings += [number] * tokens.shape[1]
             spans[name] = (start, len(readings))
-        rows = [self._branches(each.branches, len(readings)) for each in sentences]
+        rows = [Row(len(readings), seen) for seen in self._seen(features, zeroed, count)]
+        for row, each in zip(rows, sentences, strict=True):
+            for branch in each.branches:
+                row.add(encode(self.tokenizer, branch.question.text), branch.answer)
         longest = max(len(row.ids) for row in rows)
         ids_of = torch.tensor([row.ids + [0] * (longest - len(row.ids)) for row in rows], device=device)
         prefix = [PREFIX] * len(readings)
-        branch = [prefix + row.numbers + [PADDING] * (longest - len(row.ids)) for row in rows]
-        branch_of = torch.tensor(branch, device=device)
+        branch_of = [prefix + row.numbers + [PADDING] * (longest - len(row.ids)) for row in rows]
         reading_of = torch.tensor([readings + [-1] * longest], device=device).expand(count, -1)
-        said = tuple(tuple(row.said(place, len(readings)) for place in row.places) for row in rows)
-        places = tuple(tuple(row.places) for row in rows)
-        blocks.append(self._branch_words(ids_of.long(), places, said, len(readings)))
+        blocks.append(self._branch_words(ids_of.long(), rows))
         return Embedded(
             embeddings=torch.cat([block.to(self.dtype) for block in blocks], dim=1),
-            branch=branch_of,
+            branch=torch.tensor(branch_of, device=device),
             reading=reading_of,
-            position=positions(branch_of),
+            position=positions(torch.tensor(branch_of, device=device)),
             spans=spans,
             features=features,
-            places=places,
-            said=said,
+            places=tuple(tuple(row.places) for row in rows),
+            said=tuple(row.said() for row in rows),
         )
 
     def read(self, embedded: Embedded, *, remember: bool = False) -> Hidden:
@@ -220,7 +216,7 @@ class Palme(nn.Module):
                 said = (*said, *ids)
                 return self.fusion.extend(self.backbone, words, remembered)
 
-        return Hidden(states, embedded, partial(_words, self.backbone), extend, half[0] if half else None)
+        return Hidden(states, embedded, self.backbone.words, extend, half[0] if half else None)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -288,86 +284,41 @@ class Palme(nn.Module):
         features: Tensor = self._encoder(name)(values.to(self.dtype) if values.is_floating_point() else values)
         return features
 
-    def _branch_words(
-        self,
-        ids: Tensor,
-        places: Sequence[Sequence[Place]],
-        said: Sequence[Sequence[Sequence[int]]],
-        start: int,
-    ) -> Tensor:
-        """(B, K, D) the words of all branches, which begin at `start`; `said` are their tokens, branch by branch."""
-        words = _words(self.backbone, ids)
+    def _seen(self, features: Mapping[str, Tensor], zeroed: Sequence[str], count: int) -> list[list[int]]:
+        """The words of what is seen in each picture; none of a model that does not name things."""
+        sense = self.config.entities
+        if self.entities is None:
+            return [[]] * count
+        seen = self.entities.found(features[sense]) if sense in features and sense not in zeroed else [()] * count
+        return [encode(self.tokenizer, seeing(things).text) for things in seen]
+
+    def _branch_words(self, ids: Tensor, rows: Sequence[Row]) -> Tensor:
+        """(B, K, D) the words of all rows, filled up to K."""
+        words = self.backbone.words(ids)
         if self.base is None or self.entry is None:
             return words
-        branches = [(row, place) for row, each in enumerate(places) for place in each]
-        every = [tokens for each in said for tokens in each]
         read = torch.zeros_like(words)
-        for (row, place), states in zip(branches, self.base(every), strict=True):
-            read[row, place.start - start : place.end - start] = states.to(words.dtype)
+        for number, row in enumerate(rows):
+            read[number, : len(row.ids)] = self.base(row.seen, row.branches).to(words.dtype)
         return self.entry(read, words)  # type: ignore[no-any-return]
 
     def _entered(self, ids: Sequence[int], said: Sequence[int] = ()) -> Tensor:
         """(K, D) words that follow on those that were `said`, as they enter the language model's trained layers."""
-        words = _words(self.backbone, ids)
+        words = self.backbone.words(ids)
         if self.base is None or self.entry is None:
             return words
-        return self.entry(self.base.after(said, ids) if said else self.base([ids])[0], words)  # type: ignore[no-any-return]
-
-    def _branches(self, branches: Sequence[Branch], start: int) -> "_Row":
-        row = _Row()
-        for number, branch in enumerate(branches, start=1):
-            question = encode(self.tokenizer, branch.question.text)
-            begin = start + len(row.ids)
-            answer = begin + len(question)
-            row.places.append(Place(begin, answer, answer + len(branch.answer)))
-            row.ids += [*question, *branch.answer]
-            row.numbers += [number] * (len(question) + len(branch.answer))
-        return row
+        return self.entry(self.base.after(said, ids) if said else self.base((), [ids]), words)  # type: ignore[no-any-return]
 
 
-class _Row:
-    """The words of one sentence's branches: their tokens, the branch of each, and where each branch stands."""
-
-    def __init__(self) -> None:
-        self.ids, self.numbers, self.places = list[int](), list[int](), list[Place]()
-
-    def said(self, place: Place, start: int) -> tuple[int, ...]:
-        """The tokens of a branch, of those that begin at `start`."""
-        return tuple(self.ids[place.start - start : place.end - start])
-
-
-class Entry(nn.Module):
-    """How words enter the layers above a base: as what they mean there, and a little as themselves.
-
-    What stands so high in a language model knows best what comes next; the plan has to say again which colour was said.
-    """
-
-    larger: Tensor
-
-    def __init__(self, base: Base, typical: Sequence[int]) -> None:
-        super().__init__()
-        table = base.embedding(torch.tensor(typical, device=base.embedding.weight.device))
-        [read] = base([typical])
-        # The first word of a sentence is a hundred times as large as any other: it stands for nothing.
-        self.scale = float(read[1:].float().pow(2).mean().sqrt())
-        """Root mean square of what comes out of the base."""
-        # Saved, as it belongs to the words. Apart from the map, which stays about one: what an optimiser changes by
-        # its learning rate must not be lost beside it.
-        self.register_buffer("larger", torch.tensor(self.scale / float(table.pow(2).mean().sqrt())))
-        self.map = nn.Linear(base.dim, base.dim, bias=False)
-        with torch.no_grad():
-            self.map.weight.copy_(ITSELF * torch.eye(base.dim))
-
-    def forward(self, states: Tensor, words: Tensor) -> Tensor:
-        """(..., D) what a base makes of words, and their rows of the table, to what enters the layers."""
-        itself: Tensor = self.map((self.larger * words).to(self.map.weight.dtype))
-        return states.to(itself.dtype) + itself
-
-
-def _words(backbone: Backbone, ids: Sequence[int] | Tensor) -> Tensor:
-    """(..., D) float32 embeddings of token ids."""
-    known = torch.as_tensor(ids, dtype=torch.long, device=backbone.embedding.weight.device)
-    return backbone.embedding(known)  # type: ignore[no-any-return]
+def _entities(config: PalmeConfig, encoders: Mapping[str, Encoder]) -> Entities | None:
+    """What names the things in a picture, where the model has that. Raises EmbodiedError for a sense without a grid."""
+    if not config.entities:
+        return None
+    check_name("sense of entities", config.entities, encoders)
+    encoder = encoders[config.entities]
+    if encoder.grid is None:
+        raise EmbodiedError(f"nobody can name things in {config.entities!r}: its encoder gives no grid of tokens")
+    return Entities(encoder.grid, encoder.feature_dim, config.colours, config.kinds)
 
 
 def _build(registry: Registry[Callable[..., Any]], part: PartConfig, kind: type[Any], *given: Any, **more: Any) -> Any:

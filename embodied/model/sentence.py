@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from embodied.language import door
+from embodied.language.seen import Entity, told
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ PREFIX = 0
 """The branch of the shared prefix."""
 PADDING = -1
 
+SEEN = "Seen:"
+"""What stands before the things that are seen, and closes them off from the command."""
 SAID = "Command:"
 """What stands before a command, since the first word of a text stands for nothing in a language model."""
 PLANNED = Text("\nPlan:")
@@ -69,6 +72,11 @@ def asking(instruction: str | None, answer: tuple[int, ...] = ()) -> Branch:
     return Branch(Text(f"{SAID} {door.plain(instruction)}{PLANNED.text}"), answer)
 
 
+def seeing(things: Sequence[Entity]) -> Text:
+    """The things in a picture, as words that stand before all commands."""
+    return Text(f"{SEEN} {told(things)}.\n")
+
+
 def sentence(senses: Mapping[str, Sensor], branches: Sequence[Branch]) -> Sentence:
     """The sentence of one moment: its readings, in the order of `senses`, then the commands."""
     return Sentence(tuple(senses.values()), tuple(branches))
@@ -83,6 +91,29 @@ class Place:
     end: int
 
 
+class Row:
+    """The words of one sentence, behind `start` tokens of readings: what is `seen`, which all branches share, and the
+    branches."""
+
+    def __init__(self, start: int, seen: Sequence[int]) -> None:
+        self.seen, self.start = tuple(seen), start
+        self.ids, self.numbers = [*seen], [PREFIX] * len(seen)
+        self.branches, self.places = list[tuple[int, ...]](), list[Place]()
+
+    def add(self, question: Sequence[int], answer: Sequence[int]) -> None:
+        """One more branch."""
+        begin = self.start + len(self.ids)
+        ids = (*question, *answer)
+        self.places.append(Place(begin, begin + len(question), begin + len(ids)))
+        self.branches.append(ids)
+        self.ids += ids
+        self.numbers += [len(self.branches)] * len(ids)
+
+    def said(self) -> tuple[tuple[int, ...], ...]:
+        """The tokens of each branch, behind those of what is seen."""
+        return tuple((*self.seen, *each) for each in self.branches)
+
+
 @dataclass(frozen=True)
 class Embedded:
     """B packed sentences as the language model reads them, L tokens each with the padding."""
@@ -94,7 +125,7 @@ class Embedded:
     spans: Mapping[str, tuple[int, int]]  # [start, end) of each sense, the same in all sentences
     features: Mapping[str, Tensor]  # (B, T, F) of each sense
     places: tuple[tuple[Place, ...], ...]  # of the branches of each sentence
-    said: tuple[tuple[tuple[int, ...], ...], ...]  # their tokens
+    said: tuple[tuple[tuple[int, ...], ...], ...]  # their tokens, behind those of what is seen
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     """(K,) which tokens are left of a sense that was thinned."""
 

@@ -56,8 +56,15 @@ class GroundingData:
         """What stands in one picture."""
         size_px = self.pictures.shape[1]
         return tuple(
-            Seen(colour=None if c is None else self.colours[c], kind=self.kinds[k], u=u / size_px, v=v / size_px)
-            for c, k, u, v in self.scenes[index]["objects"]
+            Seen(
+                colour=None if colour is None else self.colours[colour],
+                kind=self.kinds[kind],
+                u=u / size_px,
+                v=v / size_px,
+                place_m=(x_m, y_m),
+                on=on,
+            )
+            for colour, kind, u, v, x_m, y_m, on in self.scenes[index]["objects"]
         )
 
     def sample(self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int) -> Sample:

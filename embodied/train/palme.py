@@ -17,8 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from embodied.config import option
@@ -27,7 +25,8 @@ from embodied.data.sample import Sample
 from embodied.errors import CheckpointError, EmbodiedError
 from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.base import gguf_of, read_base
-from embodied.model.composition import COMPOSITION, Composition, read_composition
+from embodied.model.checkpoint import take_weights
+from embodied.model.composition import COMPOSITION, ENTITIES, Composition, read_composition
 from embodied.model.palme import Palme
 from embodied.model.precision import fastest_dtype
 from embodied.packages import folder_of
@@ -61,7 +60,8 @@ Features = Mapping[str, Mapping[str, Tensor]]
 def build(composition: Composition, words: Mapping[str, Any], *, init: str = "") -> Palme:
     """A model from a pretrained language model and pretrained encoders, to speak the `words` of the data.
 
-    With `init` all that fits is that of a checkpoint, pretrained encoders included.
+    With `init` all that fits is that of a checkpoint; what is pretrained comes from its file all the same, where there
+    is one.
     """
     source, config, base = composition.backbone, composition.model, None
     name, gguf = source.name, source.gguf_file or None
@@ -74,22 +74,16 @@ def build(composition: Composition, words: Mapping[str, Any], *, init: str = "")
         backbone.embedding = base.embedding
     words = {key: known for key, known in words.items() if key not in composition.given}
     model = Palme(replace(config, **words), backbone, load_tokenizer(name, gguf_file=gguf), base)
-    if init:
-        _take_over(model, init)
-        return model
-    for sense, path in composition.pretrained.items():
-        if not Path(path).is_file():
-            raise CheckpointError(f"no encoder at {path}; make it with: embodied train recipe=vision")
-        try:
-            model.encoders[sense].load_state_dict(load_file(path))
-        except (SafetensorError, RuntimeError) as error:
-            what = " ".join(str(error).split())[:200]
-            raise CheckpointError(f"{path} holds no weights of the encoder of {sense!r}: {what}") from None
+    taken = _take_over(model, init) if init else frozenset[str]()
+    for name, path in composition.pretrained.items():
+        prefix = ENTITIES if name == ENTITIES else f"encoders.{name}"
+        if Path(path).is_file() or not any(key.startswith(f"{prefix}.") for key in taken):
+            take_weights(model.get_submodule(prefix), path, name if name == ENTITIES else f"the encoder of {name!r}")
     return model
 
 
-def _take_over(model: Palme, checkpoint: str) -> None:
-    """Copy every weight of a checkpoint that has the same name and shape.
+def _take_over(model: Palme, checkpoint: str) -> frozenset[str]:
+    """Copy every weight of a checkpoint that has the same name and shape; returns the names.
 
     Raises CheckpointError where the language model is another one: nothing of what was learned would fit.
     """
@@ -100,6 +94,7 @@ def _take_over(model: Palme, checkpoint: str) -> None:
         what = f"nothing in it fits {lacks[0]} of model="
         raise CheckpointError(f"{checkpoint} has another language model: {what}")
     model.load_state_dict(state | fits)
+    return frozenset(fits)
 
 
 def train(config: PalmeTrainConfig) -> Path:
@@ -111,7 +106,7 @@ def train(config: PalmeTrainConfig) -> Path:
             raise EmbodiedError(f"{name}={getattr(config, name)}: it must be above 0")
     from_files = config.model or not config.init
     composition = read_composition(config.model or COMPOSITION) if from_files else None
-    run.record(out, config, _given(composition, encoders=not config.init))
+    run.record(out, config, _given(composition))
     sources = {folder: open_source(folder) for folder in config.data}
     if not sources:
         raise EmbodiedError("data= needs at least one folder")
@@ -126,6 +121,8 @@ def train(config: PalmeTrainConfig) -> Path:
     frozen = model.config.frozen
     for sense in frozen:
         model.encoders[sense].requires_grad_(False)
+    if model.entities is not None:  # words have no gradient
+        model.entities.requires_grad_(False)
     new = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("backbone")]
     groups = [
         {"params": list(model.backbone.parameters()), "lr": config.learning_rate},
@@ -159,11 +156,11 @@ def train(config: PalmeTrainConfig) -> Path:
     return out / "checkpoint"
 
 
-def _given(composition: Composition | None, *, encoders: bool) -> dict[str, str]:
+def _given(composition: Composition | None) -> dict[str, str]:
     """What a composition takes from files, for the identity of a run."""
     if composition is None:
         return {}
-    files = {"backbone": composition.backbone.name} | (composition.pretrained if encoders else {})
+    files = {"backbone": composition.backbone.name} | composition.pretrained
     if (base := composition.model.base) is not None:
         files["base"] = str(folder_of(base.source) / base.file)
     return {

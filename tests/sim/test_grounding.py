@@ -15,6 +15,7 @@ from embodied.language.verbs import WHICH, Noun, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.heads.grid import UNNAMED, labels
 from embodied.train.grounding_data import GroundingData
+from embodied.types import ObjectState
 from sim import grounding, scene
 from sim.grounding import GroundingConfig
 from sim.tasks import TABLETOP, make_task
@@ -44,7 +45,7 @@ def test_a_painted_thing_loses_its_name_and_keeps_its_kind_and_place(tmp_path: P
         named = labels(sample.things, (10, 10), data.colours, data.kinds)
         objects = data.scenes[index]["objects"]
         assert any(colour is None for colour, *_ in objects)
-        for colour, kind, u, v in objects:
+        for colour, kind, u, v, *_ in objects:
             cell = int(v / 16) * 10 + int(u / 16)
             assert named.colour[cell] == (UNNAMED if colour is None else colour)
             assert named.kind[cell] == kind
@@ -54,6 +55,39 @@ def test_a_painted_thing_loses_its_name_and_keeps_its_kind_and_place(tmp_path: P
         for command in sample.commands:
             there = [sample.find(noun) is not None for noun in command.plan.nouns]
             assert sum(not x for x in there) <= 1, "at most one thing of a command is not there"
+
+
+def test_the_data_say_where_on_the_table_things_are_and_what_is_in_or_on_what(world: World):
+    holds = 0
+    for seed in (11, 12, 13, 14, 15, 16, 17, 18):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(grounding, "UNDER_WAY_SHARE", 1.0)
+            made = grounding.render_scene(world, seed, 32)
+        at_rest = world.objects()
+        places = sorted(tuple(np.round(o.position_m[:2], 4)) for o in at_rest.values())
+        for _, _, _, _, x_m, y_m, on in made.objects:
+            assert (x_m, y_m) in places
+            if on is not None:
+                holder = made.objects[on]
+                assert np.hypot(x_m - holder[4], y_m - holder[5]) < 0.08
+                holds += 1
+    assert holds > 3
+
+
+def test_what_is_over_a_thing_and_above_it_is_in_or_on_it():
+    def item(kind: str, x_m: float, z_m: float, name: str) -> ObjectState:
+        return ObjectState(name=name, kind=kind, colour="red", position_m=np.array([x_m, 0.0, z_m]))
+
+    scene = [
+        item("zone", 0.4, 0.0, "zone"),
+        item("block", 0.43, 0.02, "on the zone"),
+        item("block", 0.43, 0.06, "on the block"),
+        item("bowl", 0.6, 0.0, "bowl"),
+        item("block", 0.64, 0.027, "in the bowl"),
+        item("block", 0.50, 0.02, "beside all"),
+    ]
+    held = [grounding.holder_of(each, scene) for each in scene]
+    assert held == [None, 0, 1, None, 3, None]
 
 
 def test_the_data_say_which_words_they_hold(tmp_path: Path):

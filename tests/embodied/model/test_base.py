@@ -73,23 +73,28 @@ def test_both_parts_together_are_the_whole(folder: Path, base: Base) -> None:
     above = Backbone.from_causal_lm(str(folder), layers=ABOVE, below=BELOW).eval()
     whole = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
     whole.get_input_embeddings().weight.copy_(base.embedding(torch.arange(base.embedding.weight.shape[0])))
-    for ids, read in zip(SENTENCES, base(SENTENCES), strict=True):
-        length = len(ids)
+    for ids in SENTENCES:
+        length, read = len(ids), base((), [ids])
         mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
         ours = above(read[None], mask=mask, position_ids=torch.arange(length)[None])
         theirs = whole.base_model(input_ids=torch.tensor([ids])).last_hidden_state
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
-def test_a_sentence_is_read_the_same_beside_others_and_again(base: Base) -> None:
-    together = base(SENTENCES)
-    again = base([*reversed(SENTENCES)])
-    for ids, one, other in zip(SENTENCES, together, reversed(again), strict=True):
-        torch.testing.assert_close(one, base([ids])[0])
-        torch.testing.assert_close(one, other)
+def test_a_sentence_is_read_the_same_beside_others_behind_what_they_share_and_again(base: Base) -> None:
+    many = [*SENTENCES, *reversed(SENTENCES)] * 3  # more than are read at once
+    for shared in ((), (4, 9, 4)):
+        together = base(shared, many)
+        assert len(together) == len(shared) + sum(map(len, many))
+        torch.testing.assert_close(
+            together[: len(shared)], base(shared, SENTENCES)[: len(shared)], rtol=1e-4, atol=1e-4
+        )
+        alone = torch.cat([base((), [[*shared, *ids]])[len(shared) :] for ids in many])
+        torch.testing.assert_close(together[len(shared) :], alone, rtol=1e-4, atol=1e-4)
+    first = base((), [SENTENCES[0]])
     for number in range(200):
-        base([[number % 60, number // 60 + 1]])
-    torch.testing.assert_close(base([SENTENCES[0]])[0], together[0])
+        base((), [[number % 60, number // 60 + 1]])
+    torch.testing.assert_close(base((), [SENTENCES[0]]), first)
 
 
 @torch.no_grad()
@@ -206,7 +211,7 @@ def test_layers_that_were_read_are_kept_and_a_changed_file_is_read_anew(
 ) -> None:
     """The fixture has read them; from then on the language model's own file is not read for its layers."""
     [path] = cache_folder().glob("*.safetensors")
-    wanted, config = base(SENTENCES), BaseConfig(str(folder), FILE, BELOW)
+    wanted, config = base((), SENTENCES), BaseConfig(str(folder), FILE, BELOW)
     read = Backbone.from_causal_lm
     reads = list[int]()
 
@@ -221,11 +226,10 @@ def test_layers_that_were_read_are_kept_and_a_changed_file_is_read_anew(
         before = len(reads)
         again = read_base(config)[0].eval()
         assert len(reads) - before == (damage is not None)
-        for one, other in zip(again(SENTENCES), wanted, strict=True):
-            assert torch.equal(one, other)
+        assert torch.equal(again((), SENTENCES), wanted)
     assert [each.name for each in cache_folder().iterdir()] == [path.name]
     path.unlink()
     path.parent.rmdir()
     path.parent.write_text("no folder")
-    assert torch.equal(read_base(config)[0].eval()(SENTENCES)[0], wanted[0])
+    assert torch.equal(read_base(config)[0].eval()((), SENTENCES), wanted)
     assert "read anew each time" in capsys.readouterr().err

@@ -12,7 +12,10 @@ import torch
 from embodied.data.sample import Actions
 from embodied.errors import CheckpointError, EmbodiedError
 from embodied.language.verbs import Noun
+from embodied.model.checkpoint import save_tensors
 from embodied.model.composition import PartConfig
+from embodied.model.encoders.conv import ConvEncoder
+from embodied.model.entities import Entities
 from embodied.model.heads.grid import around, labels
 from embodied.model.palme import Palme
 from embodied.motion.actions import EE_DELTA_NAMES
@@ -32,7 +35,7 @@ def options(tiny, tmp_path: Path) -> dict:
     rng = np.random.default_rng(0)
     np.save(data / "pictures.npy", rng.integers(0, 255, (4, SIZE_PX, SIZE_PX, 3), dtype=np.uint8))
     commands = [["touch the red block", "touch red block"], ["lift the red block", "lift red block"]] * 2
-    scenes = [{"objects": [[0, 0, 9.0 + i, 20.0]], "commands": commands} for i in range(4)]
+    scenes = [{"objects": [[0, 0, 9.0 + i, 20.0, 0.5, 0.0, None]], "commands": commands} for i in range(4)]
     (data / "scenes.jsonl").write_text("".join(json.dumps(scene) + "\n" for scene in scenes))
     words = {name: getattr(tiny.config, name) for name in ("verbs", "answers", "kinds", "colours", "other_colours")}
     (data / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8} | words))
@@ -223,6 +226,27 @@ def test_the_weights_of_a_checkpoint_go_into_another_composition_and_other_words
     for name in same:
         if after[name].is_floating_point():
             assert torch.allclose(after[name], before[name], atol=1e-2), name
+
+
+def test_what_is_pretrained_comes_from_its_file_and_what_names_things_is_not_trained(
+    options: dict, tiny: Palme, tmp_path: Path
+):
+    torch.manual_seed(3)
+    parts = {"front": ConvEncoder(size_px=SIZE_PX, width=8), "entities": None}
+    parts["entities"] = Entities((2, 2), parts["front"].feature_dim, tiny.config.colours, tiny.config.kinds)
+    for name, module in parts.items():
+        save_tensors(module.state_dict(), tmp_path / f"{name}.safetensors", {})
+    files = ", ".join(f"{name}: {tmp_path / name}.safetensors" for name in parts)
+    text = f"senses: {{{FRONT}}}\nentities: front\nfrozen: [front]\npretrained: {{{files}}}"
+    given = options | {"model": composed(tmp_path, tiny, text)}
+    palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
+    made = Palme.from_pretrained(tmp_path / "run" / "checkpoint")
+    for module, kept in ((parts["front"], made.encoders["front"]), (parts["entities"], made.entities)):
+        for name, value in module.state_dict().items():
+            assert torch.equal(value.bfloat16().float(), kept.state_dict()[name]), name
+    (tmp_path / "entities.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"no weights of entities at .*embodied train recipe=vision"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "other"), **given))
 
 
 def test_the_weights_of_another_language_model_fit_nowhere(options: dict, tiny: Palme, tmp_path: Path):

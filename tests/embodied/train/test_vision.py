@@ -28,7 +28,7 @@ def data(tmp_path: Path) -> Path:
     for picture in pictures:
         u, v = rng.integers(4, SIZE_PX - 4, 2)
         picture[v - 3 : v + 3, u - 3 : u + 3] = (220, 20, 20)
-        scenes.append({"objects": [[0, 0, float(u), float(v)]], "commands": []})
+        scenes.append({"objects": [[0, 0, float(u), float(v), 0.5, 0.0, None]], "commands": []})
     np.save(folder / "pictures.npy", pictures)
     (folder / "scenes.jsonl").write_text("".join(json.dumps(scene) + "\n" for scene in scenes))
     words = {
@@ -47,7 +47,7 @@ def test_the_encoder_is_trained_and_written(data: Path, tmp_path: Path) -> None:
     made = vision.train(vision.VisionConfig(data=str(data), out=str(out), steps=3, batch=2))
     first, last = (json.loads(line) for line in (out / "log.jsonl").read_text().splitlines())
     assert (first["step"], last["step"]) == (0, 2)
-    assert all(np.isfinite(row[part]) for row in (first, last) for part in ("colour", "kind", "place"))
+    assert all(np.isfinite(row[part]) for row in (first, last) for part in ("colour", "kind", "offset"))
     torch.manual_seed(0)
     fresh = ConvEncoder(size_px=SIZE_PX)
     before = {name: value.clone() for name, value in fresh.state_dict().items()}

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scene in words: what is seen, each with its name and its place, so that a language model can read the table.
+
+"red block d4, blue block on red block, green bowl f2": from left to right, what is in or on a thing behind it. Places
+are named as on a chess board: letters from left to right, digits from the arm to the camera.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from embodied.things import THINGS
+
+COLUMN_M, LEFT_M, COLUMNS = 0.16 / 3, -0.24, "abcdefghi"
+"""Width of a column, and the left end of the first one (y, m): three columns lie left, three in the middle."""
+ROW_M, BACK_M, ROWS = 0.05, 0.35, 6
+"""Depth of a row, and the back of the first one (x, m)."""
+UNNAMED = "other"
+"""Stands for a colour that has no name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entity:
+    """Something that is seen."""
+
+    colour: str  # UNNAMED where it has no name
+    kind: str
+    place_m: tuple[float, float]  # x, y on the table
+    on: int | None = None  # the number of the one that it is in or on
+
+    @property
+    def name(self) -> str:
+        """Colour and kind."""
+        return f"{self.colour} {self.kind}"
+
+
+def told(entities: Sequence[Entity]) -> str:
+    """All of them in words."""
+    order = sorted(range(len(entities)), key=lambda number: entities[number].place_m[1])
+    words = [each for number in order if entities[number].on is None for each in _told(number, entities, order)]
+    return ", ".join(words) or "nothing"
+
+
+def square(place_m: tuple[float, float]) -> str:
+    """The name of a place on the table; what is beside the board is on its edge."""
+    x, y = place_m
+    column = min(max(math.floor((y - LEFT_M) / COLUMN_M), 0), len(COLUMNS) - 1)
+    row = min(max(math.floor((x - BACK_M) / ROW_M), 0), ROWS - 1)
+    return f"{COLUMNS[column]}{row + 1}"
+
+
+def _told(number: int, entities: Sequence[Entity], order: Sequence[int]) -> list[str]:
+    """One and, behind it, what is in or on it."""
+    entity = entities[number]
+    place = square(entity.place_m)
+    if entity.on is not None:
+        holder = entities[entity.on]
+        place = f"{'in' if 'in' in THINGS.get(holder.kind).holds else 'on'} {holder.name}"
+    above = [each for other in order if entities[other].on == number for each in _told(other, entities, order)]
+    return [f"{entity.name} {place}", *above]
