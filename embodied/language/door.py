@@ -21,7 +21,7 @@ _WORDS = yaml.load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8
 _POLITE = frozenset(_WORDS["polite"])
 _AROUND = _POLITE.union(_WORDS["around"])
 
-_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+_TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[0-Z\\^-~])")
 """What a terminal obeys: its letters are no words."""
 
 

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from embodied.language import door
@@ -93,6 +93,7 @@ def test_what_does_not_stop_is_left_to_the_reader(words: str) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=100))
+@example("\x1bA")  # what a terminal obeys is of either case
 def test_what_a_policy_hears_has_one_spelling_and_nothing_that_cannot_be_seen(text: str) -> None:
     heard = door.plain(text)
     assert heard == door.plain(heard) == " ".join(heard.split())
