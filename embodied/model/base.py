@@ -3,8 +3,9 @@
 
 What a word means that training never said is known by the whole of a language model, and most of it lies below. These
 layers stay as they came: they are read from an installed package or a folder, named by the digest of their file, and a
-checkpoint holds nothing of them. They read the words of each command and of its answer alone, without the picture, so
-that what they make of a command is worked out once. The layers above, which are trained, join it with the senses.
+checkpoint holds nothing of them. They read words alone, without the senses: what is seen where it is told in words, the
+command, its answer. What they make of a command is worked out once. The layers above, which are trained, join it with
+the senses.
 """
 
 import re
@@ -108,6 +109,8 @@ class Base(nn.Module):
 
     def _read(self, shared: Sequence[int], branches: Sequence[Sequence[int]]) -> Tensor:
         """A few branches at a time: each looks past all others, and that takes the square of their number."""
+        if not shared and not branches:  # a moment about which nobody said anything
+            return torch.zeros(0, self.dim, dtype=self.dtype, device=self.embedding.weight.device)
         states = list[Tensor]()
         for start in range(0, max(len(branches), 1), _TOGETHER):
             read = self._packed(shared, branches[start : start + _TOGETHER])

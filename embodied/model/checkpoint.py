@@ -153,8 +153,8 @@ def take_weights(module: nn.Module, path: str | Path, what: str) -> None:
     try:
         module.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        what = f"{path} holds no weights of {what}: {' '.join(str(error).split())[:200]}"
-        raise CheckpointError(what) from None
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path} holds no weights of {what}: {reason}") from None
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from embodied.data.sample import Seen
 from embodied.language.seen import UNNAMED, Entity
-from embodied.model.heads.grid import around
+from embodied.model.heads.grid import around, point_of
 
 SLOTS = 3
 LEVELS = 4
@@ -41,6 +41,15 @@ class Told(NamedTuple):
     kind: Tensor  # (B, T, S, kinds + 1) logits, the last: nothing
     level: Tensor  # (B, T, S, LEVELS) logits
     offset: Tensor  # (B, T, S, 2) from the middle of the cell, in cells
+
+
+class Wanted(NamedTuple):
+    """What the cells of one picture should tell."""
+
+    kind: Tensor  # (T, S) int, the number of kinds for nothing
+    colour: Tensor  # (T, S) int, the number of colours for one without a name
+    level: Tensor  # (T, S) int
+    offset: Tensor  # (T, S, 2)
 
 
 class Entities(nn.Module):
@@ -109,15 +118,13 @@ class Entities(nn.Module):
 
     def _place_m(self, cell: int, offset: Tensor) -> tuple[float, float]:
         """Where on the table is what lies at an `offset` (2,) from the middle of a cell."""
-        rows, columns = self.grid
-        row, column = divmod(cell, columns)
-        u, v = (column + 0.5 + offset[:1].double()) / columns, (row + 0.5 + offset[1:].double()) / rows
-        [[x, y]] = (_terms(u, v) @ self.table_m.double()).tolist()
+        u, v = torch.tensor([point_of(cell, offset.tolist(), self.grid)], dtype=torch.float64).unbind(dim=1)
+        [[x, y]] = (_terms(u, v) @ self.table_m.double().cpu()).tolist()
         return x, y
 
-    def losses(self, features: Tensor, things: Sequence[Sequence[Seen]]) -> dict[str, Tensor]:
+    def losses(self, features: Tensor, wanted: Sequence[Wanted]) -> dict[str, Tensor]:
         """Parts of the loss on B pictures, as in WEIGHTS, and how much of it is right."""
-        told, wanted = self(features), [self._wanted(each) for each in things]
+        told = self(features)
         kind, colour, level, offset = (torch.stack(each).to(told.kind.device) for each in zip(*wanted, strict=True))
         there = kind < len(self.kinds)
         entropy = nn.functional.cross_entropy
@@ -136,8 +143,8 @@ class Entities(nn.Module):
             "offset_cells": (told.offset[there] - offset[there]).norm(dim=-1).median().detach(),
         }
 
-    def _wanted(self, things: Sequence[Seen]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Kind, colour, level and offset of every slot of every cell."""
+    def wanted(self, things: Sequence[Seen]) -> Wanted:
+        """What the cells should tell of one picture."""
         cells, slots = self.grid[0] * self.grid[1], SLOTS
         kind, colour = torch.full((cells, slots), len(self.kinds)), torch.zeros(cells, slots, dtype=torch.long)
         level, offset = torch.zeros(cells, slots, dtype=torch.long), torch.zeros(cells, slots, 2)
@@ -153,7 +160,7 @@ class Entities(nn.Module):
                 kind[at] = self.kinds.index(thing.kind)
                 colour[at] = len(self.colours) if thing.colour is None else self.colours.index(thing.colour)
                 level[at], offset[at] = min(levels[number], LEVELS - 1), away
-        return kind, colour, level, offset
+        return Wanted(kind, colour, level, offset)
 
 
 class _Thing(NamedTuple):
@@ -180,7 +187,7 @@ def _standing(things: Sequence[_Thing]) -> tuple[Entity, ...]:
             for i, other in enumerate(things[:number])
             if other.level < thing.level and math.dist(thing.place_m, other.place_m) < ON_M
         ]
-        on = min(below)[2] if thing.level and below else None
+        on = min(below)[2] if below else None
         entities.append(Entity(colour=thing.colour, kind=thing.kind, place_m=thing.place_m, on=on))
     return tuple(entities)
 

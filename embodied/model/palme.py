@@ -33,7 +33,7 @@ from embodied.model.base import Base, read_checked
 from embodied.model.budget import Budget, check_counts
 from embodied.model.composition import PARTS, PalmeConfig, PartConfig, config_from
 from embodied.model.connectors import CONNECTORS, Connector
-from embodied.model.encoders import ENCODERS, Encoder
+from embodied.model.encoders import ENCODERS, Encoder, grid_of
 from embodied.model.entities import Entities
 from embodied.model.entry import TYPICAL, Entry
 from embodied.model.fusion import FUSIONS, Fusion, Memory
@@ -179,19 +179,20 @@ class Palme(nn.Module):
             spans[name] = (start, len(readings))
         rows = [Row(len(readings), seen) for seen in self._seen(features, zeroed, count)]
         for row, each in zip(rows, sentences, strict=True):
-            for branch in each.branches:
-                row.add(encode(self.tokenizer, branch.question.text), branch.answer)
+            for asked in each.branches:
+                row.add(encode(self.tokenizer, asked.question.text), asked.answer)
         longest = max(len(row.ids) for row in rows)
         ids_of = torch.tensor([row.ids + [0] * (longest - len(row.ids)) for row in rows], device=device)
         prefix = [PREFIX] * len(readings)
-        branch_of = [prefix + row.numbers + [PADDING] * (longest - len(row.ids)) for row in rows]
+        branch = [prefix + row.numbers + [PADDING] * (longest - len(row.ids)) for row in rows]
+        branch_of = torch.tensor(branch, device=device)
         reading_of = torch.tensor([readings + [-1] * longest], device=device).expand(count, -1)
         blocks.append(self._branch_words(ids_of.long(), rows))
         return Embedded(
             embeddings=torch.cat([block.to(self.dtype) for block in blocks], dim=1),
-            branch=torch.tensor(branch_of, device=device),
+            branch=branch_of,
             reading=reading_of,
-            position=positions(torch.tensor(branch_of, device=device)),
+            position=positions(branch_of),
             spans=spans,
             features=features,
             places=tuple(tuple(row.places) for row in rows),
@@ -314,11 +315,8 @@ def _entities(config: PalmeConfig, encoders: Mapping[str, Encoder]) -> Entities 
     """What names the things in a picture, where the model has that. Raises EmbodiedError for a sense without a grid."""
     if not config.entities:
         return None
-    check_name("sense of entities", config.entities, encoders)
-    encoder = encoders[config.entities]
-    if encoder.grid is None:
-        raise EmbodiedError(f"nobody can name things in {config.entities!r}: its encoder gives no grid of tokens")
-    return Entities(encoder.grid, encoder.feature_dim, config.colours, config.kinds)
+    grid = grid_of(encoders, config.entities, "name things")
+    return Entities(grid, encoders[config.entities].feature_dim, config.colours, config.kinds)
 
 
 def _build(registry: Registry[Callable[..., Any]], part: PartConfig, kind: type[Any], *given: Any, **more: Any) -> Any:

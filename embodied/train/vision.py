@@ -16,11 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from embodied.config import option
-from embodied.data.sample import Seen
 from embodied.files import replacing
 from embodied.model.checkpoint import save_tensors, take_weights
 from embodied.model.encoders.conv import ConvEncoder
-from embodied.model.entities import WEIGHTS, Entities
+from embodied.model.entities import WEIGHTS, Entities, Wanted
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData
 
@@ -49,9 +48,9 @@ class Detector(nn.Module):
         assert encoder.grid is not None
         self.encoder, self.entities = encoder, Entities(encoder.grid, encoder.feature_dim, colours, kinds)
 
-    def losses(self, pictures: Tensor, things: Sequence[Sequence[Seen]]) -> dict[str, Tensor]:
-        """Parts of the loss on (B, S, S, 3) pictures of `things`."""
-        return self.entities.losses(self.encoder(pictures), things)
+    def losses(self, pictures: Tensor, wanted: Sequence[Wanted]) -> dict[str, Tensor]:
+        """Parts of the loss on (B, S, S, 3) pictures."""
+        return self.entities.losses(self.encoder(pictures), wanted)
 
 
 def train(config: VisionConfig) -> Path:
@@ -66,14 +65,16 @@ def train(config: VisionConfig) -> Path:
         for name, module in modules.items():
             take_weights(module, Path(config.init) / name, name.removesuffix(".safetensors"))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    model.entities.fit(thing for number in range(len(data)) for thing in data.things(number))
+    things = [data.things(number) for number in range(len(data))]
+    model.entities.fit(thing for each in things for thing in each)
+    wanted = [model.entities.wanted(each) for each in things]
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
     first = run.load_progress(out, model, optimizer)
 
     def losses(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([config.seed, step])
         batch = rng.integers(0, len(data), config.batch)
-        return model.losses(jitter(data.picture(batch), rng), [data.things(int(i)) for i in batch])
+        return model.losses(jitter(data.picture(batch), rng), [wanted[i] for i in batch])
 
     for step, parts in run.optimise(model, optimizer, losses, WEIGHTS, range(first, config.steps), warm_up=50):
         if step % 50 == 0 or step == config.steps - 1:

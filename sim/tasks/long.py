@@ -130,13 +130,13 @@ def foreseen(objects: Sequence[ObjectState], plan: Plan) -> tuple[ObjectState, .
     if plan.verb in _HOLDS:
         reference = by_name[str(plan.reference)]
         height = reference.position_m[2] + let_go_m(target, reference, _HOLDS[plan.verb])
-        lies_there = [o.position_m[2] for o in objects if o is not target and lies_in_the_way(o, goal, height)]
+        lies_there = [o.position_m[2] for o in objects if o is not target and _lies_in_the_way(o, goal, height)]
         height = max([height, *(z + 2.0 * thing_of(target).origin_m for z in lies_there)])
     moved = replace(target, position_m=np.append(goal, height))
     return tuple(moved if o is target else o for o in objects)
 
 
-def lies_in_the_way(item: ObjectState, goal: Float, height_m: float) -> bool:
+def _lies_in_the_way(item: ObjectState, goal: Float, height_m: float) -> bool:
     """Whether what is let go at `goal` (2,) and `height_m` would begin inside of an object."""
     if thing_of(item).grasp is None:
         return False

@@ -5,12 +5,12 @@ A new sense is an encoder in a file and a line of the model's composition; nothi
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from embodied.errors import EmbodiedError
+from embodied.errors import EmbodiedError, check_name
 from embodied.registry import Registry
 from embodied.types import Reading
 
@@ -41,6 +41,17 @@ class Encoder(nn.Module):
 
 ENCODERS: Registry[Callable[..., Encoder]] = Registry("encoder", group="embodied.encoders", package=__name__)
 """What builds an encoder from its options, by name."""
+
+
+def grid_of(encoders: Mapping[str, Encoder], sense: str, act: str) -> tuple[int, int]:
+    """Rows and columns of the tokens of a sense, in which somebody wants to `act`.
+
+    Raises UnknownNameError for no sense of the model, EmbodiedError for one whose encoder gives no grid.
+    """
+    check_name("sense", sense, encoders)
+    if (grid := encoders[sense].grid) is None:
+        raise EmbodiedError(f"nobody can {act} in {sense!r}: its encoder gives no grid of tokens")
+    return grid
 
 
 def check_sizes(**sizes: int) -> None:

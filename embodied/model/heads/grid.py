@@ -47,6 +47,14 @@ def around(u: float, v: float, grid: tuple[int, int]) -> Around:
     )
 
 
+def point_of(cell: int, offset: Sequence[float], grid: tuple[int, int]) -> tuple[float, float]:
+    """(u, v), fractions of a picture, of what lies at an `offset` (2,) in cells from the middle of a cell: the inverse
+    of `around`."""
+    rows, columns = grid
+    row, column = divmod(cell, columns)
+    return (column + 0.5 + offset[0]) / columns, (row + 0.5 + offset[1]) / rows
+
+
 def labels(things: Sequence[Seen], grid: tuple[int, int], colours: Sequence[str], kinds: Sequence[str]) -> Labels:
     """The labels of one picture; colours and kinds are counted as they are listed."""
     count = grid[0] * grid[1]

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor, nn
 
 from embodied.data.sample import Sample
-from embodied.errors import EmbodiedError, check_name
 from embodied.language.verbs import Noun
+from embodied.model.encoders import grid_of
 from embodied.model.heads import HEADS, Head, Host
-from embodied.model.heads.grid import Around, Labels, around, labels, naming_losses
+from embodied.model.heads.grid import Around, Labels, around, labels, naming_losses, point_of
 from embodied.model.hidden import Hidden
 
 SEEN_PROBABILITY = 0.5
@@ -54,11 +54,8 @@ class Grounding(Head):
 
     def __init__(self, host: Host, *, sense: str = "front", hidden: int = 256) -> None:
         super().__init__(host)
-        check_name("sense", sense, host.encoders)
+        self.sense, self.grid = sense, grid_of(host.encoders, sense, "point")
         encoder, config = host.encoders[sense], host.config
-        if encoder.grid is None:
-            raise EmbodiedError(f"nobody can point in {sense!r}: its encoder gives no grid of tokens")
-        self.sense, self.grid = sense, encoder.grid
         self.colours, self.kinds = config.colours, config.kinds
         self.things = [Noun(colour, kind) for colour in config.colours for kind in config.kinds]
         """Everything that a picture token can name."""
@@ -184,7 +181,7 @@ class Grounding(Head):
         return tuple(
             Sight(
                 noun=thing,
-                point=self._point_of(int(cells[i])),
+                point=point_of(int(cells[i]), (0.0, 0.0), self.grid),
                 probability=float(probability),
                 several=self._are_several(cells[column > SEEN_PROBABILITY]),
             )
@@ -223,7 +220,7 @@ class Grounding(Head):
         features = hidden.sentence.features[self.sense].to(token_hidden.dtype)
         offsets = self.offsets(token_hidden[0, best], features[0, best], query_hidden[0])
         return tuple(
-            Sight(noun=noun, point=self._point_of(int(cells[i]), offset), probability=float(row[i]))
+            Sight(noun=noun, point=point_of(int(cells[i]), offset.tolist(), self.grid), probability=float(row[i]))
             for noun, i, offset, row in zip(nouns, best, offsets, rows, strict=True)
         )
 
@@ -231,11 +228,6 @@ class Grounding(Head):
         """(T,) which cells of the grid the sentence has tokens of."""
         kept = hidden.sentence.kept.get(self.sense)
         return torch.arange(self.grid[0] * self.grid[1]) if kept is None else kept
-
-    def _point_of(self, cell: int, offset: Tensor | tuple[float, float] = (0.0, 0.0)) -> tuple[float, float]:
-        rows, columns = self.grid
-        row, column = divmod(cell, columns)
-        return ((column + 0.5 + float(offset[0])) / columns, (row + 0.5 + float(offset[1])) / rows)
 
     def _read(self, colour: Tensor, kind: Tensor) -> Reading:
         colour, kind = nn.functional.normalize(colour, dim=-1), nn.functional.normalize(kind, dim=-1)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied.data.sample import Sample, Seen
-from embodied.errors import EmbodiedError, check_name
+from embodied.model.encoders import grid_of
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.heads.grid import around
 from embodied.model.hidden import Hidden
@@ -34,11 +34,7 @@ class Relations(Head):
 
     def __init__(self, host: Host, *, sense: str = "front") -> None:
         super().__init__(host)
-        check_name("sense", sense, host.encoders)
-        grid = host.encoders[sense].grid
-        if grid is None:
-            raise EmbodiedError(f"nobody can say what stands where in {sense!r}: its encoder gives no grid of tokens")
-        self.sense, self.grid = sense, grid
+        self.sense, self.grid = sense, grid_of(host.encoders, sense, "say what stands where")
         self.read = nn.Sequential(nn.RMSNorm(host.dim), nn.Linear(host.dim, len(RELATIONS)))
 
     def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:

@@ -98,6 +98,14 @@ def test_a_sentence_is_read_the_same_beside_others_behind_what_they_share_and_ag
 
 
 @torch.no_grad()
+def test_a_moment_about_which_nobody_said_anything_is_read_too(model: Palme) -> None:
+    senses = {"state": torch.ones(8)}
+    said, silent = model.sentence(senses, [("touch it", None)]), model.sentence(senses, [])
+    both = model.read(model.embed([said, silent])).states
+    torch.testing.assert_close(both[1, 0], model.read(model.embed([silent])).states[0, 0])
+
+
+@torch.no_grad()
 def test_what_is_written_word_by_word_is_what_was_learnt_in_one(model: Palme) -> None:
     plans = [parse_plan("touch red block"), parse_plan("put red block in green bowl")]
     said = [("touch it", plans[0]), ("into the bowl with it", plans[1]), (None, plans[0])]

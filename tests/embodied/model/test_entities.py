@@ -37,9 +37,10 @@ def test_what_was_learned_is_found_with_what_is_in_and_on_what() -> None:
     features = torch.randn(len(SCENES), GRID[0] * GRID[1], 16)
     entities = Entities(GRID, 16, COLOURS, KINDS, hidden=32)
     entities.fit(thing for scene in SCENES for thing in scene)
+    wanted = [entities.wanted(scene) for scene in SCENES]
     optimizer = torch.optim.AdamW(entities.parameters(), lr=5e-3)
     for _ in range(400):
-        parts = entities.losses(features, SCENES)
+        parts = entities.losses(features, wanted)
         optimizer.zero_grad()
         torch.stack([weight * parts[name] for name, weight in WEIGHTS.items()]).sum().backward()
         optimizer.step()
@@ -61,7 +62,8 @@ def names(scene: tuple[Seen, ...] | tuple[Entity, ...]) -> list[str]:
 
 
 def test_a_scene_without_things_has_a_loss() -> None:
-    parts = Entities(GRID, 16, COLOURS, KINDS).losses(torch.randn(1, 36, 16), [()])
+    entities = Entities(GRID, 16, COLOURS, KINDS)
+    parts = entities.losses(torch.randn(1, 36, 16), [entities.wanted(())])
     assert set(parts) == {"kind"} and torch.isfinite(parts["kind"])
 
 
