@@ -63,8 +63,8 @@ OFTEN = (
     | dict.fromkeys(("absent", "answered"), 4.0)
     | dict.fromkeys(("two_acts", "two_backwards", "if_there"), 2.0)
     | dict.fromkeys(CONVERSATION, 1.5)
-    | dict.fromkeys(VQA, 2.5)
-    | dict.fromkeys(("ask_count", "ask_count_colour", "ask_nearest", "ask_done"), 5.0)
+    | dict.fromkeys(VQA, 5.0)
+    | dict.fromkeys(("ask_count", "ask_count_colour", "ask_nearest", "ask_in", "ask_on"), 9.0)
     | dict.fromkeys(("exclusion", "negation"), 5.0)
     | dict.fromkeys(("which_one", "the_only", "one_of_two"), 6.0)
 )
@@ -73,7 +73,9 @@ OWN_WEIGHT, TWINS_WEIGHT = 12.0, 2.0
 """How much oftener that family speaks which a scene was made for: it is seldom that something is in a bowl. Of twins it
 is spoken a little oftener: they stand in every fourth scene, and "which one" must not be what is said in doubt."""
 IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT = 2.0, 3.0
-SCENES = dict.fromkeys(VERBS_SUITE, 0.6) | dict.fromkeys(VQA, 1.5) | {"mixed": 5.0}
+SCENES = (
+    dict.fromkeys(VERBS_SUITE, 0.6) | dict.fromkeys(VQA, 1.5) | dict.fromkeys(("ask_in", "ask_on"), 5.0) | {"mixed": 5.0}
+)
 """How often the scene of a family is shown; others once."""
 OTHER_COLOUR_SHARE = 0.7
 """Of the things that are named and not there. Words of many colours teach to copy a colour rather than
@@ -81,7 +83,7 @@ to know by heart which ones go with a verb."""
 
 MOVED_SHARE, TWIN_SHARE, PAINTED_SHARE = 0.15, 0.25, 0.25
 """Of the scenes: with a thing in or on another one, with two things of one name, with colours that have none."""
-UNDER_WAY_SHARE = 0.6
+UNDER_WAY_SHARE = 0.5
 """Of the scenes: in the middle of a long task."""
 UNNAMED_APART = 0.4
 """How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""

@@ -20,7 +20,7 @@ MOST_SAID = 48
 class PlanHead(Head):
     """Has no weights: a word's logit is its embedding times the hidden state before it."""
 
-    weights = {"plan": 1.0, "said": 0.5}  # noqa: RUF012
+    weights = {"plan": 1.0, "said": 1.0}  # noqa: RUF012
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
