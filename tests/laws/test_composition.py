@@ -5,6 +5,7 @@ commands that anyone types; then it acts in the environment, and through the rea
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -120,9 +121,7 @@ def test_it_acts_through_the_graph(trained: Path, ros: Any) -> None:
     try:
         launch.wait_for("The graph is ready.")
         before = _joints(ros)
-        ros.start("-c", "import sys; from nodes.say import say; sys.exit(say(sys.argv[1]))", "lift the red block")
-        launch.wait_for("instruction: lift the red block", timeout_s=90.0)
-        _moved_from(ros, before)
+        _say_until_it_moves(ros, launch, before, "lift the red block")
         for topic in ("camera/wrist/image_raw", "camera/front/depth", "sense/touch"):
             code, _ = ros.run("topic", "echo", "--once", topic)
             assert code == 0, topic
@@ -138,8 +137,16 @@ def _joints(ros: Any) -> np.ndarray:
     return np.array([float(line.lstrip("- ")) for line in lines if line.startswith("- ")][:7])
 
 
-def _moved_from(ros: Any, before: np.ndarray) -> None:
-    for _ in range(60):
-        if np.abs(_joints(ros) - before).max() > 0.02:
-            return
-    raise AssertionError("the arm did not move")
+def _say_until_it_moves(ros: Any, launch: Any, before: np.ndarray, words: str) -> None:
+    """What was hardly trained may begin with a motion that the gate refuses; nobody would say so but once."""
+    told, seen = list[str](), 0
+    for _ in range(3):
+        said = ros.start("-c", "import sys; from nodes.say import say; sys.exit(say(sys.argv[1]))", words)
+        seen = launch.wait_for(f"instruction: {words}", after=seen, timeout_s=90.0)
+        for _ in range(20):
+            if np.abs(_joints(ros) - before).max() > 0.02:
+                return
+        told.append(said.text)
+        said.send(signal.SIGINT)
+        said.wait()
+    raise AssertionError("\n".join(["the arm did not move", *told, launch.text]))
