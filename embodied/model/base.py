@@ -86,6 +86,15 @@ class Base(nn.Module):
         self._keep((*said, *ids), reading)
         return reading.states[-1]
 
+    def take_back(self, said: Sequence[int], count: int) -> None:
+        """Forget the last `count` words of those that were `said`, as far as they are kept."""
+        reading = self._known.pop(tuple(said), None)
+        if reading is None:
+            return
+        reading.cache.crop(-count)
+        reading.states, reading.length = [torch.cat(reading.states)[:-count]], reading.length - count
+        self._keep(tuple(said[:-count]), reading)
+
     def _taken(self, said: tuple[int, ...]) -> _Reading:
         """What was read of these words, no longer kept; they are read now where it was not."""
         return self._known.pop(said, None) or self._further(_Reading(self._below.new_cache()), said)

@@ -57,7 +57,7 @@ class PalmeConfig:
     )
     base: BaseConfig | None = None  # that reads the words first
     entities: str = ""  # the sense whose picture's things are named in the sentence
-    frozen: tuple[str, ...] = ()  # senses whose encoders are not trained
+    frozen: tuple[str, ...] = ()  # senses whose encoders are not trained, and BACKBONE where that is not either
     verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
     answers: tuple[str, ...] = (CANNOT,)  # that it may write in place of a motion
     kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write
@@ -88,10 +88,12 @@ class Composition:
     given: tuple[str, ...] = ()  # which of WORDS it gives; the others are those of the data
 
 
+BACKBONE = "backbone"
+"""The trained layers of the language model, among what may be frozen."""
 ENTITIES = "entities"
 """What names the things in a picture, among what comes pretrained."""
 WORDS = ("verbs", "answers", "kinds", "colours", "other_colours")
-_TAKEN = frozenset({"keys", "values", "items", "pop", "update", "clear", "type", "forward", "training"})
+_TAKEN = frozenset({BACKBONE, "keys", "values", "items", "pop", "update", "clear", "type", "forward", "training"})
 """Names that a collection of modules has for itself."""
 PARTS = ("senses", "fusion", "heads", "base", "entities", "frozen", *WORDS)
 """Keys of a model's configuration."""
@@ -124,8 +126,10 @@ def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
             if not isinstance(content[key], list) or not all(isinstance(word, str) for word in content[key]):
                 raise EmbodiedError(f"{key} in {where} must be a list of words, not {shown(content[key])}")
             known[key] = tuple(content[key])
-    for sense in (*known.get("frozen", ()), *([entities] if entities else [])):
-        check_name(f"sense in {where}", sense, known["senses"])
+    for name in known.get("frozen", ()):
+        check_name(f"sense in {where}", name, (*known["senses"], BACKBONE))
+    if entities:
+        check_name(f"sense in {where}", entities, known["senses"])
     return PalmeConfig(**known)
 
 

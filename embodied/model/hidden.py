@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Protocol, Self
 
 import torch
 from torch import Tensor
@@ -15,6 +15,16 @@ WordEmbedding = Callable[[Sequence[int]], Tensor]
 """(K,) token ids to (K, D) float32."""
 
 
+class Writing(Protocol):
+    """Goes on writing after a sentence, for whoever holds its states."""
+
+    def extend(self, ids: Sequence[int]) -> Tensor:
+        """Hidden states (1, K, D) of K more words."""
+
+    def take_back(self, count: int) -> None:
+        """Forget the last words that were written."""
+
+
 @dataclass(frozen=True)
 class Hidden:
     """A hidden state for every token of B sentences, and for the words that were written after them."""
@@ -22,8 +32,8 @@ class Hidden:
     states: Tensor  # (B, L, D) float
     sentence: Embedded
     words: WordEmbedding
-    extend: Callable[[Sequence[int]], Tensor] | None = None
-    """Hidden states (1, K, D) of K more words; None where nothing can be written after the sentences."""
+    writing: Writing | None = None
+    """None where nothing can be written after the sentences."""
     half: Tensor | None = None
     """(B, L, D) the states half way up the trained layers, in training; None where nobody learns of them."""
 
@@ -43,5 +53,11 @@ class Hidden:
 
     def written(self, ids: Sequence[int]) -> Self:
         """These states, and those of the words `ids` written after them."""
-        assert self.extend is not None, "these sentences were read without a memory"
-        return replace(self, states=torch.cat([self.states, self.extend(ids)], dim=1))
+        assert self.writing is not None, "these sentences were read without a memory"
+        return replace(self, states=torch.cat([self.states, self.writing.extend(ids)], dim=1))
+
+    def without(self, count: int) -> Self:
+        """These states as they were before the last `count` words were written."""
+        assert self.writing is not None and 0 < count < self.states.shape[1]
+        self.writing.take_back(count)
+        return replace(self, states=self.states[:, :-count])

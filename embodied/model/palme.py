@@ -100,6 +100,7 @@ class Palme(nn.Module):
         for name, head in self.heads.items():
             if hasattr(self, name):
                 raise EmbodiedError(f"a head cannot be called {name!r}: the model has a part of that name")
+            self._check_head(name, head)
             self.add_module(name, head)
 
     @property
@@ -165,7 +166,7 @@ class Palme(nn.Module):
         for number, segment in enumerate(sentences[0].prefix):
             start = len(readings)
             if isinstance(segment, Text):
-                words = self._entered(encode(self.tokenizer, segment.text))
+                words = self.entered(encode(self.tokenizer, segment.text))
                 blocks.append(words.expand(count, -1, -1))
                 readings += [-1] * len(words)
                 continue
@@ -207,17 +208,15 @@ class Palme(nn.Module):
         with self.backbone.half_way() if listening else nullcontext(half) as half:
             states = self.fusion.prefill(self.backbone, embedded, memory)
         assert not half or half[0].shape[:2] == embedded.branch.shape, "the fusion reads it in a layout of its own"
-        extend: Callable[[Sequence[int]], Tensor] | None = None
-        if memory is not None:
-            remembered, ((said,),) = memory, embedded.said
+        writing = None if memory is None else _Writing(self, memory, embedded.said[0][0])
+        return Hidden(states, embedded, self.backbone.words, writing, half[0] if half else None)
 
-            def extend(ids: Sequence[int]) -> Tensor:
-                nonlocal said
-                words = self._entered(ids, said).unsqueeze(0).to(self.dtype)
-                said = (*said, *ids)
-                return self.fusion.extend(self.backbone, words, remembered)
-
-        return Hidden(states, embedded, self.backbone.words, extend, half[0] if half else None)
+    def entered(self, ids: Sequence[int], said: Sequence[int] = ()) -> Tensor:
+        """(K, D) words that follow on those that were `said`, as they enter the language model's trained layers."""
+        words = self.backbone.words(ids)
+        if self.base is None or self.entry is None:
+            return words
+        return self.entry(self.base.after(said, ids) if said else self.base((), [ids]), words)  # type: ignore[no-any-return]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -268,6 +267,17 @@ class Palme(nn.Module):
         written = (head.tokens(plan) for head in self.heads.values()) if plan is not None else ()
         return next((tokens for tokens in written if tokens), ())
 
+    def _check_head(self, name: str, head: Head) -> None:
+        """Raises EmbodiedError for a head that looks at cells which nobody gives it: merged ones, or unread ones."""
+        if head.sense and not self.projectors[head.sense].keeps_cells:
+            whose = f"the head {name!r} looks at the cells of {head.sense!r}"
+            what = f"which the connector {self.config.senses[head.sense].connector.name!r} merges"
+            raise EmbodiedError(f"{whose}, {what}; choose affine or mlp, or another head")
+        if head.learns_half_way and not self.fusion.reads_senses:
+            whose = f"the head {name!r} learns of what layers make of a picture's tokens"
+            what = f"which with the fusion {self.config.fusion.name!r} go through none"
+            raise EmbodiedError(f"{whose}, {what}; leave the head out, or choose fusion: early")
+
     def _encoder(self, sense: str) -> Encoder:
         encoder = self.encoders[sense]
         assert isinstance(encoder, Encoder)
@@ -303,12 +313,26 @@ class Palme(nn.Module):
             read[number, : len(row.ids)] = self.base(row.seen, row.branches).to(words.dtype)
         return self.entry(read, words)  # type: ignore[no-any-return]
 
-    def _entered(self, ids: Sequence[int], said: Sequence[int] = ()) -> Tensor:
-        """(K, D) words that follow on those that were `said`, as they enter the language model's trained layers."""
-        words = self.backbone.words(ids)
-        if self.base is None or self.entry is None:
-            return words
-        return self.entry(self.base.after(said, ids) if said else self.base((), [ids]), words)  # type: ignore[no-any-return]
+
+class _Writing:
+    """Writes after one sentence of one branch."""
+
+    def __init__(self, model: Palme, memory: Memory, said: Sequence[int]) -> None:
+        self._model, self._memory, self._said = model, memory, tuple(said)
+
+    def extend(self, ids: Sequence[int]) -> Tensor:
+        """Hidden states (1, K, D) of K more words."""
+        model = self._model
+        words = model.entered(ids, self._said).unsqueeze(0).to(model.dtype)
+        self._said = (*self._said, *ids)
+        return model.fusion.extend(model.backbone, words, self._memory)
+
+    def take_back(self, count: int) -> None:
+        """Forget the last words that were written."""
+        self._memory.take_back(count)
+        if self._model.base is not None:
+            self._model.base.take_back(self._said, count)
+        self._said = self._said[:-count]
 
 
 def _entities(config: PalmeConfig, encoders: Mapping[str, Encoder]) -> Entities | None:

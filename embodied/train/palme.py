@@ -5,9 +5,9 @@
     embodied train recipe=palme model=mine.yaml data=data/pick_up out=runs/mine
     embodied train recipe=palme model=embodied/model/palme.yaml init=runs/before/checkpoint
 
-What is trained is everything but word embeddings and the encoders that the composition freezes; what a frozen one
-says of a rendered picture is computed once. Several commands share one picture in a packed sequence. Resumes from
-`out` where a run was cut short.
+What is trained is everything but word embeddings and what the composition freezes: encoders, and the language model;
+what a frozen encoder says of a rendered picture is computed once. Several commands share one picture in a packed
+sequence. Resumes from `out` where a run was cut short.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from embodied.errors import CheckpointError, EmbodiedError
 from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.base import gguf_of, read_base
 from embodied.model.checkpoint import take_weights
-from embodied.model.composition import COMPOSITION, ENTITIES, Composition, read_composition
+from embodied.model.composition import BACKBONE, COMPOSITION, ENTITIES, Composition, read_composition
 from embodied.model.palme import Palme
 from embodied.model.precision import fastest_dtype
 from embodied.packages import folder_of
@@ -118,16 +118,12 @@ def train(config: PalmeTrainConfig) -> Path:
     )
     if model.base is not None:  # without a gradient, it can be as coarse as it is on the robot
         model.base.to(fastest_dtype(torch.device("cpu")))
-    frozen = model.config.frozen
-    for sense in frozen:
-        model.encoders[sense].requires_grad_(False)
-    if model.entities is not None:  # words have no gradient
-        model.entities.requires_grad_(False)
-    new = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("backbone")]
-    groups = [
-        {"params": list(model.backbone.parameters()), "lr": config.learning_rate},
-        {"params": new, "lr": config.new_learning_rate},
-    ]
+    frozen = _freeze(model)
+    print(trained_share(model))
+    learning = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
+    known = [each for name, each in learning if name.startswith(f"{BACKBONE}.")]
+    new = [each for name, each in learning if not name.startswith(f"{BACKBONE}.")]
+    groups = [{"params": known, "lr": config.learning_rate}, {"params": new, "lr": config.new_learning_rate}]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
     first = run.load_progress(out, model, optimizer)
     if (shown := actions_of(sources.values())) is not None:
@@ -154,6 +150,23 @@ def train(config: PalmeTrainConfig) -> Path:
             model.save_pretrained(out / "checkpoint")
             run.save_progress(out, model, optimizer)
     return out / "checkpoint"
+
+
+def _freeze(model: Palme) -> tuple[str, ...]:
+    """Stop learning where the composition says so; returns the senses whose encoders are frozen."""
+    for name in model.config.frozen:
+        (model.backbone if name == BACKBONE else model.encoders[name]).requires_grad_(False)
+    if model.entities is not None:  # words have no gradient
+        model.entities.requires_grad_(False)
+    return tuple(name for name in model.config.frozen if name != BACKBONE)
+
+
+def trained_share(model: Palme) -> str:
+    """How much of a model learns, in words; the table of words and a base never do, and count."""
+    learns = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    every = learns + sum(each.numel() for each in model.parameters() if not each.requires_grad)
+    every += sum(each.numel() for each in model.buffers() if each.dim() > 1)
+    return f"{learns:,} of {every:,} weights learn: {100 * learns / every:.1f} %"
 
 
 def _given(composition: Composition | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ states of further words that are written after it. Heads read those, and know no
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -26,9 +26,17 @@ class Memory:
     position: int = 0  # of the next word in its sentence
     length: int = 0  # tokens in the cache
 
+    def take_back(self, count: int) -> None:
+        """Forget the last `count` words that were written."""
+        self.cache.crop(-count)
+        self.position, self.length = self.position - count, self.length - count
+
 
 class Fusion(nn.Module):
     """Built as `fusion(backbone, **options)`; it must not keep the backbone, which is given with every call."""
+
+    reads_senses: ClassVar[bool] = True
+    """Whether tokens of the senses go through the layers of the language model."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()

@@ -55,6 +55,8 @@ class Head(nn.Module):
     """Whether it has something to say when the model acts; one that only teaches has not."""
     learns_half_way: ClassVar[bool] = False
     """Whether its loss reads `Hidden.half`."""
+    sense: str = ""
+    """The sense at whose cells it looks one by one; empty: none."""
     horizon: int = 0
     """How many of the next actions it wants to see in training."""
 

@@ -12,9 +12,12 @@ from embodied.errors import EmbodiedError
 from embodied.language.verbs import Plan
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.hidden import Hidden
+from embodied.model.plan_tokens import Node
 
 MOST_SAID = 48
 """Tokens of an answer."""
+_AHEAD = 2
+"""Tokens of an answer that are read ahead: a name, of things that are seen."""
 
 
 class PlanHead(Head):
@@ -62,39 +65,83 @@ class PlanHead(Head):
     def write(self, hidden: Hidden) -> tuple[Plan, float, Hidden]:
         """Walk the tree of plans after a sentence, by the likeliest word at each place.
 
+        What is likely to follow is read ahead, and taken back where the model goes on otherwise: the plan is the same
+        as word by word, in fewer readings (speculative decoding by lookup in what was said, Saxena 2023).
+
         Returns the plan, the product of the probabilities of the chosen words, of which the free ones count as one, and
         the states of sentence and plan.
         """
-        node, confidence = self.language.tree, 1.0
+        node, confidence, ahead = self.language.tree, 1.0, list[int]()
+        said = hidden.sentence.said[0][0]
         while node.plan is None:
             if node.free is not None:
-                said, surely, hidden = self._say(hidden)
-                return Plan(verb=node.free, said=said), confidence * surely, hidden
-            ids, best = list(node.children), 0
-            if len(ids) > 1:
-                probability = (hidden.states[0, -1].float() @ hidden.words(ids).T).softmax(dim=-1)
-                best = int(probability.argmax())
-                confidence *= float(probability[best].detach())
-            chosen = [ids[best]]
-            node = node.children[ids[best]]
-            while len(node.children) == 1:
-                ((token, node),) = node.children.items()
-                chosen.append(token)
-            hidden = hidden.written(chosen)
+                words, surely, hidden = self._say(hidden)
+                return Plan(verb=node.free, said=words), confidence * surely, hidden
+            token, surely = self._chosen(node, hidden.states[0, -1 - len(ahead)], hidden)
+            confidence, node = confidence * surely, node.children[token]
+            if ahead and ahead[0] == token:
+                del ahead[0]
+                continue
+            if ahead:
+                hidden = hidden.without(len(ahead))
+            ahead = _likely(node, token, said)
+            hidden = hidden.written([token, *ahead])
         return node.plan, confidence, hidden
+
+    @staticmethod
+    def _chosen(node: Node, state: Tensor, hidden: Hidden) -> tuple[int, float]:
+        """The likeliest token at a place, and its probability among those that are possible there."""
+        ids = list(node.children)
+        if len(ids) == 1:
+            return ids[0], 1.0
+        probability = (state.float() @ hidden.words(ids).T).softmax(dim=-1)
+        best = int(probability.argmax())
+        return ids[best], float(probability[best].detach())
 
     def _say(self, hidden: Hidden) -> tuple[str, float, Hidden]:
         """The likeliest words up to a full stop, the probability of the least sure one, and the states with them."""
-        table, written, confidence = hidden.words(self._every), list[int](), 1.0
+        table, written, ahead, confidence = hidden.words(self._every), list[int](), list[int](), 1.0
+        said = hidden.sentence.said[0][0]
         while len(written) < MOST_SAID:
-            probability = (hidden.states[0, -1].float() @ table.T).softmax(dim=-1)
+            probability = (hidden.states[0, -1 - len(ahead)].float() @ table.T).softmax(dim=-1)
             best = int(probability.argmax())
             confidence = min(confidence, float(probability[best].detach()))
             if best == self.language.stop:
                 break
             written.append(best)
-            hidden = hidden.written([best])
+            if ahead and ahead[0] == best:
+                del ahead[0]
+                continue
+            if ahead:
+                hidden = hidden.without(len(ahead))
+            ahead = _following(best, said)[:_AHEAD]
+            hidden = hidden.written([best, *ahead])
+        if ahead:
+            hidden = hidden.without(len(ahead))
         return str(self._decode(written, skip_special_tokens=True)).strip(), confidence, hidden
+
+
+def _following(last: int, said: Sequence[int]) -> list[int]:
+    """What followed on a token where it was said last; nothing where it was not."""
+    place = next((i for i in range(len(said) - 1, -1, -1) if said[i] == last), len(said))
+    return list(said[place + 1 :])
+
+
+def _likely(node: Node, last: int, said: Sequence[int]) -> list[int]:
+    """Tokens that may follow on the `last` one: where there is no other way on, or as they follow where it was said."""
+    ahead = list[int]()
+    while node.plan is None and node.free is None:
+        if len(node.children) == 1:
+            (token,) = node.children
+        else:
+            pairs = zip(reversed(said[:-1]), reversed(said[1:]), strict=True)
+            follows = next((after for before, after in pairs if before == last and after in node.children), None)
+            if follows is None:
+                break
+            token = follows
+        ahead.append(token)
+        last, node = token, node.children[token]
+    return ahead
 
 
 _Word = tuple[int, int, int]

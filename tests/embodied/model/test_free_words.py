@@ -11,6 +11,7 @@ import torch
 from embodied.data.sample import Command, Sample
 from embodied.language.verbs import CANNOT, SAY, Plan, parse_plan
 from embodied.model.engine import Engine
+from embodied.model.heads import plan as plan_head
 from embodied.model.heads.plan import MOST_SAID, PlanHead
 from embodied.model.palme import Palme
 from embodied.train.palme import losses
@@ -58,6 +59,27 @@ def test_an_answer_without_end_is_cut(make_tiny: Callable[..., Palme], monkeypat
     monkeypatch.setattr(head, "_decode", lambda ids, **given: (written.extend(ids), decode(ids, **given))[1])
     plan = Engine(model).answer({"front": PICTURE, "state": torch.zeros(8)}, "go on").plan
     assert plan is not None and plan.verb == SAY and len(written) == MOST_SAID
+
+
+@torch.no_grad()
+def test_reading_ahead_changes_no_answer(make_tiny: Callable[..., Palme], monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_tiny(answers=(CANNOT, SAY))
+    head = model.heads["plan"]
+
+    def said(text: str) -> tuple[str, float, torch.Tensor]:
+        hidden = model.read(model.embed([model.sentence({"state": torch.zeros(8)}, [(text, None)])]), remember=True)
+        words, sure, hidden = head._say(hidden)
+        return words, sure, hidden.states
+
+    followed = list[int]()
+    for text in ("what is on the red block?", "a", "is there a red one, or a blue one, or a red one?"):
+        ahead = said(text)
+        with monkeypatch.context() as patch:
+            patch.setattr(plan_head, "_following", lambda last, said: (followed.append(last), [])[1])
+            plain = said(text)
+        assert ahead[0] == plain[0] and ahead[1] == pytest.approx(plain[1], rel=1e-3)
+        torch.testing.assert_close(ahead[2], plain[2], rtol=1e-3, atol=1e-4)
+    assert len(followed) >= MOST_SAID, "these answers were long enough for much to be read in vain"
 
 
 def test_words_of_an_answer_are_no_words_of_plans(make_tiny: Callable[..., Palme]) -> None:

@@ -271,3 +271,19 @@ def test_a_chunk_learns_no_other_actions(names: tuple, rate: float, words: str, 
     head.fit(Actions(names=EE_DELTA_NAMES, rate_hz=10.0, **known))
     head.fit(Actions(names=EE_DELTA_NAMES, rate_hz=10.0, **known | {"mean": np.zeros(7)}))
     assert (head.mean == 0.5).all(), "normalised as it was when it was first trained"
+
+
+def test_a_frozen_language_model_stays_as_it_is(
+    options: dict, tiny: Palme, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    tiny.config = replace(tiny.config, frozen=("front", "backbone"))
+    tiny.save_pretrained(tmp_path / "still")
+    given = options | {"init": str(tmp_path / "still")}
+    made = palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
+    before, after = (Palme.from_pretrained(path).state_dict() for path in (tmp_path / "still", made))
+    changed = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert "projectors" in changed and not changed & {"backbone", "encoders"}
+    learns = sum(
+        each.numel() for name, each in tiny.named_parameters() if not name.startswith(("backbone", "encoders.front"))
+    )
+    assert f"{learns:,} of" in capsys.readouterr().out

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every connector: tokens at the scale of words, learned, saved, and as many as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from embodied.data.sample import Command, Sample
+from embodied.errors import EmbodiedError
+from embodied.language.verbs import parse_plan
+from embodied.model.composition import PartConfig, SenseConfig
+from embodied.model.connectors import CONNECTORS
+from embodied.model.engine import Engine
+from embodied.model.palme import Palme
+from embodied.types import Joints, Observation, Picture
+
+NAMES = sorted(CONNECTORS)
+SQUARES = ("pool", "shuffle")
+QUERIES = ("cross", "perceiver", "qformer")
+STATE = SenseConfig(PartConfig("mlp", {"size": 8, "hidden": 16}), reading="joints")
+
+
+@dataclass
+class Grid:
+    """An encoder, as connectors know it."""
+
+    feature_dim: int = 6
+    grid: tuple[int, int] | None = (4, 6)
+
+
+def options(name: str) -> dict[str, Any]:
+    return {"tokens": 5} if name in QUERIES else {}
+
+
+def with_connector(make_tiny: Callable[..., Palme], name: str, **heads: PartConfig) -> Palme:
+    front = SenseConfig(PartConfig("conv", {"size_px": 64, "width": 8}), connector=PartConfig(name, options(name)))
+    return make_tiny(senses={"front": front, "state": STATE}, heads={"plan": PartConfig("plan"), **heads})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tokens_have_the_scale_of_words_whatever_that_of_features(name: str) -> None:
+    torch.manual_seed(0)
+    connector = CONNECTORS.get(name)(Grid(), 32, text_scale=0.13, **options(name))
+    features = 1000.0 * torch.randn(2, 24, 6)
+    tokens = connector(features)
+    torch.testing.assert_close(tokens.pow(2).mean(dim=-1).sqrt(), torch.full(tokens.shape[:2], 0.13), rtol=1e-3, atol=0)
+    expected = 24 if connector.keeps_cells else 6 if name in SQUARES else 5
+    assert tokens.shape == (2, expected, 32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_matters_where_on_the_grid_something_is(name: str) -> None:
+    torch.manual_seed(0)
+    connector = CONNECTORS.get(name)(Grid(), 32, text_scale=1.0, **options(name)).eval()
+    here, there = torch.zeros(2, 1, 24, 6)
+    here[:, 0], there[:, -1] = 5.0, 5.0
+    away = (connector(here).sum(dim=1) - connector(there).sum(dim=1)).abs().max()
+    assert away > 1e-3, "the same bag of tokens would tell nobody where"
+
+
+@pytest.mark.parametrize("name", SQUARES)
+def test_a_square_of_cells_is_one_token_and_its_neighbours_are_others(name: str) -> None:
+    torch.manual_seed(0)
+    connector = CONNECTORS.get(name)(Grid(), 32, text_scale=1.0, side=2)
+    plain, changed = torch.randn(1, 24, 6), None
+    for row, column, token in ((0, 0, 0), (1, 1, 0), (1, 2, 1), (2, 5, 5), (3, 0, 3)):
+        changed = plain.clone()
+        changed[0, 6 * row + column] += 1.0
+        moved = (connector(changed) - connector(plain)).abs().amax(dim=-1)[0]
+        assert moved[token] > 1e-4 and int((moved > 1e-6).sum()) == 1, (row, column)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_learns_what_a_picture_shows_and_is_saved(
+    name: str, make_tiny: Callable[..., Palme], learn: Callable[..., list[float]], tmp_path: Path
+) -> None:
+    model = with_connector(make_tiny, name)
+    plans = [parse_plan(text) for text in ("touch red block", "lift blue block")]
+    samples = [sample(shade, plan) for shade, plan in zip((0, 255), plans, strict=True)]
+    falls = learn(model, samples, "plan/plan", to=0.0003)
+    assert falls[-1] < 0.01 * falls[0]
+    model.save_pretrained(tmp_path / "model")
+    engine = Engine(Palme.from_pretrained(tmp_path / "model"))
+    assert [engine.answer(engine.model.senses(s.observations), "do it").plan for s in samples] == plans
+    blind = {engine.answer(engine.model.senses(s.observations), "do it", no_vision=True).plan for s in samples}
+    assert len(blind) == 1, "without the picture it cannot know"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("affine", "mlp")])
+def test_a_head_that_points_at_cells_refuses_a_connector_without_them(
+    name: str, make_tiny: Callable[..., Palme]
+) -> None:
+    with pytest.raises(
+        EmbodiedError, match=f"'grounding' looks at the cells of 'front'.*{name!r} merges.*affine or mlp"
+    ):
+        with_connector(make_tiny, name, grounding=PartConfig("grounding"))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "encoder", "complaint"),
+    [
+        ("pool", {"side": 4}, Grid(), "side must divide the encoder's 4 rows and 6 columns"),
+        ("shuffle", {}, Grid(grid=None), "no grid"),
+        ("shuffle", {"side": 0}, Grid(), "side must be a whole number from 1 on"),
+        ("perceiver", {"heads": 3}, Grid(), "heads must divide the language model's width 32"),
+        ("qformer", {"tokens": 0}, Grid(), "tokens must be a whole number from 1 on"),
+    ],
+)
+def test_options_that_fit_nothing_are_refused(name: str, given: dict[str, Any], encoder: Grid, complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        CONNECTORS.get(name)(encoder, 32, text_scale=1.0, **given)
+
+
+def sample(shade: int, plan: Any) -> Sample:
+    """A picture of one shade, and "do it"."""
+    picture = Picture(
+        rgb=np.full((64, 64, 3), shade, np.uint8), stamp_s=0.0, intrinsics_px=np.eye(3), world_from_camera=np.eye(4)
+    )
+    joints = Joints(position_rad=np.zeros(7), velocity_rad_s=np.zeros(7), gripper_width_m=0.08, stamp_s=0.0)
+    observation = Observation(readings={"front": picture, "joints": joints})
+    return Sample(observations=(observation,), commands=(Command(text="do it", plan=plan),))

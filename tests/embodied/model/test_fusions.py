@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is particular to each fusion. What holds for all of them is a law: tests/laws/test_fusion.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from embodied.errors import EmbodiedError
+from embodied.model.backbone import Backbone
+from embodied.model.composition import PartConfig
+from embodied.model.fusion import FUSIONS
+from embodied.model.palme import Palme
+
+BY_TOKEN = ("expert", "norms", "partial_lora")
+STATE = torch.linspace(-1, 1, 8)
+
+
+def picture() -> Tensor:
+    return torch.randint(0, 255, (32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+
+
+def states(model: Palme, senses: dict[str, Tensor]) -> Tensor:
+    """(L, D) of "lift the red block"."""
+    return model.read(model.embed([model.sentence(senses, [("lift the red block", None)])])).states[0]
+
+
+def disturbed(model: Palme) -> Palme:
+    """As after some training of the fusion alone."""
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for parameter in model.fusion.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+@pytest.mark.parametrize("fusion", [*BY_TOKEN, "lora"])
+@torch.no_grad()
+def test_it_begins_as_the_language_model(fusion: str, make_tiny: Callable[..., Palme]) -> None:
+    senses = {"front": picture(), "state": STATE}
+    early, ours = states(make_tiny(), senses), states(make_tiny(fusion=PartConfig(fusion)), senses)
+    # What is built after the language model draws other random numbers: only the sentence can be compared.
+    torch.testing.assert_close(ours, early, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("fusion", BY_TOKEN)
+@torch.no_grad()
+def test_what_it_learns_of_senses_leaves_words_alone(fusion: str, make_tiny: Callable[..., Palme]) -> None:
+    plain, learned = make_tiny(), disturbed(make_tiny(fusion=PartConfig(fusion)))
+    torch.testing.assert_close(states(learned, {}), states(plain, {}), rtol=1e-4, atol=1e-5)
+    senses = {"front": picture(), "state": STATE}
+    assert (states(learned, senses) - states(plain, senses)).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_lora_corrects_words_too(make_tiny: Callable[..., Palme]) -> None:
+    plain, learned = make_tiny(), disturbed(make_tiny(fusion=PartConfig("lora", {"rank": 4})))
+    assert (states(learned, {}) - states(plain, {})).abs().max() > 1e-2
+
+
+@torch.no_grad()
+def test_words_read_as_without_senses_behind_closed_gates(make_tiny: Callable[..., Palme]) -> None:
+    model = make_tiny(fusion=PartConfig("flamingo"))
+    words = states(model, {})
+    torch.testing.assert_close(words, states(make_tiny(), {}), rtol=1e-4, atol=1e-5)
+    seeing = states(model, {"front": picture(), "state": STATE})[-len(words) :]
+    torch.testing.assert_close(seeing, words, rtol=1e-4, atol=1e-5)
+    for name, parameter in model.fusion.named_parameters():
+        if name == "looks.1.look_gate":  # one gate of one layer is enough
+            parameter.fill_(1.0)
+    seeing = states(model, {"front": picture(), "state": STATE})[-len(words) :]
+    assert (seeing - words).abs().max() > 1e-2
+    torch.testing.assert_close(states(model, {}), words)
+
+
+def test_only_every_nth_layer_is_looked_before(make_tiny: Callable[..., Palme]) -> None:
+    assert len(make_tiny(fusion=PartConfig("flamingo", {"every": 2})).fusion.looks) == 1
+
+
+@pytest.mark.parametrize("fusion", [*BY_TOKEN, "lora", "flamingo"])
+def test_with_a_frozen_language_model_what_is_new_still_learns(fusion: str, make_tiny: Callable[..., Palme]) -> None:
+    model = make_tiny(fusion=PartConfig(fusion)).train()
+    model.backbone.requires_grad_(False)
+    read = model.read(model.embed([model.sentence({"front": picture(), "state": STATE}, [("lift it", None)])]))
+    read.states[0, -1].sum().backward()
+    learns = [name for name, each in model.fusion.named_parameters() if each.grad is not None and each.grad.any()]
+    assert learns and all(each.grad is None for each in model.backbone.parameters())
+
+
+def test_a_head_that_learns_half_way_needs_layers_that_read_pictures(make_tiny: Callable[..., Palme]) -> None:
+    heads = {"plan": PartConfig("plan"), "relations": PartConfig("relations")}
+    with pytest.raises(EmbodiedError, match=r"'relations' learns .* 'flamingo' go through none.*fusion: early"):
+        make_tiny(fusion=PartConfig("flamingo"), heads=heads)
+
+
+def test_layers_without_what_it_replaces_are_refused() -> None:
+    from transformers import GPT2Config
+
+    backbone = Backbone(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50))  # whose maps are no nn.Linear
+    with pytest.raises(ValueError, match="'gpt2' have none of the modules"):
+        FUSIONS.get("expert")(backbone)
+    with pytest.raises(ValueError, match="rank must be a whole number from 1 on"):
+        FUSIONS.get("lora")(backbone, rank=0)
