@@ -74,7 +74,10 @@ OWN_WEIGHT, TWINS_WEIGHT = 12.0, 2.0
 is spoken a little oftener: they stand in every fourth scene, and "which one" must not be what is said in doubt."""
 IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT = 2.0, 3.0
 SCENES = (
-    dict.fromkeys(VERBS_SUITE, 0.6) | dict.fromkeys(VQA, 1.5) | dict.fromkeys(("ask_in", "ask_on"), 5.0) | {"mixed": 5.0}
+    dict.fromkeys(VERBS_SUITE, 0.6)
+    | dict.fromkeys(VQA, 1.5)
+    | dict.fromkeys(("ask_in", "ask_on"), 5.0)
+    | {"mixed": 5.0}
 )
 """How often the scene of a family is shown; others once."""
 OTHER_COLOUR_SHARE = 0.7

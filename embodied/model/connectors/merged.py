@@ -33,7 +33,7 @@ class Merged(Projector):
     def _squares(self, features: Tensor) -> Tensor:
         """(B, T', side^2, F) the cells of each square."""
         rows, columns = (length // self.side for length in self._cells)
-        split = features.unflatten(1, (rows, self.side, columns, self.side))
+        split = features.reshape(len(features), rows, self.side, columns, self.side, -1)
         return split.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
     def _merged(self, squares: Tensor) -> Tensor:

@@ -55,14 +55,16 @@ class _Look(nn.Module):
         return queries + found
 
 
-class _Think(nn.Sequential):
+class _Think(nn.Module):
     """Two layers for each query."""
 
     def __init__(self, dim: int) -> None:
-        super().__init__(nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+        super().__init__()
+        self.layers = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
 
     def forward(self, queries: Tensor) -> Tensor:
-        return queries + super().forward(queries)  # type: ignore[no-any-return]
+        thought: Tensor = queries + self.layers(queries)
+        return thought
 
 
 class _PerceiverBlock(nn.Module):

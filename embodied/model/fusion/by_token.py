@@ -65,7 +65,7 @@ class ByToken(Early):
         handles = [
             layer.get_submodule(name).register_forward_hook(put(own))
             for layer, names, owned in zip(backbone.layers, self._names, self.own, strict=True)
-            for name, own in zip(names, owned, strict=True)
+            for name, own in zip(names, owned.children(), strict=True)
         ]
         try:
             yield

@@ -30,7 +30,8 @@ class _GatedLook(nn.Module):
         shown = self.shown(context)
         found = self.attention(self.words(states), shown, shown, need_weights=False)[0]
         states = states + self.look_gate.tanh() * found
-        return states + self.think_gate.tanh() * self.think(states)
+        thought: Tensor = states + self.think_gate.tanh() * self.think(states)
+        return thought
 
 
 class Flamingo(Fusion):
