@@ -20,6 +20,7 @@ class Recipe(NamedTuple):
 RECIPES: Mapping[str, Recipe] = {
     "vision": Recipe("VisionConfig", "train", "pretrain the picture encoder"),
     "palme": Recipe("PalmeTrainConfig", "train", "train the PaLM-E core"),
+    "average": Recipe("AverageConfig", "average", "write a checkpoint between two"),
     "convert": Recipe("ConvertConfig", "convert", "convert an older checkpoint"),
     "card": Recipe("CardConfig", "write", "write a checkpoint's model card"),
 }
