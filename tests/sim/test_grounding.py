@@ -59,7 +59,7 @@ def test_a_painted_thing_loses_its_name_and_keeps_its_kind_and_place(tmp_path: P
 
 def test_the_data_say_where_on_the_table_things_are_and_what_is_in_or_on_what(world: World):
     holds = 0
-    for seed in range(11, 23):
+    for seed in range(11, 41):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(grounding, "UNDER_WAY_SHARE", 1.0)
             made = grounding.render_scene(world, seed, 32)
