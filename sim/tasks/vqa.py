@@ -23,9 +23,8 @@ KINDS = ("block", "bowl", "zone")
 MOST_COUNTED = 5
 _CLEAR_M = 0.03
 """By so much must the nearest thing be nearer than the next, or a thing off the border between two regions."""
-_FULL_SHARE, _UNASKED_SHARE = 0.7, 0.9
-"""Of questions what is in or on something: there is something. Of scenes where nothing is in or on anything: nobody
-asks."""
+_FULL_SHARE = 0.7
+"""Of questions what is in or on something: there is something."""
 _THIRD_M, _HALF_M = 0.08, 0.5
 """Left and right begin so far from the middle, the front so far from the arm; the picture's left is -y."""
 
@@ -51,7 +50,7 @@ class _InOrOn(Asked):
         full = [o for o in holders if _above(o, objects)]
         if full and talk.rng.random() < _FULL_SHARE:
             holders = full
-        elif not full and talk.rng.random() < _UNASKED_SHARE:
+        elif not full and talk.rng.random() < _FULL_SHARE:
             return None  # or "nothing" would be what is said in doubt
         holder = holders[talk.rng.integers(len(holders))]
         called = talk.noun(Noun(holder.colour, holder.kind))
