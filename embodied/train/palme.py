@@ -164,8 +164,8 @@ def _freeze(model: Palme) -> tuple[str, ...]:
 def trained_share(model: Palme) -> str:
     """How much of a model learns, in words; the table of words and a base never do, and count."""
     learns = sum(each.numel() for each in model.parameters() if each.requires_grad)
-    every = learns + sum(each.numel() for each in model.parameters() if not each.requires_grad)
-    every += sum(each.numel() for each in model.buffers() if each.dim() > 1)
+    tables = (each for each in model.buffers() if each.dim() > 1)
+    every = sum(each.numel() for each in (*model.parameters(), *tables))
     return f"{learns:,} of {every:,} weights learn: {100 * learns / every:.1f} %"
 
 

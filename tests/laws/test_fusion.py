@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Law: a fusion is one class with `prefill` and `extend`. Gated cross-attention, as in Flamingo, in forty lines.
+"""Law: a fusion is one class, with `prefill` and `extend` of its own or inherited. Here: gated cross-attention.
 
 And the law that holds for every fusion: a sentence means the same packed with others in training as it does alone on
 the robot, word for word while an answer is written.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,21 +23,16 @@ from embodied.model.palme import Palme
 from embodied.types import Joints, Observation, Picture
 
 # --8<-- what a fusion is
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 from torch import Tensor, nn
 
 from embodied.model.backbone import Backbone
-from embodied.model.fusion import FUSIONS, Fusion, Memory
-from embodied.model.fusion.early import write
-from embodied.model.sentence import Embedded, allowed
+from embodied.model.fusion import FUSIONS
+from embodied.model.fusion.beside import Beside
 
 
-class Gated(Fusion):
-    """Words alone go through the language model; before each of its layers they look at the senses (Alayrac et al.
-    2022). The gates are closed at first, so that the language model begins as it was."""
+class Gated(Beside):
+    """Before each layer of the language model words look at the senses (Alayrac et al. 2022). The gates are closed at
+    first, so that the language model begins as it was."""
 
     def __init__(self, backbone: Backbone, *, heads: int = 2) -> None:
         super().__init__(backbone)
@@ -45,39 +41,9 @@ class Gated(Fusion):
         self.looks = nn.ModuleList(attention)
         self.gates = nn.Parameter(torch.zeros(count))
 
-    def prefill(self, backbone: Backbone, sentence: Embedded, memory: Memory | None) -> Tensor:
-        words = sentence.reading[0] < 0
-        context = sentence.embeddings[:, ~words]
-        position = sentence.position[:, words] - int((~words).sum())
-        mask = allowed(sentence.branch, sentence.reading)[:, :, words][..., words]
-        if memory is not None:
-            memory.context, memory.length, memory.position = context, int(words.sum()), int(position[0, -1]) + 1
-        with self._looking(backbone, context):
-            cache = None if memory is None else memory.cache
-            hidden = backbone(sentence.embeddings[:, words], mask=mask, position_ids=position, cache=cache)
-        states = sentence.embeddings.clone()  # a token of a sense stays what it is
-        states[:, words] = hidden
-        return states
-
-    def extend(self, backbone: Backbone, words: Tensor, memory: Memory) -> Tensor:
-        with self._looking(backbone, memory.context):
-            return write(backbone, words, memory)
-
-    @contextmanager
-    def _looking(self, backbone: Backbone, context: Tensor) -> Iterator[None]:
-        def before(look: nn.Module, gate: Tensor) -> Any:
-            def hook(layer: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-                return (given[0] + gate.tanh() * look(given[0], context, context)[0], *given[1:])
-
-            return hook
-
-        hooks = zip(backbone.layers, self.looks, self.gates, strict=True)
-        handles = [layer.register_forward_pre_hook(before(look, gate)) for layer, look, gate in hooks]
-        try:
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    def look(self, number: int, words: Tensor, senses: Tensor) -> Tensor:
+        found = self.looks[number](words, senses, senses)[0]
+        return words + self.gates[number].tanh() * found
 
 
 FUSIONS.register("gated", Gated)

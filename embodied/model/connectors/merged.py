@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One token for a square of cells: fewer tokens to read, and nobody can point at a cell."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import torch
@@ -36,8 +37,9 @@ class Merged(Projector):
         split = features.reshape(len(features), rows, self.side, columns, self.side, -1)
         return split.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
+    @abstractmethod
     def _merged(self, squares: Tensor) -> Tensor:
-        raise NotImplementedError
+        """A token's features of the cells (B, T', side^2, F) of each square."""
 
     def _grid(self, encoder: Encoder) -> tuple[int, int]:
         rows, columns = self._cells

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fixed number of learned queries that look at the features: as many tokens, whatever the picture's size."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
 import torch
@@ -37,8 +38,9 @@ class Queried(Connector):
             queries = block(queries, seen)
         return self.scaled(queries)
 
+    @abstractmethod
     def _block(self, dim: int, heads: int) -> nn.Module:
-        raise NotImplementedError
+        """One block, called with (B, Q, D) queries and (B, T, D) what is shown."""
 
 
 class _Look(nn.Module):

@@ -2,7 +2,8 @@
 """The plan in words: the language model's own next word, among those that some plan goes on with. An answer to a
 question is written in free words: the next one is then any of the language model's vocabulary."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -71,22 +72,16 @@ class PlanHead(Head):
         Returns the plan, the product of the probabilities of the chosen words, of which the free ones count as one, and
         the states of sentence and plan.
         """
-        node, confidence, ahead = self.language.tree, 1.0, list[int]()
+        node, confidence, pen = self.language.tree, 1.0, _Pen(hidden)
         said = hidden.sentence.said[0][0]
         while node.plan is None:
             if node.free is not None:
-                words, surely, hidden = self._say(hidden)
+                words, surely, hidden = self._say(pen.end())
                 return Plan(verb=node.free, said=words), confidence * surely, hidden
-            token, surely = self._chosen(node, hidden.states[0, -1 - len(ahead)], hidden)
+            token, surely = self._chosen(node, pen.state, hidden)
             confidence, node = confidence * surely, node.children[token]
-            if ahead and ahead[0] == token:
-                del ahead[0]
-                continue
-            if ahead:
-                hidden = hidden.without(len(ahead))
-            ahead = _likely(node, token, said)
-            hidden = hidden.written([token, *ahead])
-        return node.plan, confidence, hidden
+            pen.write(token, partial(_likely, node, token, said))
+        return node.plan, confidence, pen.end()
 
     @staticmethod
     def _chosen(node: Node, state: Tensor, hidden: Hidden) -> tuple[int, float]:
@@ -100,31 +95,50 @@ class PlanHead(Head):
 
     def _say(self, hidden: Hidden) -> tuple[str, float, Hidden]:
         """The likeliest words up to a full stop, the probability of the least sure one, and the states with them."""
-        table, written, ahead, confidence = hidden.words(self._every), list[int](), list[int](), 1.0
+        table, written, confidence, pen = hidden.words(self._every), list[int](), 1.0, _Pen(hidden)
         said = hidden.sentence.said[0][0]
         while len(written) < MOST_SAID:
-            probability = (hidden.states[0, -1 - len(ahead)].float() @ table.T).softmax(dim=-1)
+            probability = (pen.state.float() @ table.T).softmax(dim=-1)
             best = int(probability.argmax())
             confidence = min(confidence, float(probability[best].detach()))
             if best == self.language.stop:
                 break
             written.append(best)
-            if ahead and ahead[0] == best:
-                del ahead[0]
-                continue
-            if ahead:
-                hidden = hidden.without(len(ahead))
-            ahead = _following(best, said)[:_AHEAD]
-            hidden = hidden.written([best, *ahead])
-        if ahead:
-            hidden = hidden.without(len(ahead))
-        return str(self._decode(written, skip_special_tokens=True)).strip(), confidence, hidden
+            pen.write(best, partial(_following, best, said))
+        return str(self._decode(written, skip_special_tokens=True)).strip(), confidence, pen.end()
+
+
+class _Pen:
+    """Writes token by token, and reads ahead what is likely to follow: it is taken back where another one does."""
+
+    def __init__(self, hidden: Hidden) -> None:
+        self._hidden, self._ahead = hidden, list[int]()
+
+    @property
+    def state(self) -> Tensor:
+        """(D,) where the next token is chosen."""
+        return self._hidden.states[0, -1 - len(self._ahead)]
+
+    def write(self, token: int, likely: Callable[[], list[int]]) -> None:
+        """One more token; what is `likely` after it is asked for where it was not read ahead itself."""
+        if self._ahead and self._ahead[0] == token:
+            del self._ahead[0]
+            return
+        hidden = self.end()
+        self._ahead = likely()
+        self._hidden = hidden.written([token, *self._ahead])
+
+    def end(self) -> Hidden:
+        """The states with what was written, and no more."""
+        if self._ahead:
+            self._hidden, self._ahead = self._hidden.without(len(self._ahead)), []
+        return self._hidden
 
 
 def _following(last: int, said: Sequence[int]) -> list[int]:
-    """What followed on a token where it was said last; nothing where it was not."""
+    """The few tokens that followed on one where it was said last; none where it was not."""
     place = next((i for i in range(len(said) - 1, -1, -1) if said[i] == last), len(said))
-    return list(said[place + 1 :])
+    return list(said[place + 1 : place + 1 + _AHEAD])
 
 
 def _likely(node: Node, last: int, said: Sequence[int]) -> list[int]:
