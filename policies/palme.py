@@ -18,7 +18,7 @@ from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
 from embodied.model.heads.grounding import Sight
 from embodied.model.palme import Palme
-from embodied.model.precision import fastest_dtype
+from embodied.model.precision import prepared
 from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture
 
 MOST_ALIKE = 3
@@ -59,7 +59,7 @@ class PalmePolicy:
     ) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
         where = _device(device)
-        self.engine = Engine(model.to(device=where, dtype=fastest_dtype(where)))
+        self.engine = Engine(prepared(model, where))
         """The model at work, for measurements."""
         readings = dict.fromkeys(model.config.reading_of(sense) for sense in model.config.senses)
         self.needs: tuple[str, ...] = tuple(name for name in readings if name != JOINTS)

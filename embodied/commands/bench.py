@@ -211,6 +211,8 @@ def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dic
     """
     import torch
 
+    from embodied.model.packed import bytes_a_word
+
     try:
         backbone: Any = attrgetter("engine.model.backbone")(policy.make_policy(options.policy, options.options))
     except AttributeError:
@@ -219,11 +221,10 @@ def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dic
             "choose part=decision,environment,bandwidth"
         ) from None
     threads = _set_threads(options.threads)
-    read = [parameter for name, parameter in backbone.named_parameters() if "embed" not in name]
-    weight_bytes = sum(parameter.nbytes for parameter in read)
+    weight_bytes, dtype = bytes_a_word(backbone), next(backbone.parameters()).dtype
     prefix, tokens = 150, 40
     with torch.inference_mode():
-        words = backbone.embedding(torch.arange(prefix)).unsqueeze(0).to(read[0].dtype)
+        words = backbone.embedding(torch.arange(prefix)).unsqueeze(0).to(dtype)
         best_s = min(_decode(backbone, words, tokens) for _ in range(3))
     rate, bound = tokens / best_s, bandwidth["read_gb_per_s"] * 1e9 / weight_bytes
     return {
