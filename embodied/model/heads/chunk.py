@@ -1,85 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The next actions all at once, by L1 regression (parallel decoding of OpenVLA-OFT, Kim et al. 2025)."""
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-import torch
 from torch import Tensor, nn
 
-from embodied.data.sample import Actions, Sample
-from embodied.errors import EmbodiedError
-from embodied.model.encoders import check_sizes
-from embodied.model.heads import HEADS, Act, Head, Host
-from embodied.model.hidden import Hidden
-from embodied.motion.actions import CHUNK_RATE_HZ, EE_DELTA_NAMES, MAX_STEP_M, MAX_TURN_RAD, ActionChunk
-
-_BOUND = np.array([MAX_STEP_M] * 3 + [MAX_TURN_RAD] * 3 + [1.0], dtype=np.float32)
-ENDED = 0.5
-"""From this probability on nothing is left to do after the chunk."""
+from embodied.model.heads import HEADS, Host
+from embodied.model.heads.acting import ACTIONS, Acting
 
 
-class ChunkHead(Head):
-    """`steps` displacements of the hand (ee_delta), from the state at the last word of the command."""
-
-    weights = {"chunk": 1.0, "ends": 0.1}  # noqa: RUF012
-    mean: Tensor
-    std: Tensor
-    fitted: Tensor
+class ChunkHead(Acting):
+    """Says each number of each action, which is the median of what was shown where these differ."""
 
     def __init__(self, host: Host, *, steps: int = 8, hidden: int = 256) -> None:
-        super().__init__(host)
-        check_sizes(steps=steps, hidden=hidden)
-        self.horizon, self._size = steps, len(EE_DELTA_NAMES)
-        self.register_buffer("mean", torch.zeros(self._size))  # saved: what actions are normalised by
-        self.register_buffer("std", torch.ones(self._size))
-        self.register_buffer("fitted", torch.tensor(False))
-        self.layers = nn.Sequential(nn.Linear(host.dim, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
-        self.actions, self.ends = nn.Linear(hidden, steps * self._size), nn.Linear(hidden, 1)
+        super().__init__(host, steps=steps, hidden=hidden)
+        self.actions = nn.Linear(hidden, steps * ACTIONS)
 
-    def fit(self, actions: Actions) -> None:
-        """Normalise by mean and standard deviation of the first actions that it is trained on.
+    def error(self, read: Tensor, wanted: Tensor) -> Tensor:
+        """The mean absolute one."""
+        return (self.chosen(read) - wanted).abs().mean()
 
-        Raises EmbodiedError for actions that are no displacements of the hand at the rate of its chunks.
-        """
-        if actions.names != EE_DELTA_NAMES or actions.rate_hz != CHUNK_RATE_HZ:
-            wanted = f"{', '.join(EE_DELTA_NAMES)} at {CHUNK_RATE_HZ:g} Hz"
-            remedy = "record them with: embodied collect action_mode=ee_delta"
-            raise EmbodiedError(f"the recorded actions are {actions}, and a chunk is {wanted}; {remedy}")
-        if not self.fitted:
-            self.mean.copy_(torch.as_tensor(actions.mean))
-            # What hardly ever changes must not be blown up.
-            self.std.copy_(torch.as_tensor(actions.std).clamp_min(1e-3))
-            self.fitted.fill_(True)
-
-    def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:
-        """Mean absolute error of the normalised actions, and cross-entropy of whether the episode ends with them."""
-        commands = [command for sample in samples for command in sample.commands]
-        chosen = [i for i, each in enumerate(commands) if each.actions is not None and each.text is not None]
-        if not chosen:
-            return {}
-        row, column = hidden.asked()
-        actions, ends = self._read(hidden.states[row[chosen], column[chosen]].float())
-        done = [commands[i].actions for i in chosen]
-        wanted = torch.from_numpy(np.stack([each[: self.horizon] for each in done if each is not None]))
-        wanted = (wanted.to(actions.device) - self.mean) / self.std
-        over = torch.tensor([float(commands[i].ends) for i in chosen], device=ends.device)
-        return {
-            "chunk": (actions - wanted).abs().mean(),
-            "ends": nn.functional.binary_cross_entropy_with_logits(ends, over),
-        }
-
-    def answer(self, hidden: Hidden) -> Act:
-        """The chunk, within what one action may be."""
-        row, column = hidden.asked()
-        actions, ends = self._read(hidden.states[row[:1], column[:1]].to(self.actions.weight.dtype))
-        rows = (actions[0].float() * self.std.float() + self.mean.float()).cpu().numpy().clip(-_BOUND, _BOUND)
-        return Act(motion=ActionChunk(ee_delta=rows), done=float(ends[0].float().sigmoid()) > ENDED)
-
-    def _read(self, states: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, D) to normalised actions (N, steps, 7) and logits (N,)."""
-        read = self.layers(states)
-        return self.actions(read).unflatten(-1, (self.horizon, self._size)), self.ends(read).squeeze(-1)
+    def chosen(self, read: Tensor) -> Tensor:
+        """What it says."""
+        actions: Tensor = self.actions(read).unflatten(-1, (self.horizon, ACTIONS))
+        return actions
 
 
 HEADS.register("chunk", ChunkHead)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads that act: each learns what was shown, and where two things were shown, those that can say both say one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from embodied.data.sample import Actions, Command, Sample
+from embodied.errors import EmbodiedError
+from embodied.model.composition import PartConfig
+from embodied.model.heads.acting import Acting
+from embodied.model.heads.bins import WIDEST, BinsHead
+from embodied.model.heads.flow import FlowHead
+from embodied.model.palme import Palme
+from embodied.motion.actions import EE_DELTA_NAMES
+from embodied.types import Observation
+
+STEPS = 4
+KINDS = {"chunk": {}, "bins": {"bins": 32}, "flow": {"heads": 2}}
+
+
+@pytest.fixture
+def built(make_tiny: Callable[..., Palme]) -> Callable[[str], Acting]:
+    def build(name: str, **options: object) -> Acting:
+        part = PartConfig(name, {"steps": STEPS, "hidden": 32, **KINDS[name], **options})
+        head = make_tiny(heads={"act": part}).heads["act"]
+        assert isinstance(head, Acting)
+        return head.train()
+
+    return build
+
+
+def taught(head: Acting, shown: Callable[[int], tuple[Tensor, Tensor]], steps: int = 400) -> None:
+    """Learn from what `shown` gives for a step: what is read (N, hidden), and the actions that are right."""
+    optimizer = torch.optim.Adam(head.parameters(), lr=3e-3)
+    for step in range(steps):
+        optimizer.zero_grad()
+        head.error(*shown(step)).backward()
+        optimizer.step()
+    head.eval()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_it_learns_which_actions_follow_on_what_was_read(name: str, built: Callable[[str], Acting]) -> None:
+    torch.manual_seed(0)
+    head, read = built(name), torch.randn(3, 32)
+    wanted = torch.randn(3, STEPS, 7).clamp(-2, 2)
+    with torch.no_grad():
+        before = (head.chosen(read) - wanted).abs().mean()
+    taught(head, lambda _: (read.repeat(8, 1), wanted.repeat(8, 1, 1)))
+    with torch.no_grad():
+        after = (head.chosen(read) - wanted).abs().mean()
+        assert after < 0.35 * before, (float(before), float(after))
+        assert torch.equal(head.chosen(read), head.chosen(read)), "the same sight and words, the same actions"
+
+
+@pytest.mark.parametrize("name", ["bins", "flow"])
+def test_of_two_ways_around_it_takes_one_and_not_the_middle(name: str, built: Callable[[str], Acting]) -> None:
+    torch.manual_seed(0)
+    head, read = built(name), torch.zeros(64, 32)
+
+    def shown(step: int) -> tuple[Tensor, Tensor]:
+        way = (torch.rand(64, generator=torch.Generator().manual_seed(step)) < 0.5).float() * 2 - 1
+        return read, way[:, None, None].expand(-1, STEPS, 7)
+
+    taught(head, shown)
+    with torch.no_grad():
+        assert (head.chosen(read[:1]).abs() - 1).abs().max() < 0.3
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_model_with_it_learns_and_acts(name: str, make_tiny: Callable[..., Palme]) -> None:
+    torch.manual_seed(0)
+    options = {"steps": STEPS, "hidden": 32, **KINDS[name]}
+    model = make_tiny(senses={}, heads={"act": PartConfig(name, options)}).train()
+    actions = np.full((STEPS, 7), 0.004, dtype=np.float32)
+    fitted = Actions(names=EE_DELTA_NAMES, rate_hz=10.0, mean=np.zeros(7), std=np.full(7, 0.004), count=9)
+    model.heads["act"].fit(fitted)
+    command = Command(text="go on", actions=actions, ends=True)
+    sample = Sample(observations=(Observation(readings={}),), commands=(command,))
+    hidden = model.read(model.embed([model.sentence({}, [("go on", None)])]))
+    parts = model.heads["act"].loss(hidden, [sample])
+    sum(parts.values()).backward()
+    assert set(parts) == {"chunk", "ends"}
+    assert all(each.grad is not None and each.grad.isfinite().all() for each in model.heads["act"].parameters())
+    model.eval()
+    with torch.inference_mode():
+        act = model.heads["act"].answer(model.read(model.embed([model.sentence({}, [("go on", None)])])))
+    assert act.motion.ee_delta.shape == (STEPS, 7) and np.isfinite(act.motion.ee_delta).all()
+
+
+@pytest.mark.parametrize("bins", [2, 3, 256])
+def test_bins_give_back_what_they_hold(bins: int, built: Callable[..., Acting]) -> None:
+    head = built("bins", bins=bins)
+    assert isinstance(head, BinsHead)
+    every = torch.arange(bins)
+    assert torch.equal(head.encode(head.decode(every)), every)
+    actions = torch.randn(100, 7).clamp(-WIDEST, WIDEST)
+    assert (head.decode(head.encode(actions)) - actions).abs().max() <= WIDEST / (bins - 1) + 1e-5
+    assert head.decode(head.encode(torch.tensor([99.0, -99.0]))).tolist() == [WIDEST, -WIDEST]
+
+
+def test_the_noise_that_a_flow_begins_with_is_kept(make_tiny: Callable[..., Palme]) -> None:
+    part = PartConfig("flow", {"steps": STEPS, "hidden": 32, **KINDS["flow"]})
+    first, second = (make_tiny(heads={"act": part}) for _ in range(2))
+    assert "act.begun" in first.state_dict()
+    assert torch.equal(first.state_dict()["act.begun"], second.state_dict()["act.begun"])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("bins", {"bins": 1}, "bins must be at least 2, not 1"),
+        ("flow", {"hidden": 30}, "hidden must be a multiple of 2 x heads=4, not 30"),
+        ("flow", {"jumps": 0}, "jumps must be a whole number from 1 on, not 0"),
+    ],
+)
+def test_sizes_that_are_none_are_refused(name: str, options: dict, words: str, built: Callable[..., Acting]) -> None:
+    with pytest.raises(EmbodiedError, match=words):
+        built(name, **options)
+
+
+def test_flow_moves_from_noise_straight_to_what_was_shown(built: Callable[[str], Acting]) -> None:
+    """With velocities that are right (what is left of the way, over what is left of the time) it arrives."""
+    head, goal = built("flow"), torch.randn(1, STEPS, 7)
+    assert isinstance(head, FlowHead)
+    head.velocity = lambda read, actions, time: (goal - actions) / (1 - time)[:, None, None]  # type: ignore[method-assign]
+    assert torch.allclose(head.chosen(torch.zeros(1, 32)), goal, atol=1e-4)
