@@ -27,6 +27,7 @@ from transformers.initialization import no_init_weights
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from embodied.errors import CheckpointError, EmbodiedError, shown
+from embodied.model.packed import in_rows
 from embodied.model.sentence import PREFIX, allowed, positions
 
 PROBE_TOKENS = 8
@@ -58,8 +59,7 @@ class Int8Embedding(nn.Module):
     def quantise(cls, table: Tensor) -> Self:
         """Round a (V, D) float table to int8 rows (symmetric, absmax)."""
         self = cls(*table.shape)
-        self.scale.copy_(table.float().abs().amax(dim=1, keepdim=True).clamp_min(1e-8) / 127.0)
-        self.weight.copy_((table.float() / self.scale).round().to(torch.int8))
+        self.weight, self.scale = in_rows(table)
         return self
 
     def forward(self, ids: Tensor) -> Tensor:

@@ -4,7 +4,7 @@
 Whoever writes word by word reads every weight for every word, and waits for memory, not for arithmetic. So a map keeps
 its weights a second time, in few bits: in four, where four bits say all that there is to say, since they came from a
 file of four bits in groups that share a step and an offset (GGUF's Q4_1); in eight, with a scale for each row, where
-they were trained. Sums are in float32, what comes in is rounded to bfloat16. From ROWS words on, arithmetic takes
+they were trained. Sums are in float32, what comes in is rounded to bfloat16. For more than ROWS words arithmetic takes
 longer than reading, and the weights are used as they are.
 """
 
@@ -39,7 +39,8 @@ class PackedLinear(nn.Module):
         weight = linear.weight.detach().float()
         four = _in_groups(weight)
         self.bits = 8 if four is None else 4
-        self._levels, self._scale = _in_rows(weight) if four is None else four
+        self._levels, scale = in_rows(weight, torch.bfloat16) if four is None else four
+        self._scale = scale.squeeze(-1)  # of a row one number, of a group two
 
     @property
     def nbytes(self) -> int:
@@ -78,6 +79,13 @@ def bytes_a_word(module: nn.Module) -> int:
     return sum(each.nbytes for each in packed) + sum(weight.nbytes for weight in plain)
 
 
+def in_rows(weight: Tensor, scales: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
+    """(N, K) weights as int8 (N, K) and a scale of each row (N, 1), of the type `scales` (symmetric, absmax)."""
+    weight = weight.float()
+    scale = (weight.abs().amax(dim=1, keepdim=True).clamp_min(1e-8) / 127.0).to(scales)
+    return (weight / scale.float()).round().clamp(-127, 127).to(torch.int8), scale
+
+
 def _fits(linear: nn.Linear) -> bool:
     return linear.in_features % _GROUP == 0 and linear.out_features % _GROUP == 0
 
@@ -98,9 +106,3 @@ def _in_groups(weight: Tensor) -> tuple[Tensor, Tensor] | None:
     terms = torch.cat([step, low + _MIDDLE * step], dim=-1).transpose(0, 1).contiguous().bfloat16()
     packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(levels.flatten(1).int().contiguous(), 1)
     return packed, terms
-
-
-def _in_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """(N, K) weights as whole numbers of eight bits, and a scale of each row."""
-    scale = (weight.abs().amax(dim=1) / 127.0).clamp_min(1e-12).bfloat16()
-    return (weight / scale.float().unsqueeze(1)).round().clamp(-127, 127).to(torch.int8), scale
