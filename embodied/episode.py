@@ -2,7 +2,7 @@
 """One episode of a policy in an environment: the loop with a gymnasium environment as the arm."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from embodied.motion.hand import HandPose
 from embodied.motion.path import TimedPath
 from embodied.motion.raw import ACTION_LOWER, ACTION_UPPER, RawActions
 from embodied.motion.skills import SkillCall
+from embodied.noticing import Noticing, Step
 from embodied.run import ATTEMPTS, Agent, Hooks
 from embodied.types import Decision, JointTrajectory, Motion, Observation
 
@@ -41,6 +42,10 @@ class EpisodeResult:
     decision_ms: list[float]
     earlier: str = ""  # what was said and done before
     original_success: bool | None = None  # swapped: whether the command that was not given was done
+    early: bool | None = None  # whether it said that it was done, and was not; None where something else ended it
+    late: bool | None = None  # whether it moved something where nothing was left to do
+    noticed: list[Step] = field(default_factory=list)
+    """Of its steps, as far as somebody can judge them."""
 
 
 Recorder = Callable[[Any, Any, Mapping[str, Any], bool], None]
@@ -173,9 +178,10 @@ def run_episode(
         other = arm.observe()
     options = {"split": split if split in SPLITS else "seen"} | ({"swap": True} if split == "swapped" else {})
     arm.reset(seed, options)
-    decisions: list[Decision] = []
+    decisions, noticing = list[Decision](), Noticing(env)
 
     def decided(decision: Decision) -> None:
+        noticing.hear(decision, succeeded=bool(arm.info.get("is_success")))
         decisions.append(decision)
         on_decision(decision)
 
@@ -201,4 +207,7 @@ def run_episode(
         decision_ms=[decision.timings_ms["decide"] for decision in decisions],
         earlier=earlier,
         original_success=arm.info.get("original_success"),
+        early=result.state == "done" and not success if until == "done" else None,
+        late=noticing.late if until == "done" else None,
+        noticed=noticing.steps,
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from embodied.episode import EpisodeResult
 from embodied.files import replacing
+from embodied.noticing import noticed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,6 +77,11 @@ def _summary(task: str, group: Sequence[EpisodeResult]) -> Row:
     originals = [result.original_success for result in group if result.original_success is not None]
     if originals:
         row["original_success"] = sum(originals) / len(originals)
+    for name in ("early", "late"):
+        if (share := _share(name, [getattr(result, name) for result in group]))[name] is not None:
+            row |= share
+    if (steps := noticed(step for result in group for step in result.noticed)) is not None:
+        row["noticed"] = steps
     return row
 
 
@@ -131,6 +137,21 @@ def print_table(rows: Sequence[Row], title: str) -> None:
         )
         last = row["task"]
     console().print(table)
+
+
+def ending_of(row: Row) -> str:
+    """What a row tells of steps that came to nothing, and of when it was said to be done; empty where of neither."""
+    told, steps = list[str](), row.get("noticed")
+    if steps is not None and steps["failed"]:
+        right = "" if steps["balanced_accuracy"] is None else f", balanced accuracy {steps['balanced_accuracy']:.3f}"
+        told += [
+            f"{steps['failed']} of {steps['steps']} steps came to nothing, {steps['failed_and_noticed']} of them were "
+            f"noticed; {steps['made_and_repeated']} others were taken for failures{right}, F1 {steps['f1']:.3f}"
+        ]
+    for name, words in (("early", "done was said too early"), ("late", "something moved after the success")):
+        if row.get(name) is not None:
+            told += [f"{words}: {_percent(row[name], row[f'{name}_ci95'])} %"]
+    return "; ".join(told)
 
 
 def draw_figure(rows: Sequence[Row], path: Path, title: str) -> None:

@@ -22,6 +22,7 @@ from sim.spaces import LARGEST, Words, action_space, observed, shown, state_boun
 from sim.state import state_of, verdict
 from sim.studio import Studio
 from sim.tasks import Episode, SceneState, Task, make_task
+from sim.tasks.long import came_about
 from sim.world import PHYSICS_HZ, World
 
 CONTROL_HZ = 10
@@ -253,6 +254,13 @@ class TabletopEnv(gymnasium.Env[dict[str, Any], Any]):
     def steps_left(self) -> int:
         """How many motions the task takes from the present state: for oracles only."""
         return self.task.steps_left(self.episode, self.scene_state())
+
+    def came_about(self, step: str) -> bool | None:
+        """Whether a step, as a plan in words, was carried out by now: for measurements only.
+
+        None where nobody can say that: of words that are no plan, or name what is not there.
+        """
+        return came_about(step, self.episode, self.scene_state())
 
     def scene_state(self) -> SceneState:
         """The truth about the table."""

@@ -28,7 +28,7 @@ from embodied.motion.actions import ACTION_MODES, every_skill
 from embodied.policy import POLICIES, senses_of
 from embodied.processes import progress_bar, run_in_order
 from embodied.registry import Registry
-from embodied.report import draw_figure, print_table, summarise
+from embodied.report import draw_figure, ending_of, print_table, summarise
 from embodied.versions import cores, versions
 
 EXAMPLE = "embodied eval policy=palme suite=tabletop episodes=100 seed=1000000 out=runs/eval.json"
@@ -180,6 +180,9 @@ class Run:
         look = "".join(f", {each}" for each in (options.appearance, options.disturbance) if each)
         title = f"{options.policy}, {protocol['action_mode']} mode, seeds from {options.seed}{look}{cut}"
         print_table(rows, title)
+        for row in rows:
+            if row["task"] == rows[-1]["task"] and (ends := ending_of(row)):
+                print(f"{row['split']}: {ends}")
         print(f"wrote {self.out} and {self.journal}")
         try:
             draw_figure(rows, self.out.with_suffix(".png"), title)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import Noun, Plan
+from embodied.language.verbs import Noun, Plan, parse_plan
 from embodied.motion.skills import SkillCall
 from embodied.things import thing_of
 from embodied.types import Float, ObjectState
@@ -108,6 +108,17 @@ def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:
     # What is in the hand is judged by the plan that takes it there.
     held = state.held if state.held in alone.meant else None
     return make_task(plan.verb).success(alone, replace(state, held=held))
+
+
+def came_about(step: str, episode: Episode, state: SceneState) -> bool | None:
+    """Whether a plan in words is done; None of what is no plan, or names what is not there."""
+    try:
+        plan = parse_plan(step)
+    except ValueError:
+        return None
+    if plan.refused or not {str(noun) for noun in plan.nouns} <= state.objects.keys():
+        return None
+    return holds(plan, episode, state)
 
 
 def follow_each_other(steps: Sequence[Plan], objects: Sequence[ObjectState]) -> bool:

@@ -115,6 +115,14 @@ def test_until_success_the_simulator_ends_an_episode_and_until_done_the_policy_d
         assert run(FakeEnv(steps=99), FakePolicy(), seed=seed, until="done").steps == 1
 
 
+def test_done_may_be_said_too_early_or_too_late_and_nobody_knows_that_until_success() -> None:
+    early, right = (run(FakeEnv(steps=99), FakePolicy(), seed=seed, until="done") for seed in (3, 4))
+    assert (early.early, right.early, right.late) == (True, False, False)
+    assert run(FakeEnv(steps=99), FakePolicy(done=False), until="done").late
+    unknown = run(FakeEnv(), FakePolicy())
+    assert unknown.early is None and unknown.late is None and unknown.noticed == []
+
+
 def test_no_language_takes_the_words_away() -> None:
     env, policy = FakeEnv(), FakePolicy()
     result = run(env, policy, "no_language")

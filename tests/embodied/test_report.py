@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embodied.episode import EpisodeResult
-from embodied.report import cells, draw_figure, percentile, print_table, summarise, wilson
+from embodied.report import cells, draw_figure, ending_of, percentile, print_table, summarise, wilson
 
 
 @given(st.integers(1, 3000), st.data())
@@ -109,3 +110,16 @@ def test_rows_are_printed_and_drawn(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "wrong, %" in text and "refused, %" in text
     draw_figure(rows, tmp_path / "deep" / "rows.png", "how it went")
     assert (tmp_path / "deep" / "rows.png").stat().st_size > 1000
+
+
+def test_a_row_tells_how_it_ended_and_what_was_noticed() -> None:
+    ways = [(True, False, [(True, True), (False, False)]), (False, True, [(False, True)])]
+    results = [
+        replace(result("a", "seen", seed, True), early=early, late=late, noticed=steps)
+        for seed, (early, late, steps) in enumerate(ways)
+    ]
+    [row] = summarise(results, [("a", "seen")])
+    assert (row["early"], row["late"], row["noticed"]["failed"]) == (0.5, 0.5, 2)
+    assert "2 of 3 steps came to nothing, 1 of them were noticed" in ending_of(row)
+    [plain] = summarise([result("a", "seen", 1, True)], [("a", "seen")])
+    assert not {"early", "late", "noticed"} & plain.keys() and ending_of(plain) == ""

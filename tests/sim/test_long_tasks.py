@@ -164,3 +164,13 @@ def test_what_was_done_stands_behind_what_was_said() -> None:
         "touch the block / the red one > lift red block failed > lift red block"
     )
     assert joined("", "touch it") == "touch it"
+
+
+def test_a_step_came_about_when_physics_says_so(env: TabletopEnv) -> None:
+    env.reset(seed=SEED)
+    first, second = (plan.text() for plan in env.episode.steps)
+    assert env.came_about(first) is False and env.came_about(second) is False
+    env.step(env.skills.encode(env.oracle()))
+    assert env.came_about(first) is True and env.came_about(second) is False
+    for unknown in ("done", "put the kettle on", "lift purple bowl"):
+        assert env.came_about(unknown) is None
