@@ -16,7 +16,7 @@ from embodied.language.dialogue import joined
 from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, SAY, WHICH, Noun, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
-from embodied.model.heads.grounding import Sight
+from embodied.model.heads.pointing import Sight
 from embodied.model.palme import Palme
 from embodied.model.precision import prepared
 from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture
@@ -64,7 +64,7 @@ class PalmePolicy:
         readings = dict.fromkeys(model.config.reading_of(sense) for sense in model.config.senses)
         self.needs: tuple[str, ...] = tuple(name for name in readings if name != JOINTS)
         pointer = self.engine.pointer
-        self._points_in = None if pointer is None else model.config.reading_of(pointer.sense)
+        self._points_in = None if pointer is None else model.config.reading_of(pointer.picture)
         self._abilities = abilities(model.config.verbs)
         self._sure, self._certain, self._knows, self._no_vision = sure, certain, knows, no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from embodied.language.verbs import Plan
 from embodied.model.encoders import Encoder
-from embodied.model.heads.grounding import Grounding, Sight
 from embodied.model.heads.plan import PlanHead
+from embodied.model.heads.pointing import Pointer, Sight
 from embodied.model.palme import Palme
 from embodied.model.sentence import Embedded
 
@@ -46,7 +46,7 @@ class Engine:
         self.model = model.eval()
         heads = model.heads
         self.planner = next((head for head in heads.values() if isinstance(head, PlanHead)), None)
-        self.pointer = next((head for head in heads.values() if isinstance(head, Grounding)), None)
+        self.pointer = next((head for head in heads.values() if isinstance(head, Pointer)), None)
         mute = {head for head in heads.values() if not head.answers}
         self._others = {n: head for n, head in heads.items() if head not in {self.planner, self.pointer, *mute}}
         self._pictures = [n for n, e in model.encoders.items() if isinstance(e, Encoder) and e.sees]
@@ -73,8 +73,8 @@ class Engine:
             embedded = self._thinned(self.model.embed([sentence], zeroed=self._pictures if no_vision else ()))
         with _timed(timings, "prefill", device):
             hidden = self.model.read(embedded, remember=writes)
-            pointer = self.pointer if self.pointer is not None and self.pointer.sense in senses else None
-            named = None if pointer is None else pointer.named(hidden)
+            pointer = self.pointer if self.pointer is not None and self.pointer.picture in senses else None
+            looked = None if pointer is None else pointer.looked(hidden)
         start, confidence = embedded.places[0][0].answer, 1.0
         others = {name: head.answer(hidden) for name, head in self._others.items()}
         if self.planner is not None and plan is None:
@@ -83,11 +83,11 @@ class Engine:
         sights: tuple[Sight, ...] = ()
         visible: tuple[Sight, ...] = ()
         with _timed(timings, "point", device):
-            if pointer is not None and named is not None:
-                visible = pointer.visible(hidden, named)
+            if pointer is not None:
+                visible = pointer.visible(hidden, looked)
                 if self.planner is not None and plan is not None and plan.nouns and not plan.refused:
                     positions = [start + i for i in self.planner.language.tokens(plan).nouns]
-                    sights = pointer.point(hidden, named, plan.nouns, positions)
+                    sights = pointer.point(hidden, looked, plan.nouns, positions)
         return Answer(
             plan=plan, confidence=confidence, sights=sights, visible=visible, others=others, timings_ms=timings
         )
@@ -98,14 +98,12 @@ class Engine:
         Most cells show bare table; without them, the language model has half as much to read. Other heads were
         trained to look anywhere, and what they look for may be no thing: for them all cells stay.
         """
-        if self._others or self.pointer is None or self.pointer.sense not in embedded.spans:
+        if self._others or self.pointer is None or self.pointer.picture not in embedded.spans:
             return embedded
-        tokens = embedded.of(self.pointer.sense)
-        if tokens.shape[1] <= PICTURE_TOKENS:
+        tokens = embedded.of(self.pointer.picture)
+        if tokens.shape[1] <= PICTURE_TOKENS or (bare := self.pointer.bare(tokens)) is None:
             return embedded
-        reading = self.pointer.read_inputs(tokens)
-        nothing = reading.kind_logits[0].float().softmax(dim=-1)[:, -1]
-        return embedded.thinned(self.pointer.sense, nothing.topk(PICTURE_TOKENS, largest=False).indices.sort().values)
+        return embedded.thinned(self.pointer.picture, bare[0].topk(PICTURE_TOKENS, largest=False).indices.sort().values)
 
 
 @contextmanager

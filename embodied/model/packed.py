@@ -52,12 +52,16 @@ class PackedLinear(nn.Module):
         if x.numel() > ROWS * x.shape[-1]:
             product: Tensor = self.whole(x)
             return product
-        rows = x.reshape(-1, x.shape[-1]).bfloat16()
+        return self.few(x.reshape(-1, x.shape[-1])).reshape(*x.shape[:-1], -1)
+
+    def few(self, x: Tensor) -> Tensor:
+        """The product with few bits, of rows (R, K)."""
+        rows = x.bfloat16()
         if self.bits == 4:
-            product = torch.ops.aten._weight_int4pack_mm_for_cpu(rows, self._levels, _GROUP, self._scale)
+            product: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(rows, self._levels, _GROUP, self._scale)
         else:
             product = torch.ops.aten._weight_int8pack_mm(rows, self._levels, self._scale)
-        product = product.to(x.dtype).reshape(*x.shape[:-1], -1)
+        product = product.to(x.dtype)
         return product if self.whole.bias is None else product + self.whole.bias
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from embodied.model.backbone import Backbone
+from embodied.model.lean import lean
 from embodied.model.packed import can_pack, pack
 
 _M = TypeVar("_M", bound=nn.Module)
@@ -27,4 +28,5 @@ def prepared(model: _M, device: torch.device) -> _M:
         for module in [*model.modules()]:
             if isinstance(module, Backbone):
                 pack(module.trunk)
+                module.trunk = lean(module.trunk, module.new_cache)
     return model

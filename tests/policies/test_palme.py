@@ -16,7 +16,7 @@ from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
 from embodied.language.verbs import Noun, Plan
 from embodied.model.engine import Answer
-from embodied.model.heads.grounding import Sight
+from embodied.model.heads.pointing import Sight
 from embodied.motion.places import ROOM_M
 from embodied.policy import make_policy
 from embodied.types import Decision, Instruction, Observation, Step

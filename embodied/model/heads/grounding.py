@@ -8,7 +8,6 @@ the chosen cell a small regressor adds the offset to the object's centre.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -17,23 +16,14 @@ from torch import Tensor, nn
 from embodied.data.sample import Sample
 from embodied.language.verbs import Noun
 from embodied.model.encoders import grid_of
-from embodied.model.heads import HEADS, Head, Host
-from embodied.model.heads.grid import Around, Labels, around, labels, naming_losses, point_of
+from embodied.model.heads import HEADS, Host
+from embodied.model.heads.grid import Labels, around, labels, naming_losses, point_of
+from embodied.model.heads.pointing import Named, Pointer, Sight
 from embodied.model.hidden import Hidden
 
 SEEN_PROBABILITY = 0.5
 """A picture token counts as seeing a thing from this probability of its words on."""
 NOTHING = "nothing"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sight:
-    """A thing and how sure the model is that it is at the place that it points at."""
-
-    noun: Noun
-    point: tuple[float, float]  # (u, v), fractions of the picture's width and height
-    probability: float
-    several: bool = False  # whether it is seen in places too far apart to be one thing
 
 
 class Reading(NamedTuple):
@@ -45,7 +35,7 @@ class Reading(NamedTuple):
     kind_logits: Tensor  # (..., kinds + 1)
 
 
-class Grounding(Head):
+class Grounding(Pointer):
     """The pointer and the two readings that it matches. `sense` is the picture that it points in."""
 
     weights = {"point": 1.0, "token": 0.5, "input": 0.2, "query": 0.3, "offset": 2.0}  # noqa: RUF012
@@ -54,12 +44,12 @@ class Grounding(Head):
 
     def __init__(self, host: Host, *, sense: str = "front", hidden: int = 256) -> None:
         super().__init__(host)
-        self.sense, self.grid = sense, grid_of(host.encoders, sense, "point")
+        self.sense = self.picture = sense
+        self.grid = grid_of(host.encoders, sense, "point")
         encoder, config = host.encoders[sense], host.config
         self.colours, self.kinds = config.colours, config.kinds
         self.things = [Noun(colour, kind) for colour in config.colours for kind in config.kinds]
         """Everything that a picture token can name."""
-        self._plans = host.plans
         dim = host.dim
         self.register_buffer("colour_words", torch.zeros(len(self.colours) + 1, dim))
         self.register_buffer("kind_words", torch.zeros(len(self.kinds) + 1, dim))
@@ -90,6 +80,9 @@ class Grounding(Head):
         """What each picture token says before the language model: (..., D) tokens to words."""
         return self._read(tokens, tokens)
 
+    def bare(self, tokens: Tensor) -> Tensor:
+        return self.read_inputs(tokens).kind_logits.float().softmax(dim=-1)[..., -1]
+
     def match(self, tokens: Reading, queries: Reading, hidden: Tensor) -> Tensor:
         """Pointing logits (B, Q, T): how well token t carries the words that query q looks for."""
         same = torch.einsum("bqd,btd->bqt", queries.colour, tokens.colour)
@@ -114,38 +107,15 @@ class Grounding(Head):
         for name, reading in (("token", tokens), ("input", inputs)):
             colour, kind = naming_losses(reading.colour_logits, reading.kind_logits, batch, empty=0.1)
             parts[name] = colour + kind
-        nouns = self._nouns(hidden, samples)
-        return parts | self._pointing(hidden, tokens, *nouns) if nouns[0] else parts
+        named = self.named(hidden, samples)
+        return parts | self._pointing(hidden, tokens, named) if named else parts
 
-    def _nouns(
-        self, hidden: Hidden, samples: Sequence[Sample]
-    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]], list[Around]]:
-        """Of each noun of a plan whose thing is there: (sentence, place), (colour, kind), where it is."""
-        nouns, named, places = list[tuple[int, int]](), list[tuple[int, int]](), list[Around]()
-        for row, (sample, branches) in enumerate(zip(samples, hidden.sentence.places, strict=True)):
-            for command, place in zip(sample.commands, branches, strict=True):
-                if command.plan is None or command.plan.refused:
-                    continue  # an answer points at nothing
-                for index, noun in zip(self._plans.tokens(command.plan).nouns, command.plan.nouns, strict=True):
-                    seen = sample.find(noun)
-                    if seen is None:
-                        continue  # what is not there is named, and not pointed at
-                    nouns.append((row, place.answer + index))
-                    named.append((self.colours.index(noun.colour), self.kinds.index(noun.kind)))
-                    places.append(around(seen.u, seen.v, self.grid))
-        return nouns, named, places
-
-    def _pointing(
-        self,
-        hidden: Hidden,
-        tokens: Reading,
-        nouns: list[tuple[int, int]],
-        named: list[tuple[int, int]],
-        places: list[Around],
-    ) -> dict[str, Tensor]:
+    def _pointing(self, hidden: Hidden, tokens: Reading, named: Sequence[Named]) -> dict[str, Tensor]:
         device = hidden.states.device
-        row, position = torch.tensor(nouns, device=device).unbind(dim=1)
-        colour, kind = torch.tensor(named, device=device).unbind(dim=1)
+        words = [(self.colours.index(each.noun.colour), self.kinds.index(each.noun.kind)) for each in named]
+        places = [around(each.seen.u, each.seen.v, self.grid) for each in named]
+        row, position = torch.tensor([(each.row, each.position) for each in named], device=device).unbind(dim=1)
+        colour, kind = torch.tensor(words, device=device).unbind(dim=1)
         cells, weights, wanted = (torch.stack(each).to(device) for each in zip(*places, strict=True))
         token_hidden, query_hidden = hidden.of(self.sense).float(), hidden.states[row, position].float()
         queries = self.read_queries(query_hidden)
@@ -170,14 +140,10 @@ class Grounding(Head):
         parts["offset_cells"] = distance.median().detach()
         return parts
 
-    def answer(self, hidden: Hidden) -> tuple[Sight, ...]:
+    def visible(self, hidden: Hidden, looked: Tensor) -> tuple[Sight, ...]:
         """The surest token of every thing that some token names."""
-        return self.visible(hidden, self.named(hidden))
-
-    def visible(self, hidden: Hidden, named: Tensor) -> tuple[Sight, ...]:
-        """The surest token of every thing that some token names, of what is `named` in (T, things)."""
-        best, index = named.max(dim=0)
-        cells = self._cells(hidden).to(named.device)
+        best, index = looked.max(dim=0)
+        cells = self._cells(hidden).to(looked.device)
         return tuple(
             Sight(
                 noun=thing,
@@ -185,7 +151,7 @@ class Grounding(Head):
                 probability=float(probability),
                 several=self._are_several(cells[column > SEEN_PROBABILITY]),
             )
-            for thing, i, probability, column in zip(self.things, index, best, named.T, strict=True)
+            for thing, i, probability, column in zip(self.things, index, best, looked.T, strict=True)
             if probability > SEEN_PROBABILITY
         )
 
@@ -197,7 +163,7 @@ class Grounding(Head):
         places = torch.stack([cells // self.grid[1], cells % self.grid[1]])
         return bool((places.amax(dim=1) - places.amin(dim=1)).max() > 1)
 
-    def named(self, hidden: Hidden) -> Tensor:
+    def looked(self, hidden: Hidden) -> Tensor:
         """(T, things) probability that each picture token names each of `things`."""
         tokens = self.read_tokens(hidden.of(self.sense))
         colour = tokens.colour_logits[0].float().softmax(dim=-1)[:, :-1]
@@ -205,14 +171,13 @@ class Grounding(Head):
         return (colour[:, :, None] * kind[:, None, :]).flatten(1)
 
     def point(
-        self, hidden: Hidden, named: Tensor, nouns: Sequence[Noun], positions: Sequence[int]
+        self, hidden: Hidden, looked: Tensor, nouns: Sequence[Noun], positions: Sequence[int]
     ) -> tuple[Sight, ...]:
-        """Where each of `nouns` is, whose last words stand at `positions` of the sentence; `named` as of `visible`."""
         token_hidden, query_hidden = hidden.of(self.sense), hidden.states[:, list(positions)]
         cells = self._cells(hidden)
         queries, tokens = self.read_queries(query_hidden), self.read_tokens(token_hidden)
-        column = {thing: named[:, i] for i, thing in enumerate(self.things)}  # (T,) each
-        nowhere = torch.zeros_like(named[:, 0])
+        column = {thing: looked[:, i] for i, thing in enumerate(self.things)}  # (T,) each
+        nowhere = torch.zeros_like(looked[:, 0])
         rows = torch.stack([column.get(noun, nowhere) for noun in nouns])  # (Q, T)
         # A cell between two things may match one and lie on the other: its own words must agree.
         match = self.match(tokens, queries, token_hidden)[0].float() + rows.clamp_min(1e-6).log()
