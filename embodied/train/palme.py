@@ -10,7 +10,7 @@ what a frozen encoder says of a rendered picture is computed once. Several comma
 sequence. Resumes from `out` where a run was cut short.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,9 @@ class PalmeTrainConfig:
     save_every: int = option(200, "steps between saves")
     seed: int = option(0, "seed of initialisation and order")
 
+
+_LOOKED_AT = 64
+"""Commands of a moment, when it is asked what the data show: one alone may be a question."""
 
 Features = Mapping[str, Mapping[str, Tensor]]
 """By folder and sense: (N, T, F) what a frozen encoder says of every sample."""
@@ -97,8 +100,8 @@ def _take_over(model: Palme, checkpoint: str) -> frozenset[str]:
     return frozenset(fits)
 
 
-def train(config: PalmeTrainConfig) -> Path:
-    """Train and write a checkpoint directory; returns its path."""
+def train(config: PalmeTrainConfig, on_step: Callable[[], None] = lambda: None) -> Path:
+    """Train and write a checkpoint directory; returns its path. `on_step` is called after every step."""
     torch.manual_seed(config.seed)
     out = Path(config.out)
     for name in ("steps", "batch", "commands", "save_every", "learning_rate", "new_learning_rate"):
@@ -118,8 +121,9 @@ def train(config: PalmeTrainConfig) -> Path:
     )
     if model.base is not None:  # without a gradient, it can be as coarse as it is on the robot
         model.base.to(fastest_dtype(torch.device("cpu")))
-    frozen = _freeze(model)
-    print(trained_share(model))
+    frozen = freeze(model)
+    learns, every = weights_that_learn(model)
+    print(f"{learns:,} of {every:,} weights learn: {100 * learns / every:.1f} %")
     learning = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
     known = [each for name, each in learning if name.startswith(f"{BACKBONE}.")]
     new = [each for name, each in learning if not name.startswith(f"{BACKBONE}.")]
@@ -142,6 +146,7 @@ def train(config: PalmeTrainConfig) -> Path:
 
     steps = range(first, config.steps)
     for step, parts in run.optimise(model, optimizer, parts_of, weights_of(model), steps, warm_up=40):
+        on_step()
         last = step + 1 == config.steps
         if step % 20 == 0 or last:
             run.log(out, step, parts)
@@ -152,7 +157,7 @@ def train(config: PalmeTrainConfig) -> Path:
     return out / "checkpoint"
 
 
-def _freeze(model: Palme) -> tuple[str, ...]:
+def freeze(model: Palme) -> tuple[str, ...]:
     """Stop learning where the composition says so; returns the senses whose encoders are frozen."""
     for name in model.config.frozen:
         (model.backbone if name == BACKBONE else model.encoders[name]).requires_grad_(False)
@@ -161,12 +166,11 @@ def _freeze(model: Palme) -> tuple[str, ...]:
     return tuple(name for name in model.config.frozen if name != BACKBONE)
 
 
-def trained_share(model: Palme) -> str:
-    """How much of a model learns, in words; the table of words and a base never do, and count."""
-    learns = sum(each.numel() for each in model.parameters() if each.requires_grad)
+def weights_that_learn(model: Palme) -> tuple[int, int]:
+    """How many weights of a model learn, and how many there are; the table of words and a base never do, and count."""
     tables = (each for each in model.buffers() if each.dim() > 1)
     every = sum(each.numel() for each in (*model.parameters(), *tables))
-    return f"{learns:,} of {every:,} weights learn: {100 * learns / every:.1f} %"
+    return sum(each.numel() for each in model.parameters() if each.requires_grad), every
 
 
 def _given(composition: Composition | None) -> dict[str, str]:
@@ -212,7 +216,7 @@ def moment(source: Source, number: int) -> Sample:
 @torch.no_grad()
 def check_shown(model: Palme, sources: Mapping[str, Source]) -> None:
     """Raises EmbodiedError where the first samples of all sources show nothing for a sense or for a head."""
-    wanted = {"commands": 1, "history": model.history, "horizon": model.horizon}
+    wanted = {"commands": _LOOKED_AT, "history": model.history, "horizon": model.horizon}
     samples = [source.sample(0, np.random.default_rng(0), **wanted) for source in sources.values() if len(source)]
     sensed = {name for sample in samples for name in model.senses(sample.observations)}
     given = {name for sample in samples for seen in sample.observations for name in seen.readings}
