@@ -42,8 +42,8 @@ class EpisodeResult:
     decision_ms: list[float]
     earlier: str = ""  # what was said and done before
     original_success: bool | None = None  # swapped: whether the command that was not given was done
-    early: bool | None = None  # whether it said that it was done, and was not; None where something else ended it
-    late: bool | None = None  # whether it moved something where nothing was left to do
+    early: bool | None = None  # whether it said that it was done, and was not; None where that was not asked
+    late: bool | None = None  # whether it moved something where nothing was left to do; None as well
     noticed: list[Step] = field(default_factory=list)
     """Of its steps, as far as somebody can judge them."""
 
@@ -191,8 +191,10 @@ def run_episode(
     instruction = env.unwrapped.episode.instruction
     if earlier:
         agent.do(earlier, seed=seed, hooks=Hooks(on_decision=on_decision))
-    result = agent.do(instruction, seed=seed, hooks=Hooks(on_decision=decided))
+    hooks = Hooks(on_decision=decided, on_state=lambda state, *_: noticing.begin() if state == "thinking" else None)
+    result = agent.do(instruction, seed=seed, hooks=hooks)
     success, score, wrong = judged(arm.info, result.text, result.motions)
+    ends_itself = until == "done" and "answer" not in arm.info
     return EpisodeResult(
         task=task,
         split=split,
@@ -207,7 +209,7 @@ def run_episode(
         decision_ms=[decision.timings_ms["decide"] for decision in decisions],
         earlier=earlier,
         original_success=arm.info.get("original_success"),
-        early=result.state == "done" and not success if until == "done" else None,
-        late=noticing.late if until == "done" else None,
+        early=result.state == "done" and not success if ends_itself else None,
+        late=noticing.late if ends_itself else None,
         noticed=noticing.steps,
     )

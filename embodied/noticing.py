@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from embodied.types import Decision
+from embodied.types import Decision, StreamedMotion
 
 Step = tuple[bool, bool]
 """Whether it came about, and whether the policy went on as if it had."""
 
 
 class Noticing:
-    """Hears the decisions of one episode of `env`, which may say of a step whether it `came_about`."""
+    """Hears the decisions of one episode of `env`, which may say of a step whether it `came_about`.
+
+    A step is a whole motion: of a stream of small ones nobody says after each what it should have led to.
+    """
 
     def __init__(self, env: Any) -> None:
         self._came_about = getattr(env.unwrapped, "came_about", None)
@@ -26,8 +29,14 @@ class Noticing:
         self.late = False
         """Whether something was moved where nothing was left to do."""
 
+    def begin(self) -> None:
+        """A new attempt: what is decided now does not follow on the last step; the loop began anew, not the policy."""
+        self._last = None
+
     def hear(self, decision: Decision, *, succeeded: bool) -> None:
         """One more decision; whether the task was a success before it."""
+        if isinstance(decision.motion, StreamedMotion):
+            return
         last, self._last = self._last, decision
         self.late |= succeeded and decision.motion is not None
         if last is None or last.motion is None or self._came_about is None:
@@ -55,7 +64,7 @@ def noticed(steps: Iterable[Sequence[bool]]) -> dict[str, Any] | None:
         "steps": made + failed,
         "failed": failed,
         "failed_and_noticed": found,
-        "made_and_repeated": alarms,
+        "false_alarms": alarms,
         "balanced_accuracy": (right / made + found / failed) / 2 if made and failed else None,
         "f1": 2 * found / (2 * found + alarms + missed) if failed else None,
     }

@@ -146,7 +146,7 @@ def ending_of(row: Row) -> str:
         right = "" if steps["balanced_accuracy"] is None else f", balanced accuracy {steps['balanced_accuracy']:.3f}"
         told += [
             f"{steps['failed']} of {steps['steps']} steps came to nothing, {steps['failed_and_noticed']} of them were "
-            f"noticed; {steps['made_and_repeated']} others were taken for failures{right}, F1 {steps['f1']:.3f}"
+            f"noticed; {steps['false_alarms']} others were taken for failures{right}, F1 {steps['f1']:.3f}"
         ]
     for name, words in (("early", "done was said too early"), ("late", "something moved after the success")):
         if row.get(name) is not None:

@@ -17,7 +17,7 @@ from embodied.motion.skills import SkillCall
 from embodied.things import thing_of
 from embodied.types import Float, ObjectState
 from sim.phrases.talk import Talk
-from sim.tasks import Episode, SceneState, make_task
+from sim.tasks import TASKS, Episode, SceneState, make_task
 from sim.tasks.scenes import distance_xy, grounded, let_go_m, pair_is_held_out, start_and_goal
 from sim.tasks.spoken import Said, Spoken
 
@@ -67,10 +67,11 @@ class InSteps(Spoken):
         return bool(disturbed - named)
 
     def score(self, episode: Episode, state: SceneState) -> float:
-        """1 on success; else 0.9 of the share of steps that were made."""
+        """1 on success; else 0.9 of the share of steps that were made, of those that were asked for."""
         if self.success(episode, state):
             return 1.0
-        return 0.9 * (1.0 - len(self.left(episode, state)) / max(1, len(episode.steps)))
+        asked = len(episode.steps) - episode.steps_before
+        return 0.9 * (1.0 - len(self.left(episode, state)) / max(1, asked))
 
     def goal_m(self, episode: Episode, state: SceneState) -> Float:
         left = self.left(episode, state)
@@ -111,12 +112,12 @@ def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:
 
 
 def came_about(step: str, episode: Episode, state: SceneState) -> bool | None:
-    """Whether a plan in words is done; None of what is no plan, or names what is not there."""
+    """Whether a plan in words is done; None of what is no plan, or no task's, or names what is not there."""
     try:
         plan = parse_plan(step)
     except ValueError:
         return None
-    if plan.refused or not {str(noun) for noun in plan.nouns} <= state.objects.keys():
+    if plan.refused or plan.verb not in TASKS or not {str(noun) for noun in plan.nouns} <= state.objects.keys():
         return None
     return holds(plan, episode, state)
 

@@ -119,6 +119,9 @@ def test_done_may_be_said_too_early_or_too_late_and_nobody_knows_that_until_succ
     early, right = (run(FakeEnv(steps=99), FakePolicy(), seed=seed, until="done") for seed in (3, 4))
     assert (early.early, right.early, right.late) == (True, False, False)
     assert run(FakeEnv(steps=99), FakePolicy(done=False), until="done").late
+    env = FakeEnv(steps=99)
+    env.extra = [{"answer": "no"}] * 9
+    assert run(env, FakePolicy(), seed=3, until="done").early is None, "a wrong answer is no early end"
     unknown = run(FakeEnv(), FakePolicy())
     assert unknown.early is None and unknown.late is None and unknown.noticed == []
 

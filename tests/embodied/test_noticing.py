@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from embodied.motion.actions import ActionChunk
 from embodied.motion.skills import SkillCall
 from embodied.noticing import Noticing, noticed
 from embodied.types import Decision
@@ -46,6 +48,22 @@ def test_what_nobody_can_judge_is_not_counted() -> None:
         assert noticing.steps == []
 
 
+def test_a_new_attempt_is_the_loops_and_no_sign_that_anybody_noticed() -> None:
+    noticing = Noticing(judging())
+    noticing.hear(decision("a"), succeeded=False)
+    noticing.begin()
+    noticing.hear(decision("a"), succeeded=False)
+    assert noticing.steps == []
+
+
+def test_small_steps_are_no_steps() -> None:
+    chunk = ActionChunk(ee_delta=np.zeros((3, 7), dtype=np.float32))
+    noticing = Noticing(judging())
+    for _ in range(3):
+        noticing.hear(replace(decision("a"), motion=chunk), succeeded=True)
+    assert noticing.steps == [] and not noticing.late
+
+
 @pytest.mark.parametrize(("moves", "late"), [(True, True), (False, False)])
 def test_late_is_who_moves_something_after_the_success(moves: bool, late: bool) -> None:
     noticing = Noticing(judging(True))
@@ -59,7 +77,7 @@ def test_the_scores_are_those_of_the_textbook() -> None:
     steps = [(True, True)] * 90 + [(True, False)] * 10 + [(False, False)] * 15 + [(False, True)] * 5
     found = noticed(steps)
     assert found is not None
-    assert (found["steps"], found["failed"], found["failed_and_noticed"], found["made_and_repeated"]) == (
+    assert (found["steps"], found["failed"], found["failed_and_noticed"], found["false_alarms"]) == (
         120,
         20,
         15,
