@@ -93,7 +93,7 @@ class PalmePolicy:
             observation.picture(self._points_in)
         self._seen.append(observation)
         senses = self.engine.model.senses(tuple(self._seen))
-        prepared = time.perf_counter()
+        sensed = time.perf_counter()
         if len(observation.steps) != self._made:
             self._plan, self._made = None, len(observation.steps)
         steps = observation.steps if self._in_steps else ()
@@ -101,7 +101,7 @@ class PalmePolicy:
         earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
         said = " ".join(joined(earlier, self._instruction.text, steps).split())
         answer = self.engine.answer(senses, said, plan=self._plan, no_vision=self._no_vision)
-        timings = {"prepare": 1e3 * (prepared - start), **answer.timings_ms}
+        timings = {"prepare": 1e3 * (sensed - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
         text, motion, done = self._decided(answer, observation)
         ends = answer.plan is not None and (answer.plan.verb == DONE or self._is_answered(answer))
@@ -132,7 +132,7 @@ class PalmePolicy:
         if plan is None or self._points_in is None:
             return "I cannot move: my model has no head that points or acts.", None, True
         frame = observation.picture(self._points_in)
-        others = [sight for sight in answer.visible if sight.noun not in plan.nouns]
+        others = [sight for sight in answer.visible or () if sight.noun not in plan.nouns]
         try:
             return text, plan.ground(_places_m(frame, answer.sights), _places_m(frame, others)), not self._in_steps
         except ValueError:  # a camera that looks level, or up
@@ -142,37 +142,53 @@ class PalmePolicy:
         plan = answer.plan
         return plan is not None and plan.verb == SAY and bool(plan.said) and answer.confidence >= self._knows
 
-    def _answered(self, plan: Plan, visible: Sequence[Sight], seen: str) -> str:
+    def _answered(self, plan: Plan, visible: Sequence[Sight] | None) -> str:
         """What is said in place of a motion."""
         if plan.verb == WHICH:
             assert plan.target is not None
-            return _which(plan.target, visible)
+            return _which(plan.target, visible or ())
         if plan.verb == SAY:
             assert plan.said
             return f"{plan.said[0].upper()}{plan.said[1:]}."
+        seen = _seen(visible)
         said = {
-            CANNOT: f"I cannot do that; I can {self._abilities}. I see: {seen}.",
-            ABSENT: f"I see no {plan.target}; I see: {seen}.",
+            CANNOT: f"I cannot do that; I can {self._abilities}.{seen}",
+            ABSENT: _no(plan.target, visible),
             NOTHING: "All right, I do nothing.",
-            QUESTION: f"I can {self._abilities}." if self._speaks else f"I cannot answer that yet. I see: {seen}.",
+            QUESTION: f"I can {self._abilities}." if self._speaks else f"I cannot answer that yet.{seen}",
             DONE: "Done.",
             FOREIGN: "I understand plain English only: say it in English, please.",
         }
         return said[plan.verb]
 
     def _refusal(self, plan: Plan, answer: Answer) -> str | None:
-        seen = ", ".join(str(sight.noun) for sight in answer.visible) or "nothing that I know"
         if plan.refused:
             if plan.verb == SAY and not self._is_answered(answer):
                 return f"I am not sure; perhaps: {plan.said or 'nothing'}."
-            return self._answered(plan, answer.visible, seen)
+            return self._answered(plan, answer.visible)
         if answer.confidence < self._certain:
-            return f"I took that for {plan.text()!r}, and am not sure. Say it in other words. I see: {seen}."
+            unsure = f"I took that for {plan.text()!r}, and am not sure. Say it in other words."
+            return f"{unsure}{_seen(answer.visible)}"
         for sight in answer.sights:
             if sight.probability < self._sure:
-                return f"I see no {sight.noun}; I see: {seen}."
-        several = next((each.noun for each in answer.visible if each.several and each.noun in plan.nouns), None)
-        return None if several is None or self._plan is not None else _which(several, answer.visible)
+                return _no(sight.noun, answer.visible)
+        visible = answer.visible or ()
+        several = next((each.noun for each in visible if each.several and each.noun in plan.nouns), None)
+        return None if several is None or self._plan is not None else _which(several, visible)
+
+
+def _seen(visible: Sequence[Sight] | None) -> str:
+    """A sentence that says what is seen; none where nobody looked."""
+    return "" if visible is None else f" I see: {_names(visible)}."
+
+
+def _no(noun: Noun | None, visible: Sequence[Sight] | None) -> str:
+    """That something is not seen, and what is."""
+    return f"I see no {noun}." if visible is None else f"I see no {noun}; I see: {_names(visible)}."
+
+
+def _names(visible: Sequence[Sight]) -> str:
+    return ", ".join(str(sight.noun) for sight in visible) or "nothing that I know"
 
 
 def _which(asked: Noun, visible: Sequence[Sight]) -> str:

@@ -34,7 +34,7 @@ class Answer:
     plan: Plan | None  # None of a model that writes none
     confidence: float  # product of the probabilities of the chosen words; 1 where the plan was known
     sights: tuple[Sight, ...]  # one for each of plan.nouns, in order; none if the plan is a refusal
-    visible: tuple[Sight, ...]  # everything that some picture token names
+    visible: tuple[Sight, ...] | None  # everything that is seen; None of a model that looks for what is named alone
     others: Mapping[str, Any]  # by the name of the head
     timings_ms: Mapping[str, float]
 
@@ -81,7 +81,7 @@ class Engine:
             with _timed(timings, "decode", device):
                 plan, confidence, hidden = self.planner.write(hidden)
         sights: tuple[Sight, ...] = ()
-        visible: tuple[Sight, ...] = ()
+        visible: tuple[Sight, ...] | None = None
         with _timed(timings, "point", device):
             if pointer is not None:
                 visible = pointer.visible(hidden, looked)

@@ -75,7 +75,7 @@ class Lean(nn.Module):
 
 
 def lean(whole: nn.Module, new_cache: Callable[[], Any]) -> nn.Module:
-    """The same stack of layers, which reads few words faster where that gives the same: it is tried on a `new_cache`."""
+    """The same stack of layers, which reads few words faster where that gives the same; tried with a `new_cache`."""
     parts = {name for name, _ in whole.named_children()}
     if not (parts >= _STACK and all(_is_common(layer) for layer in whole.get_submodule("layers").children())):
         return whole
@@ -99,6 +99,9 @@ def _gives_the_same(made: Lean, new_cache: Callable[[], Any]) -> bool:
     words = torch.randn(1, ends[-1], len(like), generator=draw).to(like)
     places = torch.arange(ends[-1], device=like.device).unsqueeze(0)
     mask = torch.ones(1, 1, ends[-1], ends[-1], dtype=torch.bool, device=like.device).tril()
+    turned = made.whole.rotary_emb(words, places)[0].shape[-1]
+    if turned != made.whole.layers[0].self_attn.head_dim:  # some families turn a part of each head alone
+        return False
     states = list[Tensor]()
     for stack in (made.whole, made):
         cache, read = new_cache(), list[Tensor]()

@@ -23,10 +23,11 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
 
 def prepared(model: _M, device: torch.device) -> _M:
     """The model on `device`, to decide there as fast as that goes and to learn no more."""
+    few = device.type == "cpu" and can_pack()
+    backbones = [module for module in model.modules() if few and isinstance(module, Backbone)]
+    for each in backbones:  # before weights are rounded to bfloat16, which is no longer what a file of four bits says
+        pack(each.trunk)
     model = model.to(device=device, dtype=fastest_dtype(device))
-    if device.type == "cpu" and can_pack():
-        for module in [*model.modules()]:
-            if isinstance(module, Backbone):
-                pack(module.trunk)
-                module.trunk = lean(module.trunk, module.new_cache)
+    for each in backbones:
+        each.trunk = lean(each.trunk, each.new_cache)
     return model

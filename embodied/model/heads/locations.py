@@ -3,7 +3,8 @@
 Kosmos-2, Peng et al. 2023).
 
 These write the bins as words, one after the other; here both are read at once, from the noun's last word. No cell of
-the picture is looked at, so that any connector and any fusion will do: the language model must find what is named.
+the picture is looked at, so that any connector and any fusion will do: the language model must find what is named. Of
+what is not named it says nothing, so that motions which look for free room, or put on top of others, go without that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ class Locations(Pointer):
     def __init__(self, host: Host, *, sense: str = "front", bins: int = 48, hidden: int = 256) -> None:
         super().__init__(host)
         check_name("sense", sense, host.config.senses)
+        if not host.encoders[sense].sees:
+            raise ValueError(f"it points in a picture, and the sense {sense!r} is none")
         check_sizes(bins=bins, hidden=hidden)
         if bins < 2:
             raise ValueError(f"bins must be at least 2, not {bins}")
@@ -72,8 +75,8 @@ class Locations(Pointer):
     def looked(self, hidden: Hidden) -> None:
         """Nothing: it looks for what is named."""
 
-    def visible(self, hidden: Hidden, looked: None) -> tuple[Sight, ...]:
-        return ()
+    def visible(self, hidden: Hidden, looked: None) -> None:
+        return None
 
     def point(self, hidden: Hidden, looked: None, nouns: Sequence[Noun], positions: Sequence[int]) -> tuple[Sight, ...]:
         places, chances = self.places(self.logits(hidden.states[0, list(positions)]))

@@ -47,8 +47,8 @@ class Pointer(Head):
         """What it makes of the picture before the plan is known, for `visible` and `point`."""
 
     @abstractmethod
-    def visible(self, hidden: Hidden, looked: Any) -> tuple[Sight, ...]:
-        """Everything that it sees, whatever was said; nothing of a head that looks only for what is named."""
+    def visible(self, hidden: Hidden, looked: Any) -> tuple[Sight, ...] | None:
+        """Everything that it sees, whatever was said; None of a head that looks only for what is named."""
 
     @abstractmethod
     def point(self, hidden: Hidden, looked: Any, nouns: Sequence[Noun], positions: Sequence[int]) -> tuple[Sight, ...]:
@@ -61,8 +61,8 @@ class Pointer(Head):
         """
         return None
 
-    def answer(self, hidden: Hidden) -> tuple[Sight, ...]:
-        """Everything that it sees."""
+    def answer(self, hidden: Hidden) -> tuple[Sight, ...] | None:
+        """As `visible`."""
         return self.visible(hidden, self.looked(hidden))
 
     def named(self, hidden: Hidden, samples: Sequence[Sample]) -> list[Named]:

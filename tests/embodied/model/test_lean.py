@@ -15,7 +15,7 @@ from transformers.cache_utils import DynamicCache
 from embodied.model.backbone import Backbone
 from embodied.model.engine import Engine
 from embodied.model.lean import Lean, lean
-from embodied.model.packed import ROWS
+from embodied.model.packed import ROWS, can_pack
 from embodied.model.palme import Palme
 from embodied.model.precision import prepared
 
@@ -87,6 +87,7 @@ def test_half_as_fine_numbers_come_in_and_go_out_as_they_are() -> None:
         ("qwen3", {"head_dim": 16}),  # norms of keys: a part more
         ("gemma", {"head_dim": 16}),  # its norms add one to their weights
         ("granite", {"residual_multiplier": 0.5}),  # the same parts, summed otherwise
+        ("glm4_moe", {"num_hidden_layers": 1, "head_dim": 16, "partial_rotary_factor": 0.5}),  # turns half of each head
         ("gpt_neox", {}),
         ("gpt2", {"n_embd": 64, "n_layer": 3, "n_head": 4}),
     ],
@@ -108,11 +109,11 @@ def test_whoever_changes_what_goes_through_a_module_is_heard() -> None:
     assert torch.equal(again, plain)
 
 
+@pytest.mark.skipif(not can_pack(), reason="this processor has no fast products with few bits")
 def test_a_model_that_decides_answers_as_with_whole_layers(tiny: Palme) -> None:
     fast = prepared(tiny, torch.device("cpu"))
     trunks = [module for module in fast.modules() if isinstance(module, Backbone)]
-    if not all(isinstance(each.trunk, Lean) for each in trunks):
-        pytest.skip("this processor has no fast products with few bits")
+    assert trunks and all(isinstance(each.trunk, Lean) for each in trunks)
     answers = [Engine(fast).answer({"state": torch.zeros(8)}, "touch the red block")]
     for each in trunks:
         each.trunk = each.trunk.whole

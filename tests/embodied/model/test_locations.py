@@ -67,7 +67,7 @@ def test_it_learns_where_the_nouns_of_a_plan_are(make_tiny: Callable[..., Palme]
         parts["where"].backward()
         optimizer.step()
     answer = Engine(model.eval()).answer({"front": picture}, "do it", plan=PLAN)
-    assert [sight.noun for sight in answer.sights] == list(PLAN.nouns) and answer.visible == ()
+    assert [sight.noun for sight in answer.sights] == list(PLAN.nouns) and answer.visible is None
     for sight, seen in zip(answer.sights, things, strict=True):
         assert sight.point == pytest.approx((seen.u, seen.v), abs=0.03) and sight.probability > 0.3
 
@@ -89,7 +89,7 @@ def test_any_connector_and_fusion_will_do(connector: str, fusion: str, make_tiny
     assert len(answer.sights) == 2 and all(0 <= x <= 1 for sight in answer.sights for x in sight.point)
 
 
-@pytest.mark.parametrize("options", [{"sense": "back"}, {"bins": 1}, {"hidden": 0}])
+@pytest.mark.parametrize("options", [{"sense": "back"}, {"sense": "state"}, {"bins": 1}, {"hidden": 0}])
 def test_a_sense_that_is_not_there_and_odd_sizes_are_refused(options: Any, make_tiny: Callable[..., Palme]) -> None:
     with pytest.raises(EmbodiedError):
         make_tiny(heads={"where": PartConfig("locations", options)})
