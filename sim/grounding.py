@@ -45,7 +45,7 @@ from sim.tasks import CONVERSATION, LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE
 from sim.tasks.asked import Asked
 from sim.tasks.long import InSteps
 from sim.tasks.refuse import elsewhere_plan, impossible_command
-from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, on_table
+from sim.tasks.scenes import HELD_OUT_THINGS, held_by, holder_of, on_table
 from sim.tasks.spoken import Spoken, plain_plans
 from sim.tasks.which_is_meant import OneOfTwo
 from sim.world import World
@@ -64,8 +64,8 @@ OFTEN = (
     | dict.fromkeys(("absent", "correction", "negation"), 5.0)
     | dict.fromkeys(("two_acts", "two_backwards", "if_there"), 2.0)
     | dict.fromkeys(CONVERSATION, 1.5)
-    | dict.fromkeys(VQA, 3.0)
-    | dict.fromkeys(("ask_count", "ask_count_colour", "ask_nearest", "ask_in", "ask_on"), 5.0)
+    | dict.fromkeys(VQA, 4.0)
+    | dict.fromkeys(("ask_scene", "ask_count", "ask_count_colour", "ask_nearest", "ask_in", "ask_on"), 6.0)
     | dict.fromkeys(("any_one", "one_of_two", "answered"), 6.0)
     | dict.fromkeys(("exclusion", "which_one", "the_only"), 10.0)
 )
@@ -91,7 +91,6 @@ UNDER_WAY_SHARE = 0.4
 """Of the scenes: in the middle of a long task."""
 UNNAMED_APART = 0.4
 """How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""
-_TOGETHER_M = 0.04
 _REST_STEPS = 120
 """Of 1/240 s, until what was let go lies still."""
 _QUIET = frozenset({"remark", "question", "impossible", "negation"})
@@ -147,29 +146,32 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
         paint = _paint(objects, rng)
     if moment is None and rng.random() < MOVED_SHARE:  # before: what is said is of where things are
         objects = _after_a_move(objects, rng)
+    in_hand = () if moment is None else moment.in_hand(world.model.home_pose[:3, 3])
+    world.set_objects((*objects, *in_hand), parse_appearance(appearance, seed))
+    for name, rgb in paint.items():
+        world.paint(name, rgb)
+    if not in_hand:  # nothing would hold it
+        objects = _settled(world, objects)  # before anybody speaks: what lay on top may have slid off
+        moment = None if moment is None else replace(moment, now=objects)
     holds = moment is not None and moment.held is not None
     spoken = _commands(families, twins or family, objects, list(paint), rng, holds=holds)
     if moment is None:
         commands = list(spoken)
     else:
         commands = [*islice(spoken, COMMANDS_PER_SCENE // 4), *under_way(long, moment, OFTEN, rng)]
-    in_hand = () if moment is None else moment.in_hand(world.model.home_pose[:3, 3])
-    world.set_objects((*objects, *in_hand), parse_appearance(appearance, seed))
-    for name, rgb in paint.items():
-        world.paint(name, rgb)
-    if not in_hand:  # nothing would hold it
-        objects = _settled(world, objects)
     frame = world.render("front", RENDER_SIZE_PX)
     ground = np.array([[o.position_m[0], o.position_m[1], POINTED_HEIGHT_M] for o in objects])
     pixels = (project(frame, ground) + 0.5) * (size_px / RENDER_SIZE_PX)
+    holders = [holder_of(o, objects) for o in objects]
     return Scene(
         picture=prepare_picture(frame.rgb, size_px),
         objects=[
             (
                 *(None if o.name in paint else COLOURS.index(o.colour), kinds.index(o.kind), float(u), float(v)),
-                *(round(float(o.position_m[0]), 4), round(float(o.position_m[1]), 4), holder_of(o, objects)),
+                *(round(float(o.position_m[0]), 4), round(float(o.position_m[1]), 4)),
+                None if holder is None else next(i for i, each in enumerate(objects) if each is holder),
             )
-            for o, (u, v) in zip(objects, pixels, strict=True)
+            for o, (u, v), holder in zip(objects, pixels, holders, strict=True)
         ],
         commands=[(text, plan.text()) for text, plan in commands],
     )
@@ -184,26 +186,6 @@ def _settled(world: World, objects: Sequence[ObjectState]) -> tuple[ObjectState,
     world.step(model.home_rad, still, model.gripper_width_m, _REST_STEPS)
     found = world.objects()
     return tuple(found[o.name] for o in objects)
-
-
-def holder_of(item: ObjectState, objects: Sequence[ObjectState]) -> int | None:
-    """The number of the thing that an object is in or on; None on the table."""
-    if thing_of(item).grasp is None:
-        return None
-    below = [
-        (float(other.position_m[2]), number)
-        for number, other in enumerate(objects)
-        if other is not item and _holds(other, item)
-    ]
-    return max(below)[1] if below else None
-
-
-def _holds(holder: ObjectState, item: ObjectState) -> bool:
-    """Whether one is over the other's outline and above it: on top of it, where that is solid."""
-    thing = thing_of(holder)
-    solid = thing.grasp is not None and "in" not in thing.holds
-    above_m = float(item.position_m[2] - holder.position_m[2])
-    return distance_xy(holder.position_m, item.position_m) <= thing.radius_m and above_m > (0.02 if solid else 0.0)
 
 
 def kinds_of(families: Sequence[Task]) -> tuple[str, ...]:
@@ -375,7 +357,7 @@ def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) ->
     """One thing in a bowl or on a zone, as commands leave it."""
     things = [thing_of(o) for o in objects]
     # What is stacked or in something stays there, and what holds something has no room.
-    free = [i for i, o in enumerate(objects) if all(_apart(o, other) for other in objects if other is not o)]
+    free = [i for i, o in enumerate(objects) if holder_of(o, objects) is None and not held_by(o, objects)]
     movable = [i for i in free if things[i].grasp is not None]
     holders = [i for i in free if "in" in things[i].holds or things[i].goal]
     if not movable or not holders:
@@ -386,11 +368,6 @@ def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) ->
     height = things[moved].origin_m + (0.007 if "in" in things[holder].holds else 0.001)
     position = np.array([*(objects[holder].position_m[:2] + rng.normal(0.0, 0.008, 2)), height])
     return (*objects[:moved], replace(objects[moved], position_m=position), *objects[moved + 1 :])
-
-
-def _apart(one: ObjectState, other: ObjectState) -> bool:
-    """Whether neither is in or on the other."""
-    return distance_xy(one.position_m, other.position_m) > _TOGETHER_M
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -174,6 +174,30 @@ def rests_on(target: ObjectState, reference: ObjectState) -> bool:
     return target is not reference and bool(np.abs(target.position_m - reference.position_m)[:2].max() <= _OFF_M)
 
 
+def holder_of(item: ObjectState, objects: Sequence[ObjectState]) -> ObjectState | None:
+    """What an object is in or on, directly: the highest of what is below it; None on the table."""
+    if thing_of(item).grasp is None:
+        return None
+    below = [other for other in objects if other is not item and _is_below(other, item)]
+    return max(below, key=lambda other: float(other.position_m[2]), default=None)
+
+
+def _is_below(holder: ObjectState, item: ObjectState) -> bool:
+    """Whether one is over the other's outline and above it: on top of it, where that is solid."""
+    thing = thing_of(holder)
+    solid = thing.grasp is not None and "in" not in thing.holds
+    above_m = float(item.position_m[2] - holder.position_m[2])
+    return distance_xy(holder.position_m, item.position_m) <= thing.radius_m and above_m > (0.02 if solid else 0.0)
+
+
+def held_by(holder: ObjectState, objects: Sequence[ObjectState]) -> list[ObjectState]:
+    """What is on a thing; of what is hollow, all that is in it, what lies on that too."""
+    direct = [each for each in objects if holder_of(each, objects) is holder]
+    if "in" not in thing_of(holder).holds:
+        return direct
+    return [*direct, *(above for each in direct for above in held_by(each, objects))]
+
+
 def with_one_of(verb: str, objects: Sequence[ObjectState], rng: np.random.Generator) -> SkillCall:
     """What a verb without a reference does to any one of the things that it takes."""
     things = [o for o in objects if VERBS.get(verb).takes(THINGS.get(o.kind))]

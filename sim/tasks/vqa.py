@@ -10,13 +10,12 @@ import numpy as np
 
 from embodied.language.verbs import Noun
 from embodied.language.vocabulary import COLOURS
-from embodied.things import thing_of
 from embodied.types import ObjectState
 from sim.phrases.talk import NUMBERS, Talk, plural
 from sim.tasks import register
 from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, one, several
 from sim.tasks.long import foreseen
-from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, on_table, place_things
+from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, held_by, holder_of, on_table, place_things
 from sim.tasks.spoken import plain_plans
 
 KINDS = ("block", "bowl", "zone")
@@ -47,7 +46,7 @@ class _InOrOn(Asked):
         holders = [o for o in alone_of_their_names(objects) if o.kind == self.holder and on_table(o)]
         if not holders:
             return None
-        full = [o for o in holders if _above(o, objects)]
+        full = [o for o in holders if held_by(o, objects)]
         if full and talk.rng.random() < _FULL_SHARE:
             holders = full
         elif not full and talk.rng.random() < _FULL_SHARE:
@@ -55,7 +54,7 @@ class _InOrOn(Asked):
         holder = holders[talk.rng.integers(len(holders))]
         called = talk.noun(Noun(holder.colour, holder.kind))
         key = talk.key([key for key in self.keys if talk.may_say(key)])
-        return talk.fill(key, a=called, b=called, x=called), several(_above(holder, objects))
+        return talk.fill(key, a=called, b=called, x=called), several(held_by(holder, objects))
 
 
 @register
@@ -224,25 +223,11 @@ def alone_of_their_names(objects: Sequence[ObjectState]) -> list[ObjectState]:
     return [o for o in objects if counts[o.colour, o.kind] == 1]
 
 
-def _above(holder: ObjectState, objects: Sequence[ObjectState]) -> list[ObjectState]:
-    """What is in a bowl or on a block."""
-    reach_m = 0.05 if holder.kind == "bowl" else 0.025
-    return [
-        o
-        for o in objects
-        if o is not holder
-        and thing_of(o).grasp is not None
-        and distance_xy(o.position_m, holder.position_m) <= reach_m
-        and (holder.kind == "bowl" or 0.02 < o.position_m[2] - holder.position_m[2] < 0.06)
-    ]
-
-
 def _where(thing: ObjectState, objects: Sequence[ObjectState]) -> str | None:
     """Where a thing is, in words; None where one might say otherwise."""
-    if thing_of(thing).grasp is not None:
-        for holder in alone_of_their_names(objects):
-            if holder.kind in ("bowl", "block") and thing in _above(holder, objects):
-                return f"{'in' if holder.kind == 'bowl' else 'on'} the {holder.colour} {holder.kind}"
+    holder = holder_of(thing, objects)
+    if holder is not None and holder.kind in ("bowl", "block") and holder in alone_of_their_names(objects):
+        return f"{'in' if holder.kind == 'bowl' else 'on'} the {holder.colour} {holder.kind}"
     x, y, _ = thing.position_m
     if min(abs(abs(y) - _THIRD_M), abs(x - _HALF_M)) < _CLEAR_M / 2:
         return None

@@ -19,7 +19,7 @@ from embodied.types import ObjectState
 from sim import grounding, scene
 from sim.grounding import GroundingConfig
 from sim.tasks import TABLETOP, make_task
-from sim.tasks.scenes import HELD_OUT_KINDS, HELD_OUT_THINGS
+from sim.tasks.scenes import HELD_OUT_KINDS, HELD_OUT_THINGS, held_by, holder_of
 from sim.world import World
 
 
@@ -86,8 +86,22 @@ def test_what_is_over_a_thing_and_above_it_is_in_or_on_it():
         item("block", 0.64, 0.027, "in the bowl"),
         item("block", 0.50, 0.02, "beside all"),
     ]
-    held = [grounding.holder_of(each, scene) for each in scene]
-    assert held == [None, 0, 1, None, 3, None]
+    names = [holder.name if (holder := holder_of(each, scene)) else None for each in scene]
+    assert names == [None, "zone", "on the zone", None, "bowl", None]
+
+
+def test_what_lies_on_something_in_a_bowl_is_in_the_bowl_and_on_that():
+    bowl, first, second = (
+        ObjectState(name=name, kind=kind, colour="red", position_m=np.array([0.6, y_m, z_m]))
+        for name, kind, y_m, z_m in (
+            ("bowl", "bowl", 0.0, 0.0),
+            ("a", "block", 0.0, 0.027),
+            ("b", "block", 0.005, 0.067),
+        )
+    )
+    scene = [second, bowl, first]
+    assert held_by(bowl, scene) == [first, second] and held_by(first, scene) == [second]
+    assert holder_of(second, scene) is first and held_by(second, scene) == []
 
 
 def test_the_data_say_which_words_they_hold(tmp_path: Path):
