@@ -42,6 +42,7 @@ class PalmePolicy:
             is what the plan names; below it the policy answers and does not move.
         certain: least probability of all of a plan's words together, so that longer plans must be surer in each;
             below it the policy says what it took the command for, and does not move.
+        goes_on: the same for a step that follows on another one: where several are left, none of them is certain.
         knows: least probability of the least sure word of an answer; below it the policy says that it is not sure.
         no_vision: a control: the picture's tokens are zeroed inside of the model.
 
@@ -53,8 +54,9 @@ class PalmePolicy:
         checkpoint: str = "",
         device: str = "auto",
         sure: float = 0.1,
-        certain: float = 0.3,
-        knows: float = 0.5,
+        certain: float = 0.65,
+        goes_on: float = 0.3,
+        knows: float = 0.6,
         no_vision: bool = False,
     ) -> None:
         model = Palme.from_pretrained(checkpoint or SHIPPED)
@@ -66,7 +68,8 @@ class PalmePolicy:
         pointer = self.engine.pointer
         self._points_in = None if pointer is None else model.config.reading_of(pointer.picture)
         self._abilities = abilities(model.config.verbs)
-        self._sure, self._certain, self._knows, self._no_vision = sure, certain, knows, no_vision
+        self._sure, self._certain, self._goes_on, self._knows = sure, certain, goes_on, knows
+        self._no_vision = no_vision
         self._seen: deque[Observation] = deque(maxlen=model.history)
         self._in_steps, self._speaks = DONE in model.config.answers, SAY in model.config.answers
         self._instruction = Instruction(text="")
@@ -120,7 +123,8 @@ class PalmePolicy:
         plan, begun = answer.plan, self._plan is not None
         act = next((each for each in answer.others.values() if isinstance(each, Act)), None)
         # One that acts is on its way, and its own hand may hide the things by which it judged whether to begin.
-        refusal = None if plan is None or (begun and act is not None) else self._refusal(plan, answer)
+        least = self._goes_on if observation.steps else self._certain
+        refusal = None if plan is None or (begun and act is not None) else self._refusal(plan, answer, least)
         if plan is not None and [step.text for step in observation.steps[-MOST_ALIKE:]] == [plan.text()] * MOST_ALIKE:
             refusal = f"I tried {MOST_ALIKE} times to {plan.text()}, in vain."
         if refusal is not None:
@@ -161,12 +165,13 @@ class PalmePolicy:
         }
         return said[plan.verb]
 
-    def _refusal(self, plan: Plan, answer: Answer) -> str | None:
+    def _refusal(self, plan: Plan, answer: Answer, certain: float) -> str | None:
+        """Why nothing is done; None where the plan is carried out."""
         if plan.refused:
             if plan.verb == SAY and not self._is_answered(answer):
                 return f"I am not sure; perhaps: {plan.said or 'nothing'}."
             return self._answered(plan, answer.visible)
-        if answer.confidence < self._certain:
+        if answer.confidence < certain:
             unsure = f"I took that for {plan.text()!r}, and am not sure. Say it in other words."
             return f"{unsure}{_seen(answer.visible)}"
         for sight in answer.sights:

@@ -17,6 +17,7 @@ from embodied.language.dialogue import joined
 from embodied.language.verbs import Noun, Plan
 from embodied.model.engine import Answer
 from embodied.model.heads.pointing import Sight
+from embodied.motion.actions import every_skill
 from embodied.motion.places import ROOM_M
 from embodied.policy import make_policy
 from embodied.types import Decision, Instruction, Observation, Step
@@ -42,7 +43,7 @@ def policy(policies: Policies) -> PalmePolicy:
 
 @pytest.fixture(scope="module")
 def env():
-    env = make_environment("put_in_bowl", action_mode="skill", senses=("front",))
+    env = make_environment("put_in_bowl", action_mode="skill", senses=("front",), skills=every_skill())
     yield env
     env.close()
 
@@ -102,9 +103,15 @@ def decisions(env, policy: PalmePolicy, text: str, count: int = 6) -> list[Decis
     return found
 
 
-@pytest.mark.parametrize("text", ["don't touch {a}", "never pick up {a}", "WHERE IS {a}?", "whistle a tune for {a}"])
+@pytest.mark.parametrize("text", ["don't touch {a}", "never pick up {a}", "whistle a tune for {a}"])
 def test_what_asks_for_no_motion_gets_none(env, policy: PalmePolicy, text: str):
     assert all(decision.refused and decision.motion is None for decision in decisions(env, policy, text))
+
+
+def test_a_question_is_answered_and_moves_nothing(env, policy: PalmePolicy):
+    found = decisions(env, policy, "WHERE IS {a}?")
+    assert all(decision.motion is None for decision in found)
+    assert sum(any(place in each.text for place in (" left", " right", " middle")) for each in found) >= 4
 
 
 def test_capitals_and_typing_slips_mean_the_same(env, policy: PalmePolicy):
@@ -144,9 +151,9 @@ def says(
     ("confidence", "several", "text"),
     [
         (0.9, (), "lift red block"),
-        (0.31, (), "lift red block"),
-        (0.29, (), "not sure"),
-        (0.29, ("red block",), "not sure"),
+        (0.66, (), "lift red block"),
+        (0.64, (), "not sure"),
+        (0.64, ("red block",), "not sure"),
         (0.9, ("red block",), "several things"),
         (0.9, ("blue bowl",), "lift red block"),
     ],
@@ -229,6 +236,18 @@ def test_an_answer_ends_the_command_and_doubt_is_told(
     assert decision.refused == (surely < 0.5) and not decision.asked
 
 
+def test_what_was_begun_is_not_left_for_a_little_doubt(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(policy, "_in_steps", True)
+    observation = look(env)
+    for surely, begins, goes_on in ((0.7, True, True), (0.4, False, True), (0.2, False, False)):
+        doubtful = replace(says(Plan(verb="open_hand")), confidence=surely)
+        monkeypatch.setattr(policy.engine, "answer", lambda *_, told=doubtful, **__: told)
+        policy.reset(Instruction(text="go to rest, then let go"))
+        assert (policy.decide(observation).motion is not None) == begins
+        policy.reset(Instruction(text="go to rest, then let go"))
+        assert (policy.decide(replace(observation, steps=MADE)).motion is not None) == goes_on
+
+
 def test_what_was_tried_three_times_in_vain_is_given_up(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(policy.engine, "answer", lambda *_, **__: says(Plan(verb="go_home")))
     monkeypatch.setattr(policy, "_in_steps", True)
@@ -278,6 +297,7 @@ def test_one_that_was_taught_to_say_done_plans_step_by_step(env, policy: PalmePo
 def test_one_that_was_not_is_done_after_one_act(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
     read: list[str] = []
     monkeypatch.setattr(policy.engine, "answer", lambda _, text, **__: read.append(text) or says(Plan(verb="go_home")))
+    monkeypatch.setattr(policy, "_in_steps", False)
     policy.reset(Instruction(text="go to rest"))
     assert policy.decide(look(env)).done
     policy.decide(replace(look(env), steps=MADE))
