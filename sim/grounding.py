@@ -163,13 +163,14 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     ground = np.array([[o.position_m[0], o.position_m[1], POINTED_HEIGHT_M] for o in objects])
     pixels = (project(frame, ground) + 0.5) * (size_px / RENDER_SIZE_PX)
     holders = [holder_of(o, objects) for o in objects]
+    number = {o.name: i for i, o in enumerate(objects)}
     return Scene(
         picture=prepare_picture(frame.rgb, size_px),
         objects=[
             (
                 *(None if o.name in paint else COLOURS.index(o.colour), kinds.index(o.kind), float(u), float(v)),
                 *(round(float(o.position_m[0]), 4), round(float(o.position_m[1]), 4)),
-                None if holder is None else next(i for i, each in enumerate(objects) if each is holder),
+                None if holder is None else number[holder.name],
             )
             for o, (u, v), holder in zip(objects, pixels, holders, strict=True)
         ],

@@ -6,6 +6,7 @@ again, so that the same command goes on where it was cut short. The table is mad
 """
 
 import json
+import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -65,10 +66,9 @@ class Variant:
 
     def composition(self, options: CompareOptions, encoder: Mapping[str, Any]) -> dict[str, Any]:
         """As in a file that `embodied train recipe=palme model=` takes; `encoder` is a part, as there."""
-        from embodied.packages import PACKAGE, folder_of
+        from embodied.packages import folder_of
 
-        source = options.language
-        backbone = {"name": str(folder_of(source)) if source.startswith(PACKAGE) else source, "layers": options.layers}
+        backbone = {"name": str(folder_of(options.language)), "layers": options.layers}
         return {
             "backbone": backbone | ({"gguf_file": options.gguf_file} if options.gguf_file else {}),
             "senses": {"front": {"encoder": dict(encoder), "connector": self.connector}},
@@ -187,7 +187,7 @@ def train(options: CompareOptions, variant: Variant, folder: Path, encoder: Mapp
     learns, every = weights_that_learn(model)
     between_s = [later - sooner for sooner, later in pairwise(took)]
     found = {
-        "step_s": sorted(between_s)[len(between_s) // 2] if between_s else None,
+        "step_s": statistics.median(between_s) if between_s else None,
         "learns": learns / every,
     }
     write_json(times, found)
