@@ -4,17 +4,12 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from embodied.errors import ObservationError
-from embodied.inputs import prepare_picture
-from embodied.model.encoders import ENCODERS, Encoder, check_sizes, expect
-from embodied.types import Picture, Reading
-
-MAX_SIDE_PX = 1024
-"""Of a picture that an encoder reads: more would take all memory before anyone could say so."""
+from embodied.model.encoders import ENCODERS, Encoder, check_sizes
+from embodied.model.encoders.pictures import check_side, newest_picture, planes_of
+from embodied.types import Reading
 
 
 class _Residual(nn.Module):
@@ -41,9 +36,8 @@ class GridEncoder(Encoder):
 
     def __init__(self, *, channels: int, size_px: int, width: int) -> None:
         super().__init__()
-        check_sizes(size_px=size_px, width=width)
-        if size_px > MAX_SIDE_PX or size_px % self.stride_px:
-            raise ValueError(f"size_px must be a multiple of {self.stride_px} up to {MAX_SIDE_PX}, not {size_px}")
+        check_side(size_px, self.stride_px)
+        check_sizes(width=width)
         self.size_px, self.feature_dim = size_px, 6 * width
         self.grid = (size_px // self.stride_px, size_px // self.stride_px)
         self.layers = nn.Sequential(
@@ -75,20 +69,12 @@ class ConvEncoder(GridEncoder):
 
     def prepare(self, readings: Sequence[Reading]) -> Tensor:
         """(S, S, 3) uint8, the newest picture."""
-        picture = readings[-1]
-        expect(picture, Picture)
-        assert isinstance(picture, Picture)
-        if picture.rgb.dtype != np.uint8 or picture.rgb.ndim != 3 or picture.rgb.shape[2] != 3 or not picture.rgb.size:
-            shape, kind = picture.rgb.shape, picture.rgb.dtype
-            raise ObservationError(f"a picture is (height, width, 3) of uint8, and not {shape} of {kind}")
-        return torch.from_numpy(prepare_picture(picture.rgb, self.size_px).copy())
+        return newest_picture(readings, self.size_px)
 
     def forward(self, value: Tensor) -> Tensor:
-        if value.shape[1:] != (self.size_px, self.size_px, 3):
-            raise ValueError(f"pictures must be (B, {self.size_px}, {self.size_px}, 3), got {tuple(value.shape)}")
         weight = self.layers[0].weight
         assert isinstance(weight, Tensor)
-        return self.encode(value.permute(0, 3, 1, 2).to(weight.dtype) / 127.5 - 1.0)
+        return self.encode(planes_of(value, self.size_px, weight.dtype))
 
 
 ENCODERS.register("conv", ConvEncoder)

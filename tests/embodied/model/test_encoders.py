@@ -16,7 +16,10 @@ OPTIONS = {
     "conv": {"size_px": 32, "width": 8},
     "depth": {"size_px": 32, "width": 8},
     "mlp": {"size": 3, "hidden": 16},
+    "patches": {"size_px": 32, "patch_px": 8},
+    "points": {"points": 20, "width": 16, "reach_m": 1e4},
     "video": {"size_px": 32, "width": 8, "frames": 3, "side": 2},
+    "vit": {"size_px": 32, "patch_px": 8, "width": 16, "depth": 2, "heads": 2},
 }
 
 
@@ -34,7 +37,10 @@ READINGS: dict[str, Reading] = {
     "conv": picture(7, 50),
     "depth": depth(1.0, 50),
     "mlp": Vector(values=np.array([1.0, -2.0, 300.0]), names=("a_N", "b_N", "c_N"), stamp_s=0.0),
+    "patches": picture(7, 50),
+    "points": depth(1.0, 50),
     "video": picture(7, 50),
+    "vit": picture(7, 50),
 }
 
 
@@ -59,7 +65,7 @@ def test_a_batch_is_encoded_one_by_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))
 def test_a_reading_of_another_sort_is_refused(name: str) -> None:
-    other = depth(1.0) if name in ("conv", "video", "mlp") else picture(1)
+    other = picture(1) if name in ("depth", "points") else depth(1.0)
     with pytest.raises(EmbodiedError, match=f"the sense gives a {type(other).__name__}"):
         made(name).prepare([other])
 
@@ -70,6 +76,9 @@ def test_a_reading_of_another_sort_is_refused(name: str) -> None:
         ("conv", Picture(rgb=np.zeros((8, 8), np.uint8), **GEOMETRY), r"a picture is \(height, width, 3\) of uint8"),
         ("conv", Picture(rgb=np.zeros((8, 8, 3), np.float32), **GEOMETRY), "of uint8, and not .* of float32"),
         ("video", Picture(rgb=np.zeros((0, 8, 3), np.uint8), **GEOMETRY), "a picture is"),
+        ("patches", Picture(rgb=np.zeros((8, 8), np.uint8), **GEOMETRY), "a picture is"),
+        ("points", Depth(depth_m=np.zeros((8, 8, 1), np.float32), **GEOMETRY), "a depth is"),
+        ("vit", Picture(rgb=np.zeros((8, 8, 3), np.float32), **GEOMETRY), "of uint8, and not .* of float32"),
         ("depth", Depth(depth_m=np.zeros((8, 8, 1), np.float32), **GEOMETRY), "a depth is"),
         ("depth", Depth(depth_m=np.zeros((8, 8), np.uint16), **GEOMETRY), "float32 in metres, and not .* of uint16"),
         ("mlp", Vector(values=np.array([1.0, np.nan, 2.0]), names=tuple("abc"), stamp_s=0.0), "is not finite"),
@@ -123,3 +132,77 @@ def test_the_state_of_another_arm_is_missing_and_not_misread() -> None:
 def test_large_numbers_of_any_unit_are_compressed_and_small_ones_stay() -> None:
     values = made("mlp").prepare([READINGS["mlp"]])
     assert values.tolist() == pytest.approx([np.log(2.0), -np.log(3.0), np.log(301.0)])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("patches", {"size_px": 100}, "a multiple of 16"),
+        ("vit", {"size_px": 2048}, "up to 1024"),
+        ("vit", {"width": 100}, "a multiple of heads=3"),
+        ("points", {"points": 0}, "points must be a whole number from 1 on"),
+        ("points", {"reach_m": -1.0}, "reach_m must be above 0"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(name: str, options: dict[str, float], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        ENCODERS.get(name)(**options)
+
+
+@torch.no_grad()
+def test_patches_are_the_pixels_themselves() -> None:
+    encoder, rng = made("patches"), np.random.default_rng(0)
+    seen = Picture(rgb=rng.integers(0, 256, (32, 32, 3), dtype=np.uint8), **GEOMETRY)
+    features = encoder(encoder.prepare([seen])[None])[0]
+    row, column = 2, 1
+    patch = seen.rgb[8 * row : 8 * row + 8, 8 * column : 8 * column + 8]
+    token = features[row * encoder.grid[1] + column]
+    assert ((token.sort().values + 1) * 127.5).round().int().tolist() == sorted(patch.flatten().tolist())
+    assert not list(encoder.parameters()) and encoder.to(torch.bfloat16)(encoder.prepare([seen])[None]).dtype == (
+        torch.bfloat16
+    )
+
+
+@torch.no_grad()
+def test_a_patch_looks_at_all_others() -> None:
+    encoder = made("vit")
+    one, two = picture(100), picture(100)
+    two.rgb[:8, :8] = 250
+    before, after = (encoder(encoder.prepare([each])[None])[0] for each in (one, two))
+    assert (before[-1] - after[-1]).abs().max() > 1e-4
+
+
+def test_points_are_where_they_are_whichever_camera_saw_them() -> None:
+    """A wall at x = 1 m, seen from two places."""
+    encoder, wall = made("points"), []
+    for y_m, turn in ((0.0, 0.0), (0.2, 0.3)):
+        pose = np.eye(4)
+        forward, left = np.array([np.cos(turn), np.sin(turn), 0.0]), np.array([-np.sin(turn), np.cos(turn), 0.0])
+        pose[:3, :3] = np.column_stack([-left, [0.0, 0.0, -1.0], forward])  # x right, y down, z ahead
+        pose[:3, 3] = [0.0, y_m, 0.0]
+        intrinsics = np.array([[30.0, 0.0, 16.0], [0.0, 30.0, 16.0], [0.0, 0.0, 1.0]])
+        v, u = np.indices((32, 32))
+        rays = np.stack([(u - 16.0) / 30.0, (v - 16.0) / 30.0, np.ones((32, 32))], axis=-1) @ pose[:3, :3].T
+        far = Depth(
+            depth_m=(1.0 / rays[..., 0]).astype(np.float32), intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=0
+        )
+        wall.append(encoder.prepare([far]))
+    for points in wall:
+        assert points.shape == (20, 3)
+        assert points[:, 0].numpy() == pytest.approx(1.0, abs=1e-4)
+        assert len(points.unique(dim=0)) == 20 and points[:, 1].max() - points[:, 1].min() > 0.9, (
+            "spread over all of it"
+        )
+
+
+@torch.no_grad()
+def test_points_mean_the_same_in_any_order_and_none_are_missing() -> None:
+    encoder = made("points")
+    value = torch.randn(20, 3, generator=torch.Generator().manual_seed(2))
+    order = torch.randperm(20, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(encoder(value[None])[0][order], encoder(value[order][None])[0])
+    moved = value.clone()
+    moved[0] += 3.0
+    assert (encoder(moved[None]) - encoder(value[None]))[0, 1:].abs().max() > 1e-4, "each knows what all are"
+    empty = Depth(depth_m=np.full((32, 32), np.inf, dtype=np.float32), **GEOMETRY)
+    assert encoder.prepare([empty]) is None
