@@ -8,7 +8,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +21,14 @@ from embodied.model.sentence import Embedded
 
 
 class ByToken(Early):
-    """Some modules of every layer have a counterpart, which gives what they would at tokens of the senses.
+    """Some modules of every layer have a counterpart, which gives what they would at tokens of the senses, and at
+    words where it has those too.
 
     Raises ValueError where the layers of a language model have no such modules.
     """
+
+    words_too: ClassVar[bool] = False
+    """Whether counterparts speak for words as well."""
 
     def __init__(self, backbone: Backbone) -> None:
         super().__init__(backbone)
@@ -39,8 +43,14 @@ class ByToken(Early):
         )
 
     def prefill(self, backbone: Backbone, sentence: Embedded, memory: Memory | None) -> Tensor:
-        with self._instead(backbone, sentence.reading >= 0):
+        with self._instead(backbone, (sentence.reading >= 0) | self.words_too):
             return super().prefill(backbone, sentence, memory)
+
+    def extend(self, backbone: Backbone, words: Tensor, memory: Memory) -> Tensor:
+        if not self.words_too:
+            return super().extend(backbone, words, memory)
+        with self._instead(backbone, torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)):
+            return super().extend(backbone, words, memory)
 
     @abstractmethod
     def _has(self, module: nn.Module) -> bool:
@@ -138,13 +148,7 @@ class PartialLora(ByToken):
 class Lora(PartialLora):
     """Linear maps are corrected at all tokens: with a frozen language model, that is what LoRA trains of it."""
 
-    def prefill(self, backbone: Backbone, sentence: Embedded, memory: Memory | None) -> Tensor:
-        with self._instead(backbone, torch.ones_like(sentence.reading, dtype=torch.bool)):
-            return Early.prefill(self, backbone, sentence, memory)
-
-    def extend(self, backbone: Backbone, words: Tensor, memory: Memory) -> Tensor:
-        with self._instead(backbone, torch.ones(words.shape[:2], dtype=torch.bool, device=words.device)):
-            return super().extend(backbone, words, memory)
+    words_too = True
 
 
 FUSIONS.register("expert", Expert)

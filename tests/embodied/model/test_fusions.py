@@ -37,7 +37,7 @@ def disturbed(model: Palme) -> Palme:
     return model
 
 
-@pytest.mark.parametrize("fusion", [*BY_TOKEN, "lora"])
+@pytest.mark.parametrize("fusion", [*BY_TOKEN, "lora", "mixture"])
 @torch.no_grad()
 def test_it_begins_as_the_language_model(fusion: str, make_tiny: Callable[..., Palme]) -> None:
     senses = {"front": picture(), "state": STATE}
@@ -62,6 +62,25 @@ def test_lora_corrects_words_too(make_tiny: Callable[..., Palme]) -> None:
 
 
 @torch.no_grad()
+def test_a_token_goes_through_the_experts_that_are_chosen_for_it_and_no_others(
+    make_tiny: Callable[..., Palme],
+) -> None:
+    model = make_tiny(fusion=PartConfig("mixture", {"experts": 3, "chosen": 1}))
+    before = states(model, {})
+    for layer in model.fusion.own:
+        for experts in layer:
+            experts.router.weight.zero_()  # all are as good: the first is taken
+            assert experts.router.weight.shape[0] == 3
+            for parameter in experts.others.parameters():
+                parameter.fill_(100.0)
+    torch.testing.assert_close(states(model, {}), before, rtol=1e-4, atol=1e-5)
+    for layer in model.fusion.own:
+        for experts in layer:
+            experts.router.weight[1] = torch.randn(experts.router.weight.shape[1])
+    assert (states(model, {}) - before).abs().max() > 0.1, "words too go through an expert where it is liked best"
+
+
+@torch.no_grad()
 def test_words_read_as_without_senses_behind_closed_gates(make_tiny: Callable[..., Palme]) -> None:
     model = make_tiny(fusion=PartConfig("flamingo"))
     words = states(model, {})
@@ -80,7 +99,7 @@ def test_only_every_nth_layer_is_looked_before(make_tiny: Callable[..., Palme]) 
     assert len(make_tiny(fusion=PartConfig("flamingo", {"every": 2})).fusion.looks) == 1
 
 
-@pytest.mark.parametrize("fusion", [*BY_TOKEN, "lora", "flamingo"])
+@pytest.mark.parametrize("fusion", [*BY_TOKEN, "lora", "mixture", "flamingo"])
 def test_with_a_frozen_language_model_what_is_new_still_learns(fusion: str, make_tiny: Callable[..., Palme]) -> None:
     model = make_tiny(fusion=PartConfig(fusion)).train()
     model.backbone.requires_grad_(False)
@@ -102,5 +121,7 @@ def test_layers_without_what_it_replaces_are_refused() -> None:
     backbone = Backbone(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50))  # whose maps are no nn.Linear
     with pytest.raises(ValueError, match="'gpt2' have none of the modules"):
         FUSIONS.get("expert")(backbone)
+    with pytest.raises(ValueError, match="chosen must be at most experts=2"):
+        FUSIONS.get("mixture")(backbone, experts=2, chosen=3)
     with pytest.raises(ValueError, match="rank must be a whole number from 1 on"):
         FUSIONS.get("lora")(backbone, rank=0)

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Systems of the field as compositions: each is built small, learns, and has what it is known for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from embodied.data.sample import Command, Sample, Seen
+from embodied.language.verbs import parse_plan
+from embodied.model.composition import BACKBONE, PartConfig, SenseConfig, read_composition
+from embodied.model.palme import Palme
+from embodied.train.palme import freeze, losses, weights_of, weights_that_learn
+from embodied.types import Joints, Observation, Picture
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / "embodied" / "model" / "systems"
+SYSTEMS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+SMALL = {"size_px": 64, "width": 24, "steps": 2}
+"""What is made smaller, besides the language model, where a part has it."""
+SIZES = {"vit": {"depth": 1}, "qformer": {"depth": 1}, "perceiver": {"depth": 1}, "conv": {"width": 8}}
+OWN = {
+    "conv": ("size_px", "width"),
+    "vit": ("size_px", "width"),
+    "patches": ("size_px",),
+    "video": ("size_px", "width"),
+}
+
+
+def small(part: PartConfig) -> PartConfig:
+    names = OWN.get(part.name, tuple(part.options))
+    options = {**part.options, **{key: value for key, value in SMALL.items() if key in names}}
+    more = SIZES.get(part.name, {})
+    return PartConfig(part.name, {**options, **more, **({"width": 8} if part.name == "video" else {})})
+
+
+def small_sense(sense: SenseConfig) -> SenseConfig:
+    encoder = sense.encoder if sense.encoder.name == "mlp" else small(sense.encoder)
+    return replace(sense, encoder=encoder, connector=small(sense.connector))
+
+
+@pytest.fixture
+def built(make_tiny: Callable[..., Palme]) -> Callable[[str], Palme]:
+    def build(name: str) -> Palme:
+        config = read_composition(FOLDER / f"{name}.yaml").model
+        senses = {key: small_sense(each) for key, each in config.senses.items()}
+        heads = {key: small(each) for key, each in config.heads.items()}
+        return make_tiny(senses=senses, heads=heads, fusion=config.fusion, frozen=config.frozen)
+
+    return build
+
+
+def sample(seed: int = 0) -> Sample:
+    """What every head can learn of: a picture, things, a plan, two actions."""
+    rng = np.random.default_rng(seed)
+    geometry: dict[str, Any] = {"intrinsics_px": np.eye(3), "world_from_camera": np.eye(4), "stamp_s": 0.0}
+    joints = Joints(position_rad=rng.normal(size=7), velocity_rad_s=np.zeros(7), gripper_width_m=0.08, stamp_s=0.0)
+    rgb = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    seen = Observation(readings={"front": Picture(rgb=rgb, **geometry), "joints": joints})
+    actions = rng.normal(size=(2, 7)).astype(np.float32)
+    command = Command(text="lift the blue one", plan=parse_plan("lift blue block"), actions=actions)
+    return Sample(observations=(seen,), commands=(command,), things=(Seen(colour="blue", kind="block", u=0.3, v=0.6),))
+
+
+def words_alone(model: Palme) -> torch.Tensor:
+    return model.read(model.embed([model.sentence({}, [("lift the blue one", None)])])).states[0]
+
+
+def with_senses(model: Palme, seed: int = 0) -> torch.Tensor:
+    senses = model.senses(sample(seed).observations)
+    return model.read(model.embed([model.sentence(senses, [("lift the blue one", None)])])).states[0]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_it_is_built_small_and_learns_what_is_not_frozen(name: str, built: Callable[[str], Palme]) -> None:
+    model = built(name).train()
+    freeze(model)
+    shown = [sample(1), sample(2)]
+    parts, weights = losses(model, shown, [{}, {}]), weights_of(model)
+    loss = torch.stack([weights[part] * value for part, value in parts.items() if part in weights]).sum()
+    assert torch.isfinite(loss) and set(weights) & set(parts)
+    loss.backward()
+    moved = {key for key, each in model.named_parameters() if each.grad is not None and each.grad.any()}
+    for frozen in model.config.frozen:
+        prefix = f"{BACKBONE}." if frozen == BACKBONE else f"encoders.{frozen}."
+        assert not any(key.startswith(prefix) for key in moved)
+    if model.config.fusion.name == "flamingo":
+        assert {key.rpartition("_")[2] for key in moved if key.startswith("fusion.")} == {"gate"}, "gates open first"
+    else:
+        for sense in model.config.senses:
+            assert any(key.startswith(f"projectors.{sense}.") for key in moved), "what connects a sense learns"
+    assert BACKBONE in model.config.frozen or any(key.startswith(f"{BACKBONE}.") for key in moved)
+
+
+def test_the_page_tells_each_of_them_and_what_there_is_not() -> None:
+    page = (ROOT / "docs" / "systems.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\(\.\./embodied/model/systems/(\w+)\.yaml\)", page)
+    assert sorted(linked) == SYSTEMS
+
+
+def palm_e(model: Palme) -> None:
+    hidden = model.embed([model.sentence(model.senses(sample().observations), [("go", None)])])
+    assert list(hidden.spans) == ["front", "state"] and hidden.of("front").shape[1] == 16
+    swapped = replace(model.config, senses=dict(reversed(model.config.senses.items())))
+    assert list(swapped.senses) == ["state", "front"], "in any order"
+
+
+def flamingo(model: Palme) -> None:
+    alone = words_alone(model)
+    torch.testing.assert_close(with_senses(model)[-len(alone) :], alone, rtol=1e-4, atol=1e-5)
+    for key, gate in model.fusion.named_parameters():
+        if "gate" in key:
+            gate.fill_(1.0)
+    assert (with_senses(model)[-len(alone) :] - alone).abs().max() > 1e-2, "an open gate lets the picture in"
+    torch.testing.assert_close(words_alone(model), alone, rtol=1e-4, atol=1e-5)
+
+
+def leaves_words_alone(model: Palme) -> None:
+    alone, seeing = words_alone(model), with_senses(model)
+    for each in model.fusion.parameters():
+        each.add_(0.3 * torch.randn_like(each))
+    torch.testing.assert_close(words_alone(model), alone, rtol=1e-4, atol=1e-5)
+    assert (with_senses(model) - seeing).abs().max() > 1e-3
+
+
+def moe_llava(model: Palme) -> None:
+    alone = words_alone(model)
+    for key, each in model.fusion.named_parameters():
+        if "router" not in key:
+            each.add_(0.3 * torch.randn_like(each))
+    assert (words_alone(model) - alone).abs().max() > 1e-3, "words go through other experts too"
+    routers = [each for key, each in model.fusion.named_parameters() if "router" in key]
+    assert [each.shape[0] for each in routers] == [4, 4], "in every layer"
+
+
+def llava(model: Palme) -> None:
+    freeze(model)
+    learns = [key for key, each in model.projectors["front"].named_parameters() if each.requires_grad]
+    share = weights_that_learn(model)[0] / weights_that_learn(model)[1]
+    assert learns and share < 0.25
+    assert not any(each.requires_grad for each in model.backbone.parameters())
+    (linear,) = [each for each in model.projectors["front"].modules() if isinstance(each, torch.nn.Linear)]
+    assert linear.out_features == model.backbone.dim
+
+
+def two_layers(model: Palme) -> None:
+    freeze(model)
+    linear = [each for each in model.projectors["front"].modules() if isinstance(each, torch.nn.Linear)]
+    assert len(linear) == 2
+    assert not any(each.requires_grad for each in model.encoders["front"].parameters())
+    assert all(each.requires_grad for each in model.backbone.parameters())
+
+
+def tokens_of(count: int) -> Callable[[Palme], None]:
+    def check(model: Palme) -> None:
+        embedded = model.embed([model.sentence(model.senses(sample().observations), [("go", None)])])
+        name = next(iter(model.config.senses))
+        assert embedded.of(name).shape[1] == count
+
+    return check
+
+
+def sphinx(model: Palme) -> None:
+    senses = model.senses(sample().observations)
+    assert set(senses) == {"front", "small", "pixels", "state"}, "one reading, three encoders"
+    assert len({type(model.encoders[name]) for name in ("front", "small", "pixels")}) == 3
+    whole = with_senses(model)[-1]
+    for name in ("front", "small", "pixels"):
+        less = {key: value for key, value in senses.items() if key != name}
+        read = model.read(model.embed([model.sentence(less, [("lift the blue one", None)])])).states[0, -1]
+        assert (read - whole).abs().max() > 1e-4
+
+
+def fuyu(model: Palme) -> None:
+    assert not list(model.encoders["front"].parameters())
+    assert model.projectors["front"].keeps_cells
+
+
+def kosmos_2(model: Palme) -> None:
+    head = model.heads["where"]
+    places = torch.linspace(0.0, 1.0, 101)
+    numbers = (places * (head.count - 1)).round()
+    assert (numbers / (head.count - 1) - places).abs().max() <= 0.5 / (head.count - 1) + 1e-6
+    assert head.visible(model.read(model.embed([model.sentence({}, [("go", None)])])), None) is None
+
+
+def video_llama(model: Palme) -> None:
+    frames = [sample(seed).observations[0] for seed in range(4)]
+    assert model.history == 4
+
+    def clip(order: list[Observation]) -> torch.Tensor:
+        return model.embed([model.sentence(model.senses(order), [("go", None)])]).of("clip")
+
+    assert clip(frames).shape[1] == 16
+    assert (clip(frames) - clip([*frames[2::-1], frames[3]])).abs().max() > 1e-5, "it matters what was before what"
+
+
+def rt_2(model: Palme) -> None:
+    head = model.heads["act"]
+    codes = torch.arange(256)
+    assert torch.equal(head.encode(head.decode(codes)), codes), "codes round-trip"
+
+
+def openvla_oft(model: Palme) -> None:
+    head = model.heads["act"]
+    read, wanted = torch.zeros(1, head.ends.in_features), torch.zeros(1, head.horizon, 7)
+    chosen = head.chosen(read)
+    assert chosen.shape == (1, head.horizon, 7), "all at once"
+    assert head.error(read, wanted) == pytest.approx(float(chosen.abs().mean()), rel=1e-4), "L1"
+
+
+def pi0(model: Palme) -> None:
+    head = model.heads["act"]
+    read = torch.randn(1, head.ends.in_features)
+    assert torch.equal(head.chosen(read), head.chosen(read)), "from the same noise"
+    losses_of = {round(float(head.error(read, torch.zeros(1, head.horizon, 7))), 6) for _ in range(4)}
+    assert len(losses_of) > 1, "learned from noise at every time"
+
+
+PARTICULAR: dict[str, Callable[[Palme], None]] = {
+    "palm_e": palm_e,
+    "flamingo": flamingo,
+    "cogvlm": leaves_words_alone,
+    "mplug_owl2": leaves_words_alone,
+    "xcomposer2": leaves_words_alone,
+    "moe_llava": moe_llava,
+    "llava": llava,
+    "llava_1_5": two_layers,
+    "internvl": tokens_of(4),
+    "blip2": tokens_of(32),
+    "qwen_vl": tokens_of(64),
+    "sphinx": sphinx,
+    "fuyu": fuyu,
+    "kosmos_2": kosmos_2,
+    "video_llama": video_llama,
+    "rt_2": rt_2,
+    "openvla_oft": openvla_oft,
+    "pi0": pi0,
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+@torch.no_grad()
+def test_it_is_particular_in_its_way(name: str, built: Callable[[str], Palme]) -> None:
+    torch.manual_seed(3)
+    PARTICULAR[name](built(name))
