@@ -194,7 +194,7 @@ def check_value(page: Path, key: str, value: str) -> None:
 def is_defined_on(page: Path, name: str) -> bool:
     text = read(page)
     if name.endswith(".yaml"):
-        return f"`{name}`" in text
+        return f"`{name}`" in text or (ROOT / name).is_file()
     module, colon, attribute = name.partition(":")
     if colon:
         return f"`{module}.py`" in text and f"class {attribute}" in text
