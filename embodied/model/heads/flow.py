@@ -1,60 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The next actions out of noise, by a field of velocities (flow matching, Lipman et al. 2023; an action expert as in
-pi0, Black et al. 2024).
-
-Where different actions were shown for what looks alike, it ends at one of these. The noise that it begins with is drawn
-once and kept: the same sight and words lead to the same actions.
-"""
-
-import math
+"""The next actions out of noise, by a field of velocities (flow matching, Lipman et al. 2023; as in pi0, Black et al.
+2024)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from embodied.model.encoders import check_sizes
-from embodied.model.heads import HEADS, Host
-from embodied.model.heads.acting import ACTIONS, Acting
-
-_SEED = 0
-_LONGEST = 4.0
-"""Periods of the waves that tell the time: from one hundredth of it to this many."""
+from embodied.model.heads import HEADS
+from embodied.model.heads.noise import FromNoise
 
 
-class FlowHead(Acting):
-    """A small transformer over the actions of a chunk; each layer reads them, the time and what the model says.
-
-    Args:
-        depth: layers.
-        jumps: Euler steps from noise to actions.
-    """
-
-    begun: Tensor
-
-    def __init__(
-        self, host: Host, *, steps: int = 8, hidden: int = 256, depth: int = 2, heads: int = 4, jumps: int = 10
-    ) -> None:
-        super().__init__(host, steps=steps, hidden=hidden)
-        check_sizes(depth=depth, heads=heads, jumps=jumps)
-        if hidden % (2 * heads):
-            raise ValueError(f"hidden must be a multiple of 2 x heads={2 * heads}, not {hidden}")
-        self.jumps = jumps
-        self.enter, self.leave = nn.Linear(ACTIONS, hidden), nn.Linear(hidden, ACTIONS)
-        self.place = nn.Parameter(torch.randn(steps, hidden) * 0.02)
-        self.clock = nn.Sequential(nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
-        layer = nn.TransformerEncoderLayer(
-            hidden, heads, 2 * hidden, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-        )
-        self.expert = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
-        noise = torch.randn(steps, ACTIONS, generator=torch.Generator().manual_seed(_SEED))
-        self.register_buffer("begun", noise)
+class FlowHead(FromNoise):
+    """Learns by which velocity noise becomes actions; goes there in Euler steps."""
 
     def velocity(self, read: Tensor, actions: Tensor, time: Tensor) -> Tensor:
         """(N, steps, 7) by which `actions` (N, steps, 7) change at `time` (N,), which goes from 0 (noise) to 1."""
-        told = (read + self.clock(_waves(time, read.shape[-1]).to(read.dtype))).unsqueeze(1)
-        # What is told stands before the actions as a token of its own, and in each of them.
-        tokens = torch.cat([told, self.enter(actions) + self.place + told], dim=1)
-        changes: Tensor = self.leave(self.expert(tokens)[:, 1:])
-        return changes
+        return self.expected(read, actions, time)
 
     def error(self, read: Tensor, wanted: Tensor) -> Tensor:
         """Squared, of the velocity at a random time of the straight way from noise to the actions."""
@@ -69,13 +29,6 @@ class FlowHead(Acting):
             time = torch.full((len(read),), jump / self.jumps, device=read.device)
             actions = actions + self.velocity(read, actions, time) / self.jumps
         return actions
-
-
-def _waves(time: Tensor, size: int) -> Tensor:
-    """(N,) in [0, 1] as (N, size) sines and cosines of many periods."""
-    periods = torch.logspace(math.log10(0.01), math.log10(_LONGEST), size // 2, device=time.device)
-    angle = 2 * math.pi * time.unsqueeze(-1) / periods
-    return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
 HEADS.register("flow", FlowHead)

@@ -15,13 +15,14 @@ from embodied.errors import EmbodiedError
 from embodied.model.composition import PartConfig
 from embodied.model.heads.acting import Acting
 from embodied.model.heads.bins import WIDEST, BinsHead
+from embodied.model.heads.diffusion import DiffusionHead
 from embodied.model.heads.flow import FlowHead
 from embodied.model.palme import Palme
 from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.types import Observation
 
 STEPS = 4
-KINDS = {"chunk": {}, "bins": {"bins": 32}, "flow": {"heads": 2}}
+KINDS = {"chunk": {}, "bins": {"bins": 32}, "flow": {"heads": 2}, "diffusion": {"heads": 2}}
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def test_it_learns_which_actions_follow_on_what_was_read(name: str, built: Calla
         assert torch.equal(head.chosen(read), head.chosen(read)), "the same sight and words, the same actions"
 
 
-@pytest.mark.parametrize("name", ["bins", "flow"])
+@pytest.mark.parametrize("name", ["bins", "flow", "diffusion"])
 def test_of_two_ways_around_it_takes_one_and_not_the_middle(name: str, built: Callable[[str], Acting]) -> None:
     torch.manual_seed(0)
     head, read = built(name), torch.zeros(64, 32)
@@ -105,8 +106,9 @@ def test_bins_give_back_what_they_hold(bins: int, built: Callable[..., Acting]) 
     assert head.decode(head.encode(torch.tensor([99.0, -99.0]))).tolist() == [WIDEST, -WIDEST]
 
 
-def test_the_noise_that_a_flow_begins_with_is_kept(make_tiny: Callable[..., Palme]) -> None:
-    part = PartConfig("flow", {"steps": STEPS, "hidden": 32, **KINDS["flow"]})
+@pytest.mark.parametrize("name", ["flow", "diffusion"])
+def test_the_noise_that_it_begins_with_is_kept(name: str, make_tiny: Callable[..., Palme]) -> None:
+    part = PartConfig(name, {"steps": STEPS, "hidden": 32, **KINDS[name]})
     first, second = (make_tiny(heads={"act": part}) for _ in range(2))
     assert "act.begun" in first.state_dict()
     assert torch.equal(first.state_dict()["act.begun"], second.state_dict()["act.begun"])
@@ -131,3 +133,21 @@ def test_flow_moves_from_noise_straight_to_what_was_shown(built: Callable[[str],
     assert isinstance(head, FlowHead)
     head.velocity = lambda read, actions, time: (goal - actions) / (1 - time)[:, None, None]  # type: ignore[method-assign]
     assert torch.allclose(head.chosen(torch.zeros(1, 32)), goal, atol=1e-4)
+
+
+def test_diffusion_takes_apart_what_was_mixed_and_arrives_at_what_was_shown(built: Callable[[str], Acting]) -> None:
+    """With a reading that is right (which of the mixture is noise) it arrives, in any number of steps."""
+    head, goal = built("diffusion", jumps=3), torch.randn(1, STEPS, 7)
+    assert isinstance(head, DiffusionHead)
+    noise = head.begun[None]
+
+    def expected(read: Tensor, mixture: Tensor, time: Tensor) -> Tensor:
+        angle = (0.5 * torch.pi * time)[:, None, None]
+        return angle.cos() * noise - angle.sin() * goal
+
+    head.expected = expected  # type: ignore[method-assign]
+    for time in (torch.tensor([0.0]), torch.tensor([0.4]), torch.tensor([1.0])):
+        actions, rest = head.taken_apart(torch.zeros(1, 32), head.mixed(goal, noise, time), time)
+        torch.testing.assert_close(actions, goal)
+        torch.testing.assert_close(rest, noise)
+    torch.testing.assert_close(head.chosen(torch.zeros(1, 32)), goal, atol=1e-4, rtol=1e-4)

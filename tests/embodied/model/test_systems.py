@@ -224,6 +224,14 @@ def pi0(model: Palme) -> None:
     assert len(losses_of) > 1, "learned from noise at every time"
 
 
+def octo(model: Palme) -> None:
+    head = model.heads["act"]
+    actions, noise, time = torch.randn(1, 2, 7), torch.randn(1, 2, 7), torch.tensor([0.3])
+    mixture = head.mixed(actions, noise, time)
+    again = head.mixed(*head.taken_apart(torch.randn(1, head.ends.in_features), mixture, time), time)
+    torch.testing.assert_close(again, mixture)
+
+
 PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "palm_e": palm_e,
     "flamingo": flamingo,
@@ -242,6 +250,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "video_llama": video_llama,
     "rt_2": rt_2,
     "openvla_oft": openvla_oft,
+    "octo": octo,
     "pi0": pi0,
 }
 
