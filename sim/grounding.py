@@ -4,7 +4,7 @@
 Each scene is one picture of the front camera, the pixel at which each thing stands, and commands
 with the plans that answer them. Scene i of a run depends on `seed + i` alone. Held-out templates,
 nouns and attribute pairs never appear. In some scenes a thing or two is painted in a colour that has
-no name here: what kind it is can still be told, so that kinds are not learned colour by colour. Half of the scenes
+no name here: what kind it is can still be told, so that kinds are not learned colour by colour. Most scenes
 are in the middle of a long task: the sentence tells what was done, and the plan is the next step.
 
     embodied collect task=grounding scenes=14000 seed=0 out=data/grounding
@@ -62,10 +62,10 @@ OFTEN = (
     | dict.fromkeys(("own_words", "chatter", "slips", "colour_words", "by_colour", "remark"), 2.0)
     | dict.fromkeys(("mixed", "question", "impossible"), 3.0)
     | dict.fromkeys(("absent", "correction", "negation"), 5.0)
-    | dict.fromkeys(("two_acts", "two_backwards", "if_there"), 2.0)
+    | dict.fromkeys(("two_acts", "two_backwards", "three_acts", "if_there"), 3.0)
     | dict.fromkeys(CONVERSATION, 1.5)
     | dict.fromkeys(VQA, 4.0)
-    | dict.fromkeys(("ask_scene", "ask_count", "ask_count_colour", "ask_nearest", "ask_in", "ask_on"), 6.0)
+    | dict.fromkeys(("ask_count", "ask_count_colour", "ask_nearest", "ask_in", "ask_on"), 6.0)
     | dict.fromkeys(("any_one", "one_of_two", "answered"), 6.0)
     | dict.fromkeys(("exclusion", "which_one", "the_only"), 10.0)
 )
@@ -78,16 +78,19 @@ SCENES = (
     dict.fromkeys(VERBS_SUITE, 0.6)
     | dict.fromkeys(VQA, 1.5)
     | dict.fromkeys(("ask_in", "ask_on"), 5.0)
-    | {"mixed": 5.0}
+    | dict.fromkeys(("two_acts", "two_backwards", "three_acts"), 3.0)
+    | dict.fromkeys(("ask_did", "ask_done", "ask_holding", "one_act"), 0.5)
+    | {"mixed": 5.0, "tower_of": 2.0}
 )
-"""How often the scene of a family is shown; others once."""
+"""How often the scene of a family is shown, or its task is under way; others once. Which act is whose second is learnt
+last of all."""
 OTHER_COLOUR_SHARE = 0.7
 """Of the things that are named and not there. Words of many colours teach to copy a colour rather than
 to know by heart which ones go with a verb."""
 
 MOVED_SHARE, TWIN_SHARE, PAINTED_SHARE = 0.15, 0.25, 0.25
 """Of the scenes: with a thing in or on another one, with two things of one name, with colours that have none."""
-UNDER_WAY_SHARE = 0.4
+UNDER_WAY_SHARE = 0.65
 """Of the scenes: in the middle of a long task."""
 UNNAMED_APART = 0.4
 """How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""
@@ -110,7 +113,7 @@ class GroundingConfig:
     workers: int = option(2, "processes that render")
     arm: str = option(DEFAULT_ARM, "arm that is in the pictures, with the state that it has at home")
     appearance: str = option("random", "what they look like, as table:white,noise; random draws it for each scene")
-    tasks: list[str] = option(list(TASKS), "tasks whose scenes, things and words are shown")
+    tasks: list[str] = option(list(TASKS), "tasks whose scenes, things and words are shown; +mine: these and yours")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +138,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     twins, paint = None, dict[str, tuple[float, float, float]]()
     moment = None
     if (long := [task for task in families if isinstance(task, InSteps)]) and rng.random() < UNDER_WAY_SHARE:
-        moment = some_moment(long, rng)
+        moment = some_moment(long, SCENES, rng)
         objects = moment.seen
     elif "one_of_two" in tasks and rng.random() < TWIN_SHARE:
         task = make_task("one_of_two")
@@ -205,7 +208,8 @@ def write(config: GroundingConfig) -> Path:
             f"{config.seed + config.scenes}. Choose a smaller seed or fewer scenes."
         )
     parse_appearance(config.appearance, seed=0)
-    families, model = [make_task(name) for name in config.tasks], arm_model(config.arm)
+    tasks = _with_more(config.tasks)
+    families, model = [make_task(name) for name in tasks], arm_model(config.arm)
     out = Path(config.out)
     shape = (config.scenes, config.size_px, config.size_px, 3)
     _check_room(out, math.prod(shape))
@@ -214,7 +218,7 @@ def write(config: GroundingConfig) -> Path:
         _render_one,
         arm=config.arm,
         size_px=config.size_px,
-        tasks=tuple(config.tasks),
+        tasks=tasks,
         appearance=config.appearance,
     )
     with (
@@ -243,6 +247,14 @@ def write(config: GroundingConfig) -> Path:
     }
     write_text(out / "meta.json", json.dumps(meta) + "\n")
     return out
+
+
+def _with_more(tasks: Sequence[str]) -> tuple[str, ...]:
+    """The tasks that are named; where each has a "+" before it, all others too. Raises EmbodiedError for a mixture."""
+    more = [name.removeprefix("+") for name in tasks if name.startswith("+")]
+    if more and len(more) < len(tasks):
+        raise EmbodiedError(f"tasks={','.join(tasks)}: write + before all of them, or before none")
+    return (*TASKS, *(name for name in more if name not in TASKS)) if more else tuple(tasks)
 
 
 def _check_room(out: Path, picture_bytes: int) -> None:

@@ -58,9 +58,10 @@ class Moment:
         return tuple(replace(o, position_m=hand_m) for o in self.now if Noun(o.colour, o.kind) == self.held)
 
 
-def some_moment(families: Sequence[InSteps], rng: np.random.Generator) -> Moment:
-    """A task of some family, after some or all of its steps."""
-    family = families[int(rng.integers(len(families)))]
+def some_moment(families: Sequence[InSteps], often: Mapping[str, float], rng: np.random.Generator) -> Moment:
+    """A task of some family, after some or all of its steps. `often` says how often its task is under way; others
+    once."""
+    family = families[drawn([often.get(task.name, 1.0) for task in families], rng)]
     episode = family.sample(rng)
     made = episode.steps[: rng.integers(len(episode.steps) + 1)]
     slipped = bool(made) and made[-1].verb not in _UNSEEN and rng.random() < SLIPPED_SHARE

@@ -83,8 +83,9 @@ def _base(base: dict[str, Any] | None) -> str:
 
 def _run_line(run: dict[str, Any]) -> str:
     options = run["config"]
+    only = f", {listed(options['only'])} alone" if options.get("only") else ""
     return (
-        f"- {options['steps']} steps of {options['batch']} pictures x {options['commands']} commands, "
+        f"- {options['steps']} steps of {options['batch']} pictures x {options['commands']} commands{only}, "
         f"learning rates {options['learning_rate']:g} and {options['new_learning_rate']:g}, seed {options['seed']}"
     )
 

@@ -44,6 +44,7 @@ class PalmeTrainConfig:
     model: str = option("", "composition of the model, a YAML file; empty is that of the shipped policy")
     init: str = option("", "checkpoint to go on from; with model= what of its weights fits into that composition")
     out: str = option("runs/palme", "folder of the run")
+    only: list[str] = option([], "weights that learn, as projectors,plan; empty: all that the composition leaves free")
     steps: int = option(2500, "optimiser steps")
     batch: int = option(4, "moments a step, all of one folder")
     commands: int = option(14, "commands for each moment, where there are several")
@@ -122,6 +123,8 @@ def train(config: PalmeTrainConfig, on_step: Callable[[], None] = lambda: None) 
     if model.base is not None:  # without a gradient, it can be as coarse as it is on the robot
         model.base.to(fastest_dtype(torch.device("cpu")))
     frozen = freeze(model)
+    if config.only:
+        leave_free(model, config.only)
     learns, every = weights_that_learn(model)
     print(f"{learns:,} of {every:,} weights learn: {100 * learns / every:.1f} %")
     learning = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
@@ -164,6 +167,18 @@ def freeze(model: Palme) -> tuple[str, ...]:
     if model.entities is not None:  # words have no gradient
         model.entities.requires_grad_(False)
     return tuple(name for name in model.config.frozen if name != BACKBONE)
+
+
+def leave_free(model: Palme, only: Sequence[str]) -> None:
+    """Stop learning but where names of weights begin with one of `only`, up to a dot. Raises EmbodiedError for one with
+    which no name begins whose weights learn."""
+    learning = [(name, each) for name, each in model.named_parameters() if each.requires_grad]
+    for begin in only:
+        if not any(f"{name}.".startswith(f"{begin}.") for name, _ in learning):
+            valid = ", ".join(dict.fromkeys(name.partition(".")[0] for name, _ in learning))
+            raise EmbodiedError(f"only={begin}: no weights that learn are called so; their names begin with: {valid}")
+    for name, each in learning:
+        each.requires_grad_(any(f"{name}.".startswith(f"{begin}.") for begin in only))
 
 
 def weights_that_learn(model: Palme) -> tuple[int, int]:

@@ -30,6 +30,9 @@ class Source(Protocol):
         """Moment `index` with at most so many commands, past observations and next actions."""
 
 
+_COLOURS = ("colours", "other_colours")
+
+
 def open_source(folder: str | Path) -> Source:
     """The samples in `folder`. Raises EmbodiedError that says how to make some where there are none."""
     folder = Path(folder)
@@ -54,10 +57,13 @@ def actions_of(sources: Iterable[Source]) -> Actions | None:
 
 
 def words_of(sources: Mapping[str, Source]) -> dict[str, Any]:
-    """The words of all sources. Raises EmbodiedError where two of them were made with other words."""
+    """The words of all sources together. Raises EmbodiedError where two of them were made with other colours: what has
+    a name in one has none in the other."""
     found: dict[str, Any] = {}
     for folder, source in sources.items():
         for key, words in source.words.items():
-            if found.setdefault(key, words) != words:
-                raise EmbodiedError(f"{folder} has other {key} than the data before it: {words} and {found[key]}")
+            before = found.setdefault(key, words)
+            if key in _COLOURS and before != words:
+                raise EmbodiedError(f"{folder} has other {key} than the data before it: {words} and {before}")
+            found[key] = tuple(dict.fromkeys((*before, *words)))
     return found

@@ -117,6 +117,12 @@ def test_the_data_say_which_words_they_hold(tmp_path: Path):
     data = GroundingData(tmp_path)
     plans = [command.plan for i in range(3) for command in every_command(data, i).commands]
     assert {plan.verb for plan in plans} <= {"stack", "cannot", "absent"}
+    grounding.write(
+        GroundingConfig(out=str(tmp_path), scenes=1, size_px=32, workers=1, tasks=["+stack", "+playground"])
+    )
+    every = json.loads((tmp_path / "meta.json").read_text())
+    grounding.write(GroundingConfig(out=str(tmp_path), scenes=1, size_px=32, workers=1))
+    assert every["kinds"] == json.loads((tmp_path / "meta.json").read_text())["kinds"] and "swap" in every["verbs"]
 
 
 def test_the_data_say_whose_state_they_hold_and_show_that_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -140,6 +146,8 @@ def test_the_data_say_whose_state_they_hold_and_show_that_arm(tmp_path: Path, mo
         ({"arm": "pandda"}, UnknownNameError, "Did you mean 'panda'"),
         ({"seed": 999_999, "scenes": 2}, EmbodiedError, "training seeds"),
         ({"tasks": ["stak"]}, UnknownNameError, "Did you mean 'stack'"),
+        ({"tasks": ["+stak"]}, UnknownNameError, "Did you mean 'stack'"),
+        ({"tasks": ["+stack", "touch"]}, EmbodiedError, r"write \+ before all of them, or before none"),
         ({"scenes": 0}, EmbodiedError, "scenes"),
         ({"appearance": "rnadom"}, UnknownNameError, "Did you mean 'random'"),
     ],

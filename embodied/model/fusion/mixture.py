@@ -28,7 +28,7 @@ class _Experts(nn.Module):
         best = self.router(read.to(self.router.weight.dtype)).topk(self._chosen, dim=-1)
         share = best.values.new_zeros(len(read), 1 + len(self.others))
         share = share.scatter(1, best.indices, best.values.float().softmax(dim=-1).to(share.dtype))
-        told = share[:, :1] * given
+        told: Tensor = share[:, :1] * given
         for number, expert in enumerate(self.others, start=1):
             asked = share[:, number] > 0
             told[asked] = told[asked] + share[asked, number, None] * expert(read[asked])

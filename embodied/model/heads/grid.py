@@ -69,6 +69,21 @@ def labels(things: Sequence[Seen], grid: tuple[int, int], colours: Sequence[str]
     return Labels(colour, kind, offset, weight)
 
 
+def in_layers(things: Sequence[Seen]) -> tuple[list[Seen], list[Seen]]:
+    """Those that stand on the table, and those that are in or on others, uppermost first."""
+    levels = [level_of(number, things) for number in range(len(things))]
+    order = sorted(range(len(things)), key=lambda number: -levels[number])
+    return [things[i] for i in order if not levels[i]], [things[i] for i in order if levels[i]]
+
+
+def level_of(number: int, things: Sequence[Seen]) -> int:
+    """How many things are below one."""
+    level, below = 0, things[number].on
+    while below is not None and level < len(things):
+        level, below = level + 1, things[below].on
+    return level
+
+
 def naming_losses(colour_logits: Tensor, kind_logits: Tensor, labels: Labels, *, empty: float) -> tuple[Tensor, Tensor]:
     """Cross-entropies of the colour and the kind that each cell is called: logits (B, T, ...), labels (B, T).
 

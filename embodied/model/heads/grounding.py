@@ -4,7 +4,8 @@
 What comes out of the language model at a picture token is read as words ("red", "block"); what comes out at a noun of
 the plan is read as words too. Both readings live among the language model's own word embeddings, and a noun points at
 the picture token that carries the same words. The pointer sees coarse position through the language model alone; inside
-the chosen cell a small regressor adds the offset to the object's centre.
+the chosen cell a small regressor adds the offset to the object's centre. One thing stands in or on another: `layered`,
+a picture token is read twice, as what is on the table there, and as what is uppermost on that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from embodied.data.sample import Sample
+from embodied.data.sample import Sample, Seen
 from embodied.language.verbs import Noun
 from embodied.model.encoders import grid_of
 from embodied.model.heads import HEADS, Host
-from embodied.model.heads.grid import Labels, around, labels, naming_losses, point_of
+from embodied.model.heads.grid import Labels, around, in_layers, labels, naming_losses, point_of
 from embodied.model.heads.pointing import Named, Pointer, Sight
 from embodied.model.hidden import Hidden
 
@@ -42,7 +43,7 @@ class Grounding(Pointer):
     colour_words: Tensor
     kind_words: Tensor
 
-    def __init__(self, host: Host, *, sense: str = "front", hidden: int = 256) -> None:
+    def __init__(self, host: Host, *, sense: str = "front", hidden: int = 256, layered: bool = False) -> None:
         super().__init__(host)
         self.sense = self.picture = sense
         self.grid = grid_of(host.encoders, sense, "point")
@@ -54,6 +55,7 @@ class Grounding(Pointer):
         self.register_buffer("colour_words", torch.zeros(len(self.colours) + 1, dim))
         self.register_buffer("kind_words", torch.zeros(len(self.kinds) + 1, dim))
         self.token_maps = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(2))
+        self.upper_maps = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(2 if layered else 0))
         self.query_maps = nn.ModuleList(nn.Linear(dim, dim, bias=False) for _ in range(2))
         self.centre = nn.Linear(dim, 1)
         self.sharpness = nn.Parameter(torch.tensor(12.0))
@@ -68,9 +70,11 @@ class Grounding(Pointer):
         self.colour_words.copy_(nn.functional.normalize(colour_embeddings - centre, dim=-1))
         self.kind_words.copy_(nn.functional.normalize(kind_embeddings - centre, dim=-1))
 
-    def read_tokens(self, hidden: Tensor) -> Reading:
-        """What each picture token says: (..., D) hidden states to words."""
-        return self._read(self.token_maps[0](hidden), self.token_maps[1](hidden))
+    def read_tokens(self, hidden: Tensor) -> tuple[Reading, ...]:
+        """What each picture token says, (..., D) hidden states to words; where it is layered, what is on the table
+        there, and what is in or on that."""
+        maps = (self.token_maps, self.upper_maps) if len(self.upper_maps) else (self.token_maps,)
+        return tuple(self._read(colour(hidden), kind(hidden)) for colour, kind in maps)
 
     def read_queries(self, hidden: Tensor) -> Reading:
         """What each noun of the plan looks for: (..., D) hidden states to words."""
@@ -83,11 +87,15 @@ class Grounding(Pointer):
     def bare(self, tokens: Tensor) -> Tensor:
         return self.read_inputs(tokens).kind_logits.float().softmax(dim=-1)[..., -1]
 
-    def match(self, tokens: Reading, queries: Reading, hidden: Tensor) -> Tensor:
-        """Pointing logits (B, Q, T): how well token t carries the words that query q looks for."""
-        same = torch.einsum("bqd,btd->bqt", queries.colour, tokens.colour)
-        same = same + torch.einsum("bqd,btd->bqt", queries.kind, tokens.kind)
-        logits: Tensor = self.sharpness * same + self.centre(hidden).transpose(1, 2)
+    def match(self, tokens: Sequence[Reading], queries: Reading, hidden: Tensor) -> Tensor:
+        """Pointing logits (B, Q, T): how well token t carries the words that query q looks for, in one of its
+        readings."""
+        same = [
+            torch.einsum("bqd,btd->bqt", queries.colour, each.colour)
+            + torch.einsum("bqd,btd->bqt", queries.kind, each.kind)
+            for each in tokens
+        ]
+        logits: Tensor = self.sharpness * torch.stack(same).amax(dim=0) + self.centre(hidden).transpose(1, 2)
         return logits
 
     def offsets(self, token_hidden: Tensor, features: Tensor, query_hidden: Tensor) -> Tensor:
@@ -99,18 +107,24 @@ class Grounding(Pointer):
         """What picture tokens say, what nouns look for, and where they point."""
         if any(sample.things is None for sample in samples):
             return {}
-        grounds = [labels(sample.things or (), self.grid, self.colours, self.kinds) for sample in samples]
+        things = [sample.things or () for sample in samples]
         token_hidden = hidden.of(self.sense).float()
         tokens, inputs = self.read_tokens(token_hidden), self.read_inputs(hidden.sentence.of(self.sense).float())
-        parts: dict[str, Tensor] = {}
-        batch = Labels(*(torch.stack(each).to(token_hidden.device) for each in zip(*grounds, strict=True)))
-        for name, reading in (("token", tokens), ("input", inputs)):
-            colour, kind = naming_losses(reading.colour_logits, reading.kind_logits, batch, empty=0.1)
-            parts[name] = colour + kind
+        layers = zip(*map(in_layers, things), strict=True) if len(tokens) > 1 else [things]
+        naming = [self._naming(reading, shown) for reading, shown in zip(tokens, layers, strict=True)]
+        parts = {"token": torch.stack(naming).sum(), "input": self._naming(inputs, things)}
         named = self.named(hidden, samples)
         return parts | self._pointing(hidden, tokens, named) if named else parts
 
-    def _pointing(self, hidden: Hidden, tokens: Reading, named: Sequence[Named]) -> dict[str, Tensor]:
+    def _naming(self, reading: Reading, things: Sequence[Sequence[Seen]]) -> Tensor:
+        """How far tokens are from saying what is there; `things` of each picture."""
+        grounds = [labels(each, self.grid, self.colours, self.kinds) for each in things]
+        device = reading.colour_logits.device
+        batch = Labels(*(torch.stack(each).to(device) for each in zip(*grounds, strict=True)))
+        colour, kind = naming_losses(reading.colour_logits, reading.kind_logits, batch, empty=0.1)
+        return colour + kind
+
+    def _pointing(self, hidden: Hidden, tokens: Sequence[Reading], named: Sequence[Named]) -> dict[str, Tensor]:
         device = hidden.states.device
         words = [(self.colours.index(each.noun.colour), self.kinds.index(each.noun.kind)) for each in named]
         places = [around(each.seen.u, each.seen.v, self.grid) for each in named]
@@ -122,7 +136,7 @@ class Grounding(Pointer):
         entropy = nn.functional.cross_entropy
         parts = {"query": entropy(queries.colour_logits, colour) + entropy(queries.kind_logits, kind)}
 
-        seen = Reading(*(each[row] for each in tokens))
+        seen = [Reading(*(each[row] for each in reading)) for reading in tokens]
         asked = Reading(*(each[:, None] for each in queries))
         match = self.match(seen, asked, token_hidden[row])[:, 0]
         parts["point"] = -(match.log_softmax(dim=-1).gather(1, cells) * weights).sum(dim=1).mean()
@@ -165,10 +179,12 @@ class Grounding(Pointer):
 
     def looked(self, hidden: Hidden) -> Tensor:
         """(T, things) probability that each picture token names each of `things`."""
-        tokens = self.read_tokens(hidden.of(self.sense))
-        colour = tokens.colour_logits[0].float().softmax(dim=-1)[:, :-1]
-        kind = tokens.kind_logits[0].float().softmax(dim=-1)[:, :-1]
-        return (colour[:, :, None] * kind[:, None, :]).flatten(1)
+        names = list[Tensor]()
+        for reading in self.read_tokens(hidden.of(self.sense)):
+            colour = reading.colour_logits[0].float().softmax(dim=-1)[:, :-1]
+            kind = reading.kind_logits[0].float().softmax(dim=-1)[:, :-1]
+            names.append((colour[:, :, None] * kind[:, None, :]).flatten(1))
+        return torch.stack(names).amax(dim=0)
 
     def point(
         self, hidden: Hidden, looked: Tensor, nouns: Sequence[Noun], positions: Sequence[int]

@@ -91,12 +91,13 @@ def test_a_folder_without_data_says_how_to_make_some(tmp_path: Path) -> None:
         open_source(tmp_path)
 
 
-def test_data_with_other_words_do_not_go_together(tmp_path: Path) -> None:
+def test_data_of_other_verbs_go_together_and_of_other_colours_do_not(tmp_path: Path) -> None:
     class Said:
-        def __init__(self, *colours: str) -> None:
-            self.words = {"colours": colours}
+        def __init__(self, colour: str, *verbs: str) -> None:
+            self.words = {"colours": (colour,), "verbs": verbs}
 
-    assert words_of({"a": Said("red"), "b": Said("red")}) == {"colours": ("red",)}
+    both = words_of({"a": Said("red", "touch", "stack"), "b": Said("red", "push_to", "touch")})
+    assert both == {"colours": ("red",), "verbs": ("touch", "stack", "push_to")}
     with pytest.raises(EmbodiedError, match="b has other colours than the data before it"):
         words_of({"a": Said("red"), "b": Said("blue")})
 

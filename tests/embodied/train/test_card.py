@@ -55,6 +55,9 @@ def test_every_number_is_that_of_the_files(files: CardConfig) -> None:
     assert "1,000,000" in text and "2.13.0" in text and "5.23.0" in text
     assert "1234 steps of 8 pictures" in text and "6 of its layers were trained on, its word" in text
     assert table(evaluation()).strip() in text
+    config = asdict(PalmeTrainConfig(steps=99, only=["plan", "projectors"]))
+    Path(files.run[0]).write_text(json.dumps(RUN | {"config": config}))
+    assert "99 steps of 4 pictures x 14 commands, plan and projectors alone, " in write(files).read_text()
     rows = table(evaluation())
     assert "| touch | pair | 20 | 85 [64, 95] | 30 [15, 52] | 5 [1, 24] |" in rows
     assert "| stack | seen | 20 | 15 [5, 36] |" in rows

@@ -83,6 +83,19 @@ def test_training_lowers_the_loss_and_keeps_what_is_frozen(options: dict, tmp_pa
             assert torch.equal(value, after[name]), name
 
 
+def test_only_what_is_named_learns(options: dict, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    only = ["projectors.front", "grounding.token_maps"]
+    made = palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), only=only, **options))
+    before, after = (Palme.from_pretrained(folder).state_dict() for folder in (options["init"], made))
+    moved = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert {".".join(name.split(".")[:2]) for name in moved} == set(only)
+    for wrong in ("projector", "grounding.token", "encoders.front", "backbone.embedding"):
+        with pytest.raises(EmbodiedError, match=rf"only={wrong}: no weights that learn .* begin with: .*projectors, "):
+            palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "other"), only=[wrong], **options))
+    share = next(line for line in capsys.readouterr().out.splitlines() if "weights learn" in line)
+    assert float(share.split()[-2]) < 50.0
+
+
 def test_data_that_is_not_there_says_how_to_make_it(options: dict, tmp_path: Path):
     missing = options | {"data": [str(tmp_path / "nowhere")]}
     with pytest.raises(EmbodiedError, match="embodied collect task=grounding"):
