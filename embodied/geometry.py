@@ -7,7 +7,7 @@ Quaternions are x, y, z, w (ROS, PyBullet). Integer pixel coordinates are pixel 
 import numpy as np
 
 from embodied.errors import ObservationError
-from embodied.types import Float, Picture
+from embodied.types import Depth, Float, Picture
 
 
 def project(frame: Picture, points_m: Float) -> Float:
@@ -35,6 +35,20 @@ def unproject(frame: Picture, pixels: Float, height_m: float) -> Float:
     if not (np.isfinite(distance).all() and (distance > 0).all()):
         raise ValueError(f"a pixel of {pixels.tolist()} does not look at the plane z = {height_m} m")
     points: Float = origin[:2] + distance[:, None] * rays[:, :2]
+    return points
+
+
+def points_seen(depth: Depth) -> Float:
+    """(M, 3) where in the world the pixels are from which something came back.
+
+    Raises ObservationError for a depth whose geometry is not known, or is none.
+    """
+    pose, intrinsics = depth.world_from_camera, depth.intrinsics_px
+    if not (np.isfinite(intrinsics).all() and np.isfinite(pose).all() and np.linalg.det(intrinsics)):
+        raise ObservationError("where the camera stands and how it sees is not known, so its depth has no place")
+    v, u = np.nonzero(np.isfinite(depth.depth_m) & (depth.depth_m > 0.0))
+    rays = np.stack([u, v, np.ones_like(u)], axis=1) @ np.linalg.inv(intrinsics).T
+    points: Float = (rays * depth.depth_m[v, u].astype(np.float64)[:, None]) @ pose[:3, :3].T + pose[:3, 3]
     return points
 
 

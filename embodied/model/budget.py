@@ -22,6 +22,7 @@ _MAKES = frozenset(
     (torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn, torch.randint, torch.arange,
      torch.linspace, torch.eye)
 )  # fmt: skip
+_COPIES = frozenset((torch.clone, torch.Tensor.clone))
 _COUNTS = re.compile("layer|label|expert")
 _MOST = 1000
 """Layers, labels or experts, whatever the weights are: configurations list them."""
@@ -39,10 +40,15 @@ class Budget(TorchFunctionMode):
         if function in _MAKES:
             with torch._C.DisableTorchFunction():
                 size = function(*args, **{**kwargs, "device": "meta"}).numel()
-            self._left -= max(size, _LEAST)
-            if self._left < 0:
-                raise CheckpointError("it asks for a larger model than its weights are")
+            self._spend(size)
+        elif function in _COPIES:
+            self._spend(args[0].numel())
         return function(*args, **kwargs)
+
+    def _spend(self, size: int) -> None:
+        self._left -= max(size, _LEAST)
+        if self._left < 0:
+            raise CheckpointError("it asks for a larger model than its weights are")
 
 
 def check_counts(config: Mapping[str, Any], tensors: int) -> None:

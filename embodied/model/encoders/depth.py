@@ -16,6 +16,17 @@ _RELIEF = 100.0
 """How much steps in nearness are made of: a centimetre at 1 m is then 1."""
 
 
+def newest_depth(readings: Sequence[Reading]) -> Depth:
+    """The last of some readings. Raises ObservationError for what is no depth."""
+    depth = readings[-1]
+    expect(depth, Depth)
+    assert isinstance(depth, Depth)
+    if depth.depth_m.ndim != 2 or not depth.depth_m.size or depth.depth_m.dtype != np.float32:
+        shape, kind = depth.depth_m.shape, depth.depth_m.dtype
+        raise ObservationError(f"a depth is (height, width) of float32 in metres, and not {shape} of {kind}")
+    return depth
+
+
 class DepthEncoder(GridEncoder):
     """(B, S, S) depth in metres to a grid of S / 16 squared features.
 
@@ -28,12 +39,7 @@ class DepthEncoder(GridEncoder):
 
     def prepare(self, readings: Sequence[Reading]) -> Tensor:
         """(S, S) float32, the newest depth; nearest pixels, since a mean of two depths is at neither place."""
-        depth = readings[-1]
-        expect(depth, Depth)
-        assert isinstance(depth, Depth)
-        if depth.depth_m.ndim != 2 or not depth.depth_m.size or depth.depth_m.dtype != np.float32:
-            shape, kind = depth.depth_m.shape, depth.depth_m.dtype
-            raise ObservationError(f"a depth is (height, width) of float32 in metres, and not {shape} of {kind}")
+        depth = newest_depth(readings)
         plane = torch.from_numpy(depth.depth_m.copy())[None, None]
         return nn.functional.interpolate(plane, (self.size_px, self.size_px), mode="nearest-exact")[0, 0]
 

@@ -16,11 +16,19 @@ MAX_SIDE_PX = 1024
 """Of a picture that an encoder reads: more would take all memory before anyone could say so."""
 
 
+_MOST_PATCHES = 64
+"""To a side: each is a token."""
+
+
 def check_side(size_px: int, patch_px: int) -> None:
-    """Raises ValueError for a side that is not made of whole patches, or is too large."""
+    """Raises ValueError for a side that is not made of whole patches, or of too many, or is too large."""
     check_sizes(size_px=size_px, patch_px=patch_px)
     if size_px > MAX_SIDE_PX or size_px % patch_px:
         raise ValueError(f"size_px must be a multiple of {patch_px} up to {MAX_SIDE_PX}, not {size_px}")
+    if size_px // patch_px > _MOST_PATCHES:
+        raise ValueError(
+            f"patch_px must be at least {-(-size_px // _MOST_PATCHES)} for size_px={size_px}, not {patch_px}"
+        )
 
 
 def newest_picture(readings: Sequence[Reading], size_px: int) -> Tensor:

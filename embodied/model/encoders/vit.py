@@ -2,6 +2,7 @@
 """Pictures through a vision transformer (Dosovitskiy et al. 2021), trained here from nothing."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,10 +29,9 @@ class VitEncoder(Encoder):
         self.grid = (size_px // patch_px, size_px // patch_px)
         self.patches = nn.Conv2d(3, width, patch_px, stride=patch_px)
         self.place = nn.Parameter(0.02 * torch.randn(self.grid[0] * self.grid[1], width))
-        layer = nn.TransformerEncoderLayer(
-            width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-        )
-        self.layers = nn.TransformerEncoder(layer, depth, nn.LayerNorm(width), enable_nested_tensor=False)
+        options: dict[str, Any] = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
+        layers = (nn.TransformerEncoderLayer(width, heads, 4 * width, **options) for _ in range(depth))
+        self.layers = nn.Sequential(*layers, nn.LayerNorm(width))
 
     def prepare(self, readings: Sequence[Reading]) -> Tensor:
         """(S, S, 3) uint8, the newest picture."""

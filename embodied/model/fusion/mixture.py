@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Early fusion whose layers have several experts behind attention, of which each token goes through a few (MoE-LLaVA,
-Lin et al. 2024; Shazeer et al. 2017). All begin as what the language model has there, so that it begins as it was.
+Lin et al. 2024; Shazeer et al. 2017). All begin as what the language model has there, so that it begins as it was. No
+loss of its own spreads tokens over the experts, as MoE-LLaVA has one.
 """
 
 import copy
@@ -42,8 +43,8 @@ class Mixture(ByToken):
 
     def __init__(self, backbone: Backbone, *, experts: int = 4, chosen: int = 2) -> None:
         check_sizes(experts=experts, chosen=chosen)
-        if chosen > experts:
-            raise ValueError(f"chosen must be at most experts={experts}, not {chosen}")
+        if not 2 <= chosen <= experts:  # of one, the share is always 1, and the router would learn nothing
+            raise ValueError(f"chosen must be from 2 to experts={experts}, not {chosen}")
         self._experts, self._chosen, self._dim = experts, chosen, backbone.dim
         super().__init__(backbone)
 

@@ -35,9 +35,11 @@ class DiffusionHead(FromNoise):
 
     def chosen(self, read: Tensor) -> Tensor:
         """What is left when all noise is taken away that it began with."""
-        actions = self.begun.to(read.dtype).expand(len(read), -1, -1)
+        actions = self.begun.float().expand(len(read), -1, -1)
         for jump in range(self.jumps):
-            time, then = (read.new_full((len(read),), 1.0 - at / self.jumps) for at in (jump, jump + 1))
+            # In float32, as in training: how noisy something is must be told exactly.
+            left = (1.0 - at / self.jumps for at in (jump, jump + 1))
+            time, then = (torch.full((len(read),), each, device=read.device) for each in left)
             actions = self.mixed(*self.taken_apart(read, actions, time), then)
         return actions
 

@@ -70,7 +70,10 @@ def labels(things: Sequence[Seen], grid: tuple[int, int], colours: Sequence[str]
 
 
 def in_layers(things: Sequence[Seen]) -> tuple[list[Seen], list[Seen]]:
-    """Those that stand on the table, and those that are in or on others, uppermost first."""
+    """Those that stand on the table, and those that are in or on others, uppermost first.
+
+    Of two above each other in one cell the upper is labelled, unless the lower lies nearer to the cell's middle.
+    """
     levels = [level_of(number, things) for number in range(len(things))]
     order = sorted(range(len(things)), key=lambda number: -levels[number])
     return [things[i] for i in order if not levels[i]], [things[i] for i in order if levels[i]]

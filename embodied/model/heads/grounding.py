@@ -5,7 +5,7 @@ What comes out of the language model at a picture token is read as words ("red",
 the plan is read as words too. Both readings live among the language model's own word embeddings, and a noun points at
 the picture token that carries the same words. The pointer sees coarse position through the language model alone; inside
 the chosen cell a small regressor adds the offset to the object's centre. One thing stands in or on another: `layered`,
-a picture token is read twice, as what is on the table there, and as what is uppermost on that.
+a picture token is read twice, as what is on the table there, and as what is in or on that.
 """
 
 from collections.abc import Mapping, Sequence

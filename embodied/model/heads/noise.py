@@ -16,8 +16,9 @@ from embodied.model.heads import Host
 from embodied.model.heads.acting import ACTIONS, Acting
 
 _SEED = 0
-_LONGEST = 4.0
-"""Periods of the waves that tell the time: from one hundredth of it to this many."""
+_SHORTEST, _LONGEST = 0.01, 4.0
+"""Periods of the waves that tell the time, which goes from 0 to 1."""
+_MOST_JUMPS = 1000
 
 
 class FromNoise(Acting):
@@ -37,6 +38,8 @@ class FromNoise(Acting):
         check_sizes(depth=depth, heads=heads, jumps=jumps)
         if hidden % (2 * heads):
             raise ValueError(f"hidden must be a multiple of 2 x heads={2 * heads}, not {hidden}")
+        if jumps > _MOST_JUMPS:
+            raise ValueError(f"jumps must be at most {_MOST_JUMPS}, not {jumps}")
         self.jumps = jumps
         self.enter, self.leave = nn.Linear(ACTIONS, hidden), nn.Linear(hidden, ACTIONS)
         self.place = nn.Parameter(torch.randn(steps, hidden) * 0.02)
@@ -52,13 +55,13 @@ class FromNoise(Acting):
         """(N, steps, 7) of what was `read` (N, hidden), noisy `actions` (N, steps, 7) and `time` (N,) in [0, 1]."""
         told = (read + self.clock(_waves(time, read.shape[-1]).to(read.dtype))).unsqueeze(1)
         # What is told stands before the actions as a token of its own, and in each of them.
-        tokens = torch.cat([told, self.enter(actions) + self.place + told], dim=1)
+        tokens = torch.cat([told, self.enter(actions.to(read.dtype)) + self.place + told], dim=1)
         expected: Tensor = self.leave(self.expert(tokens)[:, 1:])
         return expected
 
 
 def _waves(time: Tensor, size: int) -> Tensor:
     """(N,) in [0, 1] as (N, size) sines and cosines of many periods."""
-    periods = torch.logspace(math.log10(0.01), math.log10(_LONGEST), size // 2, device=time.device)
+    periods = torch.logspace(math.log10(_SHORTEST), math.log10(_LONGEST), size // 2, device=time.device)
     angle = 2 * math.pi * time.unsqueeze(-1) / periods
     return torch.cat([angle.sin(), angle.cos()], dim=-1)

@@ -151,3 +151,17 @@ def test_diffusion_takes_apart_what_was_mixed_and_arrives_at_what_was_shown(buil
         torch.testing.assert_close(actions, goal)
         torch.testing.assert_close(rest, noise)
     torch.testing.assert_close(head.chosen(torch.zeros(1, 32)), goal, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["flow", "diffusion"])
+@torch.no_grad()
+def test_in_few_bits_it_takes_nearly_the_same_actions(name: str, built: Callable[[str], Acting]) -> None:
+    head = built(name).eval()
+    exact = head.chosen(torch.ones(1, 32))
+    coarse = head.bfloat16().chosen(torch.ones(1, 32, dtype=torch.bfloat16)).float()
+    assert (coarse - exact).abs().max() < 0.1 * exact.abs().max()
+
+
+def test_more_steps_than_anybody_waits_for_are_refused(built: Callable[..., Acting]) -> None:
+    with pytest.raises(EmbodiedError, match="jumps must be at most 1000"):
+        built("diffusion", jumps=10**9)

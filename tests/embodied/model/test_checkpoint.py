@@ -185,6 +185,17 @@ REASONS: dict[str, tuple[Callable[[Path], object], str]] = {
         for name in ("intermediate_size", "hidden_size", "num_hidden_layers", "vocab_size", "num_labels")
         for value in (0, -1, 10**5, 10**9, 10**13, 2**63, "many", [1], None)
     },
+    "experts without end": (
+        partial(change_part, part="fusion", name="mixture", options={"experts": 10**5, "chosen": 2}),
+        "larger model than its weights are",
+    ),
+    "layers of an encoder without end": (
+        lambda d: change(
+            d / "config.json",
+            senses={"front": {"encoder": {"name": "vit", "options": {"size_px": 32, "width": 9, "depth": 10**9}}}},
+        ),
+        "larger model than its weights are",
+    ),
 }
 """What is changed together with the digests, and why it is refused; empty: for any reason, or it is sound."""
 

@@ -11,13 +11,13 @@ from embodied.errors import EmbodiedError, ObservationError
 from embodied.model.encoders import ENCODERS, Encoder
 from embodied.types import Depth, Joints, Picture, Reading, Vector
 
-GEOMETRY = {"intrinsics_px": np.eye(3), "world_from_camera": np.eye(4), "stamp_s": 0.0}
+GEOMETRY = {"intrinsics_px": np.diag([50.0, 50.0, 1.0]), "world_from_camera": np.eye(4), "stamp_s": 0.0}
 OPTIONS = {
     "conv": {"size_px": 32, "width": 8},
     "depth": {"size_px": 32, "width": 8},
     "mlp": {"size": 3, "hidden": 16},
     "patches": {"size_px": 32, "patch_px": 8},
-    "points": {"points": 20, "width": 16, "reach_m": 1e4},
+    "points": {"points": 20, "width": 16, "reach_m": 100.0},
     "video": {"size_px": 32, "width": 8, "frames": 3, "side": 2},
     "vit": {"size_px": 32, "patch_px": 8, "width": 16, "depth": 2, "heads": 2},
 }
@@ -140,8 +140,10 @@ def test_large_numbers_of_any_unit_are_compressed_and_small_ones_stay() -> None:
         ("patches", {"size_px": 100}, "a multiple of 16"),
         ("vit", {"size_px": 2048}, "up to 1024"),
         ("vit", {"width": 100}, "a multiple of heads=3"),
+        ("patches", {"size_px": 1024, "patch_px": 8}, "patch_px must be at least 16 for size_px=1024, not 8"),
         ("points", {"points": 0}, "points must be a whole number from 1 on"),
-        ("points", {"reach_m": -1.0}, "reach_m must be above 0"),
+        ("points", {"points": 10**9}, "points must be at most 4096"),
+        ("points", {"reach_m": -1.0}, "reach_m must be above 0 and at most 100"),
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(name: str, options: dict[str, float], words: str) -> None:
@@ -187,22 +189,42 @@ def test_points_are_where_they_are_whichever_camera_saw_them() -> None:
             depth_m=(1.0 / rays[..., 0]).astype(np.float32), intrinsics_px=intrinsics, world_from_camera=pose, stamp_s=0
         )
         wall.append(encoder.prepare([far]))
-    for points in wall:
-        assert points.shape == (20, 3)
-        assert points[:, 0].numpy() == pytest.approx(1.0, abs=1e-4)
+    for value in wall:
+        assert value.shape == (20, 4) and value[:, 3].tolist() == [1] * 20
+        points = value[:, :3] / 1e4
+        assert points[:, 0].numpy() == pytest.approx(1.0, abs=2e-4)
         assert len(points.unique(dim=0)) == 20 and points[:, 1].max() - points[:, 1].min() > 0.9, (
             "spread over all of it"
         )
 
 
 @torch.no_grad()
-def test_points_mean_the_same_in_any_order_and_none_are_missing() -> None:
+def test_points_mean_the_same_in_any_order_and_none_are_told_apart_from_some() -> None:
     encoder = made("points")
-    value = torch.randn(20, 3, generator=torch.Generator().manual_seed(2))
+    value = torch.randint(-9000, 9000, (20, 4), dtype=torch.int32, generator=torch.Generator().manual_seed(2))
+    value[:, 3] = 1
     order = torch.randperm(20, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(encoder(value[None])[0][order], encoder(value[order][None])[0])
     moved = value.clone()
-    moved[0] += 3.0
+    moved[0, :3] += 3000
     assert (encoder(moved[None]) - encoder(value[None]))[0, 1:].abs().max() > 1e-4, "each knows what all are"
-    empty = Depth(depth_m=np.full((32, 32), np.inf, dtype=np.float32), **GEOMETRY)
-    assert encoder.prepare([empty]) is None
+    empty = encoder.prepare([Depth(depth_m=np.full((32, 32), np.inf, dtype=np.float32), **GEOMETRY)])
+    assert empty.shape == value.shape and not empty.any(), "a batch may hold it beside others"
+    assert (encoder(empty[None]) - encoder(torch.zeros(1, 20, 4).index_fill(2, torch.tensor([3]), 1.0))).abs().max() > 0
+
+
+@torch.no_grad()
+def test_points_two_millimetres_apart_are_two_also_in_few_bits() -> None:
+    encoder = made("points").to(torch.bfloat16)
+    value = torch.tensor([[[7000 + 20 * i, 3000, 200, 1] for i in range(20)]], dtype=torch.int32)
+    features = encoder(value)[0].float()
+    assert features.dtype == torch.float32 and len(features.unique(dim=0)) == 20
+
+
+@pytest.mark.parametrize("intrinsics", [np.zeros((3, 3)), np.full((3, 3), np.nan)])
+def test_points_of_a_camera_that_nobody_knows_are_refused(intrinsics: np.ndarray) -> None:
+    unknown = Depth(
+        depth_m=np.ones((8, 8), np.float32), intrinsics_px=intrinsics, world_from_camera=np.eye(4), stamp_s=0.0
+    )
+    with pytest.raises(ObservationError, match="how it sees is not known"):
+        made("points").prepare([unknown])

@@ -62,22 +62,34 @@ def test_lora_corrects_words_too(make_tiny: Callable[..., Palme]) -> None:
 
 
 @torch.no_grad()
-def test_a_token_goes_through_the_experts_that_are_chosen_for_it_and_no_others(
+def test_a_token_goes_through_the_experts_that_its_router_likes_best_and_no_others(
     make_tiny: Callable[..., Palme],
 ) -> None:
-    model = make_tiny(fusion=PartConfig("mixture", {"experts": 3, "chosen": 1}))
-    before = states(model, {})
-    for layer in model.fusion.own:
-        for experts in layer:
-            experts.router.weight.zero_()  # all are as good: the first is taken
-            assert experts.router.weight.shape[0] == 3
-            for parameter in experts.others.parameters():
-                parameter.fill_(100.0)
-    torch.testing.assert_close(states(model, {}), before, rtol=1e-4, atol=1e-5)
-    for layer in model.fusion.own:
-        for experts in layer:
-            experts.router.weight[1] = torch.randn(experts.router.weight.shape[1])
-    assert (states(model, {}) - before).abs().max() > 0.1, "words too go through an expert where it is liked best"
+    model = make_tiny(fusion=PartConfig("mixture", {"experts": 4, "chosen": 2}))
+    [experts] = model.fusion.own[0]
+    experts.router.weight.zero_()
+    experts.router.weight[:, :4] = 5.0 * torch.eye(4)  # a token that is 1 at place i likes expert i
+    liked, read = ((0, 2), (1, 3), (2, 3)), torch.zeros(3, 32)
+    for row, (first, second) in enumerate(liked):
+        read[row, [first, second]] = torch.tensor([1.0, 0.8])
+    given = torch.ones(3, 32)
+    for number, each in enumerate(experts.others, start=1):
+        each.register_forward_hook(lambda *_, number=number: torch.full_like(_[2], 10.0**number))
+    told = experts(read, given)
+    best = torch.tensor([5.0, 4.0]).softmax(dim=0)
+    values = (1.0, 10.0, 100.0, 1000.0)
+    for row, (first, second) in enumerate(liked):
+        assert told[row, 0] == pytest.approx(float(best[0] * values[first] + best[1] * values[second]), rel=1e-4)
+
+
+def test_the_router_of_a_mixture_learns(make_tiny: Callable[..., Palme]) -> None:
+    model = make_tiny(fusion=PartConfig("mixture")).train()
+    with torch.no_grad():
+        for each in model.fusion.own.parameters():
+            each.add_(0.1 * torch.randn_like(each))
+    states(model, {}).sum().backward()
+    routers = [each for name, each in model.fusion.named_parameters() if "router" in name]
+    assert len(routers) == 2 and all(each.grad is not None and each.grad.any() for each in routers)
 
 
 @torch.no_grad()
@@ -121,7 +133,7 @@ def test_layers_without_what_it_replaces_are_refused() -> None:
     backbone = Backbone(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50))  # whose maps are no nn.Linear
     with pytest.raises(ValueError, match="'gpt2' have none of the modules"):
         FUSIONS.get("expert")(backbone)
-    with pytest.raises(ValueError, match="chosen must be at most experts=2"):
+    with pytest.raises(ValueError, match="chosen must be from 2 to experts=2, not 3"):
         FUSIONS.get("mixture")(backbone, experts=2, chosen=3)
     with pytest.raises(ValueError, match="rank must be a whole number from 1 on"):
         FUSIONS.get("lora")(backbone, rank=0)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Systems of the field as compositions: each is built small, learns, and has what it is known for."""
+"""Systems of the field as compositions: each is built small, has gradients where it is not frozen, and has what it is
+known for."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from embodied.data.sample import Command, Sample, Seen
 from embodied.language.verbs import parse_plan
 from embodied.model.composition import BACKBONE, PartConfig, SenseConfig, read_composition
 from embodied.model.palme import Palme
-from embodied.train.palme import freeze, losses, weights_of, weights_that_learn
+from embodied.train.palme import freeze, losses, weights_of
 from embodied.types import Joints, Observation, Picture
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +26,9 @@ FOLDER = ROOT / "embodied" / "model" / "systems"
 SYSTEMS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 SMALL = {"size_px": 64, "width": 24, "steps": 2}
 """What is made smaller, besides the language model, where a part has it."""
-SIZES = {"vit": {"depth": 1}, "qformer": {"depth": 1}, "perceiver": {"depth": 1}, "conv": {"width": 8}}
+SIZES = {"vit": {"depth": 1}, "qformer": {"depth": 1}, "perceiver": {"depth": 1}} | {
+    name: {"width": 8} for name in ("conv", "video")
+}
 OWN = {
     "conv": ("size_px", "width"),
     "vit": ("size_px", "width"),
@@ -38,7 +41,7 @@ def small(part: PartConfig) -> PartConfig:
     names = OWN.get(part.name, tuple(part.options))
     options = {**part.options, **{key: value for key, value in SMALL.items() if key in names}}
     more = SIZES.get(part.name, {})
-    return PartConfig(part.name, {**options, **more, **({"width": 8} if part.name == "video" else {})})
+    return PartConfig(part.name, {**options, **more})
 
 
 def small_sense(sense: SenseConfig) -> SenseConfig:
@@ -79,7 +82,7 @@ def with_senses(model: Palme, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
-def test_it_is_built_small_and_learns_what_is_not_frozen(name: str, built: Callable[[str], Palme]) -> None:
+def test_it_is_built_small_and_has_gradients_where_it_is_not_frozen(name: str, built: Callable[[str], Palme]) -> None:
     model = built(name).train()
     freeze(model)
     shown = [sample(1), sample(2)]
@@ -106,10 +109,13 @@ def test_the_page_tells_each_of_them_and_what_there_is_not() -> None:
 
 
 def palm_e(model: Palme) -> None:
-    hidden = model.embed([model.sentence(model.senses(sample().observations), [("go", None)])])
-    assert list(hidden.spans) == ["front", "state"] and hidden.of("front").shape[1] == 16
-    swapped = replace(model.config, senses=dict(reversed(model.config.senses.items())))
-    assert list(swapped.senses) == ["state", "front"], "in any order"
+    def laid_out(read: Palme) -> tuple[list[str], list[int]]:
+        embedded = read.embed([read.sentence(read.senses(sample().observations), [("go", None)])])
+        return list(embedded.spans), [end - start for start, end in embedded.spans.values()]
+
+    assert laid_out(model) == (["front", "state"], [16, 1])
+    model.config = replace(model.config, senses=dict(reversed(model.config.senses.items())))
+    assert laid_out(model) == (["state", "front"], [1, 16]), "in the order in which the composition has them"
 
 
 def flamingo(model: Palme) -> None:
@@ -142,10 +148,8 @@ def moe_llava(model: Palme) -> None:
 
 def llava(model: Palme) -> None:
     freeze(model)
-    learns = [key for key, each in model.projectors["front"].named_parameters() if each.requires_grad]
-    share = weights_that_learn(model)[0] / weights_that_learn(model)[1]
-    assert learns and share < 0.25
-    assert not any(each.requires_grad for each in model.backbone.parameters())
+    learns = {key.partition(".")[0] for key, each in model.named_parameters() if each.requires_grad}
+    assert learns == {"projectors"}, "neither the encoder nor the language model"
     (linear,) = [each for each in model.projectors["front"].modules() if isinstance(each, torch.nn.Linear)]
     assert linear.out_features == model.backbone.dim
 
@@ -158,11 +162,17 @@ def two_layers(model: Palme) -> None:
     assert all(each.requires_grad for each in model.backbone.parameters())
 
 
-def tokens_of(count: int) -> Callable[[Palme], None]:
+def tokens_of(count: int, cells: int = 0, blocks: int = 0) -> Callable[[Palme], None]:
+    """It gives so many tokens, whatever the number of `cells`; by so many blocks, if any."""
+
     def check(model: Palme) -> None:
         embedded = model.embed([model.sentence(model.senses(sample().observations), [("go", None)])])
-        name = next(iter(model.config.senses))
-        assert embedded.of(name).shape[1] == count
+        assert embedded.of("front").shape[1] == count
+        connector = model.projectors["front"]
+        if cells:
+            assert connector(torch.randn(1, cells, model.encoders["front"].feature_dim)).shape[1] == count
+        if blocks:
+            assert len(connector.blocks) == blocks
 
     return check
 
@@ -171,11 +181,11 @@ def sphinx(model: Palme) -> None:
     senses = model.senses(sample().observations)
     assert set(senses) == {"front", "small", "pixels", "state"}, "one reading, three encoders"
     assert len({type(model.encoders[name]) for name in ("front", "small", "pixels")}) == 3
-    whole = with_senses(model)[-1]
+    read = [model.sentence(senses, [("lift the blue one", None)])]
+    whole = model.read(model.embed(read)).states[0, -1]
     for name in ("front", "small", "pixels"):
-        less = {key: value for key, value in senses.items() if key != name}
-        read = model.read(model.embed([model.sentence(less, [("lift the blue one", None)])])).states[0, -1]
-        assert (read - whole).abs().max() > 1e-4
+        without = model.read(model.embed(read, zeroed=[name])).states[0, -1]
+        assert (without - whole).abs().max() > 1e-4
 
 
 def fuyu(model: Palme) -> None:
@@ -185,10 +195,9 @@ def fuyu(model: Palme) -> None:
 
 def kosmos_2(model: Palme) -> None:
     head = model.heads["where"]
-    places = torch.linspace(0.0, 1.0, 101)
-    numbers = (places * (head.count - 1)).round()
-    assert (numbers / (head.count - 1) - places).abs().max() <= 0.5 / (head.count - 1) + 1e-6
-    assert head.visible(model.read(model.embed([model.sentence({}, [("go", None)])])), None) is None
+    place = torch.rand(50, 2)
+    found, _ = head.places(head.shares(place).clamp_min(1e-9).log())
+    assert (found - place).abs().max() <= 0.5 / head.count + 1e-5
 
 
 def video_llama(model: Palme) -> None:
@@ -219,17 +228,26 @@ def openvla_oft(model: Palme) -> None:
 def pi0(model: Palme) -> None:
     head = model.heads["act"]
     read = torch.randn(1, head.ends.in_features)
-    assert torch.equal(head.chosen(read), head.chosen(read)), "from the same noise"
-    losses_of = {round(float(head.error(read, torch.zeros(1, head.horizon, 7))), 6) for _ in range(4)}
-    assert len(losses_of) > 1, "learned from noise at every time"
+    chosen = head.chosen(read)
+    assert torch.equal(head.chosen(read), chosen), "from the same noise"
+    head.begun.copy_(torch.randn_like(head.begun))
+    assert (head.chosen(read) - chosen).abs().max() > 1e-3, "and out of it"
 
 
 def octo(model: Palme) -> None:
-    head = model.heads["act"]
-    actions, noise, time = torch.randn(1, 2, 7), torch.randn(1, 2, 7), torch.tensor([0.3])
-    mixture = head.mixed(actions, noise, time)
-    again = head.mixed(*head.taken_apart(torch.randn(1, head.ends.in_features), mixture, time), time)
-    torch.testing.assert_close(again, mixture)
+    head, goal = model.heads["act"], torch.randn(1, 2, 7)
+    for _ in range(3):
+        head.begun.copy_(torch.randn_like(head.begun))
+        noise = head.begun[None].clone()
+
+        def right(
+            read: torch.Tensor, mixture: torch.Tensor, time: torch.Tensor, noise: torch.Tensor = noise
+        ) -> torch.Tensor:
+            angle = (0.5 * torch.pi * time)[:, None, None]
+            return angle.cos() * noise - angle.sin() * goal
+
+        head.expected = right
+        torch.testing.assert_close(head.chosen(torch.zeros(1, head.ends.in_features)), goal, atol=1e-4, rtol=1e-4)
 
 
 PARTICULAR: dict[str, Callable[[Palme], None]] = {
@@ -243,7 +261,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "llava_1_5": two_layers,
     "internvl": tokens_of(4),
     "blip2": tokens_of(32),
-    "qwen_vl": tokens_of(64),
+    "qwen_vl": tokens_of(64, blocks=1),
     "sphinx": sphinx,
     "fuyu": fuyu,
     "kosmos_2": kosmos_2,
