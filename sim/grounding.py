@@ -72,18 +72,21 @@ OFTEN = (
 """How often a family speaks; others once. What takes a look at the whole table is learned last, and said oftener."""
 OWN_WEIGHT, TWINS_WEIGHT = 12.0, 2.0
 """How much oftener that family speaks which a scene was made for: it is seldom that something is in a bowl. Of twins it
-is spoken a little oftener: they stand in every fourth scene, and "which one" must not be what is said in doubt."""
+is spoken a little oftener: they stand in few scenes, and "which one" must not be what is said in doubt."""
 IMPOSSIBLE_WEIGHT, ELSEWHERE_WEIGHT = 2.0, 3.0
 SCENES = (
     dict.fromkeys(VERBS_SUITE, 0.6)
     | dict.fromkeys(VQA, 1.5)
     | dict.fromkeys(("ask_in", "ask_on"), 5.0)
-    | dict.fromkeys(("two_acts", "two_backwards", "three_acts"), 3.0)
-    | dict.fromkeys(("ask_did", "ask_done", "ask_holding", "one_act"), 0.5)
-    | {"mixed": 5.0, "tower_of": 2.0}
+    | {"mixed": 5.0}
 )
-"""How often the scene of a family is shown, or its task is under way; others once. Which act is whose second is learnt
-last of all."""
+"""How often the scene of a family is shown; others once."""
+MOMENTS = (
+    dict.fromkeys(("two_acts", "two_backwards", "three_acts"), 3.0)
+    | dict.fromkeys(("ask_did", "ask_done", "ask_holding", "one_act"), 0.5)
+    | {"tower_of": 2.0}
+)
+"""How often the task of a family is under way; others once. Which act comes after which is learnt last of all."""
 OTHER_COLOUR_SHARE = 0.7
 """Of the things that are named and not there. Words of many colours teach to copy a colour rather than
 to know by heart which ones go with a verb."""
@@ -138,7 +141,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     twins, paint = None, dict[str, tuple[float, float, float]]()
     moment = None
     if (long := [task for task in families if isinstance(task, InSteps)]) and rng.random() < UNDER_WAY_SHARE:
-        moment = some_moment(long, SCENES, rng)
+        moment = some_moment(long, MOMENTS, rng)
         objects = moment.seen
     elif "one_of_two" in tasks and rng.random() < TWIN_SHARE:
         task = make_task("one_of_two")

@@ -202,6 +202,7 @@ def test_no_command_names_what_is_held_out(world: World):
 
 def test_of_two_things_of_one_name_it_is_asked_which(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grounding, "TWIN_SHARE", 1.0)
+    monkeypatch.setattr(grounding, "UNDER_WAY_SHARE", 0.0)
     asked = 0
     for seed in range(6):
         made = grounding.render_scene(world, seed, 32)
