@@ -27,8 +27,7 @@ def unproject(frame: Picture, pixels: Float, height_m: float) -> Float:
     """
     if np.isnan(frame.intrinsics_px).any() or np.isnan(frame.world_from_camera).any():
         raise ObservationError("where the camera stands is not known, so no pixel can be pointed at in the world")
-    rays = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(frame.intrinsics_px).T
-    rays = rays @ frame.world_from_camera[:3, :3].T
+    rays = _rays(frame, pixels)
     origin = frame.world_from_camera[:3, 3]
     with np.errstate(divide="ignore"):
         distance = (height_m - origin[2]) / rays[:, 2]
@@ -47,9 +46,14 @@ def points_seen(depth: Depth) -> Float:
     if not (np.isfinite(intrinsics).all() and np.isfinite(pose).all() and np.linalg.det(intrinsics)):
         raise ObservationError("where the camera stands and how it sees is not known, so its depth has no place")
     v, u = np.nonzero(np.isfinite(depth.depth_m) & (depth.depth_m > 0.0))
-    rays = np.stack([u, v, np.ones_like(u)], axis=1) @ np.linalg.inv(intrinsics).T
-    points: Float = (rays * depth.depth_m[v, u].astype(np.float64)[:, None]) @ pose[:3, :3].T + pose[:3, 3]
+    points: Float = pose[:3, 3] + _rays(depth, np.column_stack([u, v])) * depth.depth_m[v, u, None].astype(np.float64)
     return points
+
+
+def _rays(seen: Picture | Depth, pixels: Float) -> Float:
+    """(N, 3) from the camera through (N, 2) pixels, in the world's frame, one metre deep each."""
+    rays: Float = np.column_stack([pixels, np.ones(len(pixels))]) @ np.linalg.inv(seen.intrinsics_px).T
+    return rays @ seen.world_from_camera[:3, :3].T  # type: ignore[no-any-return]
 
 
 def beside(place_m: Float, corners_m: Float) -> tuple[Float, Float]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from embodied.data.sample import Seen
 from embodied.language.seen import UNNAMED, Entity
-from embodied.model.heads.grid import around, level_of, point_of
+from embodied.model.heads.grid import around, levels_of, point_of
 
 SLOTS = 3
 LEVELS = 4
@@ -148,7 +148,7 @@ class Entities(nn.Module):
         cells, slots = self.grid[0] * self.grid[1], SLOTS
         kind, colour = torch.full((cells, slots), len(self.kinds)), torch.zeros(cells, slots, dtype=torch.long)
         level, offset = torch.zeros(cells, slots, dtype=torch.long), torch.zeros(cells, slots, 2)
-        levels, taken = [level_of(number, things) for number in range(len(things))], [0] * cells
+        levels, taken = levels_of(things), [0] * cells
         for number in sorted(range(len(things)), key=lambda number: (levels[number], things[number].u)):
             thing = things[number]
             near = around(thing.u, thing.v, self.grid)

@@ -2,32 +2,22 @@
 """Pictures as they are: the pixels of a patch are its feature, and the connector's map is all that there is before the
 language model (Fuyu-8B, Bavishi et al. 2023)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from embodied.model.encoders import ENCODERS, Encoder
-from embodied.model.encoders.pictures import check_side, newest_picture, planes_of
-from embodied.types import Reading
+from embodied.model.encoders import ENCODERS
+from embodied.model.encoders.pictures import Patched, planes_of
 
 
-class PatchEncoder(Encoder):
+class PatchEncoder(Patched):
     """(B, S, S, 3) uint8 pictures to a grid of patches, 3 `patch_px` squared numbers each. It has no weights."""
 
-    sees = True
     nothing: Tensor
 
     def __init__(self, *, size_px: int = 160, patch_px: int = 16) -> None:
-        super().__init__()
-        check_side(size_px, patch_px)
-        self.size_px, self.patch_px, self.feature_dim = size_px, patch_px, 3 * patch_px * patch_px
-        self.grid = (size_px // patch_px, size_px // patch_px)
+        super().__init__(size_px=size_px, patch_px=patch_px)
+        self.feature_dim = 3 * patch_px * patch_px
         self.register_buffer("nothing", torch.zeros(()), persistent=False)  # says which type the model computes in
-
-    def prepare(self, readings: Sequence[Reading]) -> Tensor:
-        """(S, S, 3) uint8, the newest picture."""
-        return newest_picture(readings, self.size_px)
 
     def forward(self, value: Tensor) -> Tensor:
         planes = planes_of(value, self.size_px, self.nothing.dtype)

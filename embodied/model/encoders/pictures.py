@@ -9,7 +9,7 @@ from torch import Tensor
 
 from embodied.errors import ObservationError
 from embodied.inputs import prepare_picture
-from embodied.model.encoders import check_sizes, expect
+from embodied.model.encoders import Encoder, check_sizes, expect
 from embodied.types import Picture, Reading
 
 MAX_SIDE_PX = 1024
@@ -47,3 +47,19 @@ def planes_of(pictures: Tensor, size_px: int, dtype: torch.dtype) -> Tensor:
     if pictures.shape[1:] != (size_px, size_px, 3):
         raise ValueError(f"pictures must be (B, {size_px}, {size_px}, 3), got {tuple(pictures.shape)}")
     return pictures.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1.0
+
+
+class Patched(Encoder):
+    """(B, S, S, 3) uint8 pictures to a grid of patches, `patch_px` to a side; subclasses say what a patch is."""
+
+    sees = True
+
+    def __init__(self, *, size_px: int, patch_px: int) -> None:
+        super().__init__()
+        check_side(size_px, patch_px)
+        self.size_px, self.patch_px = size_px, patch_px
+        self.grid = (size_px // patch_px, size_px // patch_px)
+
+    def prepare(self, readings: Sequence[Reading]) -> Tensor:
+        """(S, S, 3) uint8, the newest picture."""
+        return newest_picture(readings, self.size_px)

@@ -1,41 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures through a vision transformer (Dosovitskiy et al. 2021), trained here from nothing."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from embodied.model.encoders import ENCODERS, Encoder, check_sizes
-from embodied.model.encoders.pictures import check_side, newest_picture, planes_of
-from embodied.types import Reading
+from embodied.model.encoders import ENCODERS, check_sizes
+from embodied.model.encoders.pictures import Patched, planes_of
 
 
-class VitEncoder(Encoder):
+class VitEncoder(Patched):
     """(B, S, S, 3) uint8 pictures to a grid of patches, each of which has looked at all others in `depth` layers."""
-
-    sees = True
 
     def __init__(
         self, *, size_px: int = 160, patch_px: int = 16, width: int = 192, depth: int = 6, heads: int = 3
     ) -> None:
-        super().__init__()
-        check_side(size_px, patch_px)
+        super().__init__(size_px=size_px, patch_px=patch_px)
         check_sizes(width=width, depth=depth, heads=heads)
         if width % heads:
             raise ValueError(f"width must be a multiple of heads={heads}, not {width}")
-        self.size_px, self.feature_dim = size_px, width
-        self.grid = (size_px // patch_px, size_px // patch_px)
+        self.feature_dim = width
         self.patches = nn.Conv2d(3, width, patch_px, stride=patch_px)
-        self.place = nn.Parameter(0.02 * torch.randn(self.grid[0] * self.grid[1], width))
+        self.place = nn.Parameter(0.02 * torch.randn((size_px // patch_px) ** 2, width))
         options: dict[str, Any] = {"dropout": 0.0, "activation": "gelu", "batch_first": True, "norm_first": True}
         layers = (nn.TransformerEncoderLayer(width, heads, 4 * width, **options) for _ in range(depth))
         self.layers = nn.Sequential(*layers, nn.LayerNorm(width))
-
-    def prepare(self, readings: Sequence[Reading]) -> Tensor:
-        """(S, S, 3) uint8, the newest picture."""
-        return newest_picture(readings, self.size_px)
 
     def forward(self, value: Tensor) -> Tensor:
         planes = planes_of(value, self.size_px, self.patches.weight.dtype)

@@ -74,17 +74,21 @@ def in_layers(things: Sequence[Seen]) -> tuple[list[Seen], list[Seen]]:
 
     Of two above each other in one cell the upper is labelled, unless the lower lies nearer to the cell's middle.
     """
-    levels = [level_of(number, things) for number in range(len(things))]
+    levels = levels_of(things)
     order = sorted(range(len(things)), key=lambda number: -levels[number])
     return [things[i] for i in order if not levels[i]], [things[i] for i in order if levels[i]]
 
 
-def level_of(number: int, things: Sequence[Seen]) -> int:
-    """How many things are below one."""
-    level, below = 0, things[number].on
-    while below is not None and level < len(things):
-        level, below = level + 1, things[below].on
-    return level
+def levels_of(things: Sequence[Seen]) -> list[int]:
+    """How many things are below each."""
+
+    def level(below: int | None) -> int:
+        count = 0
+        while below is not None and count < len(things):
+            count, below = count + 1, things[below].on
+        return count
+
+    return [level(thing.on) for thing in things]
 
 
 def naming_losses(colour_logits: Tensor, kind_logits: Tensor, labels: Labels, *, empty: float) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from embodied.data.sample import Command, Sample, Seen
 from embodied.language.verbs import Noun
 from embodied.model.composition import PartConfig, SenseConfig
-from embodied.model.heads.grid import in_layers, level_of
+from embodied.model.heads.grid import in_layers, levels_of
 from embodied.model.palme import Palme
 
 SIZE_PX = 96
@@ -24,7 +24,7 @@ def seen(noun: Noun, u: float, v: float, on: int | None = None) -> Seen:
 
 def test_things_in_layers_are_all_there_uppermost_first() -> None:
     tower = [seen(BLOCK, 0.5, 0.5, on=1), seen(BLOCK, 0.5, 0.5, on=2), seen(PLATE, 0.5, 0.5), seen(PLATE, 0.1, 0.1)]
-    assert [level_of(number, tower) for number in range(4)] == [2, 1, 0, 0]
+    assert levels_of(tower) == [2, 1, 0, 0]
     assert in_layers(tower) == (tower[2:], tower[:2])
 
 
