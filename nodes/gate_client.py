@@ -20,7 +20,7 @@ from embodied.safety.splice import BLENDS_S, Seam
 from embodied.text import shown
 from embodied.types import JointTrajectory
 from nodes import conversions
-from nodes.common import LATCHED, RELIABLE, STEADY, from_json, steady_s
+from nodes.common import EVERY_FACT, RELIABLE, STEADY, from_json, steady_s
 from nodes.inlet import Inlet
 
 HEARTBEAT_S = 0.05
@@ -56,6 +56,9 @@ class GateClient:
         self._lock = threading.Lock()
         self._status: dict[str, object] = {}
         self._heard_s = float("-inf")
+        self._proposed_id = ""
+        self._of_proposed: dict[str, object] = {}
+        """The last that was said of the newest motion: a refusal is said once, between two words about another's."""
         self._motion_id, self._stops = "", 0
         self.seams: dict[int, Seam] = {}
         """Where the parts of the newest motion took over, by their numbers; what is not here was not taken."""
@@ -63,7 +66,7 @@ class GateClient:
         self._prefix, self._count = uuid.uuid4().hex[:8], 0
         self._proposed_out = node.create_publisher(JointTrajectoryMessage, "proposed_trajectory", RELIABLE)
         self._heartbeat_out = node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
-        self.inlet = Inlet(node, String, "gate_status", self._on_status, LATCHED)
+        self.inlet = Inlet(node, String, "gate_status", self._on_status, EVERY_FACT)
         self._timer = node.create_timer(HEARTBEAT_S, self._beat, clock=STEADY)
 
     @property
@@ -131,6 +134,8 @@ class GateClient:
         with self._lock:
             if self._stops != stops:
                 return False
+            if motion_id != self._proposed_id:
+                self._proposed_id, self._of_proposed = motion_id, {}
             self._motion_id = motion_id
             self._proposed_out.publish(message)
             return True
@@ -142,14 +147,14 @@ class GateClient:
         next_s = proposed_s + PART_S
         while True:
             with self._lock:
-                status, heard_s = dict(self._status), self._heard_s
+                newest, status, heard_s = self._status, self._of_proposed, self._heard_s
             # After the look at the status: a motion that was interrupted has not failed.
             on_tick()
-            if status.get("id") == motion_id:
+            if status:
                 gate = gate or str(status.get("gate"))
                 if status.get("state") != "executing":
                     return Outcome(state=str(status.get("state")), reason=str(status.get("reason", "")))
-            elif gate and status.get("gate") != gate:
+            if newest is not status and gate and newest.get("gate") != gate:
                 return Outcome(state="silent", reason="the gate was started anew")
             now_s = steady_s()
             if now_s - max(heard_s, proposed_s) > SILENCE_S:
@@ -196,6 +201,8 @@ class GateClient:
             raise ObservationError(f"it is no status of a gate: {shown(message.data, 80)}")
         with self._lock:
             self._status = status
+            if status.get("id") == self._proposed_id:
+                self._of_proposed = status
             self._heard_s = steady_s()
             if isinstance(seam, dict) and status.get("id") == self._motion_id:
                 self.seams.setdefault(part, Seam(**seam))

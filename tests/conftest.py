@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 import shutil
@@ -129,6 +130,10 @@ class Ros:
 @pytest.fixture(scope="module")
 def ros() -> Iterator[Ros]:
     pytest.importorskip("rclpy")
+    # What earlier tests have loaded stays. To look through all of it for garbage takes a second or so, in which an arm
+    # or an agent that lives in this process stands still.
+    gc.collect()
+    gc.freeze()
     domain = Ros()
     yield domain
     domain.end()

@@ -44,7 +44,7 @@ class Bench:
         from trajectory_msgs.msg import JointTrajectory as Message
 
         from nodes.arm_controller import ArmController
-        from nodes.common import COMMAND, LATCHED, RELIABLE
+        from nodes.common import COMMAND, EVERY_FACT, RELIABLE
 
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=domain_id)
@@ -65,7 +65,7 @@ class Bench:
         self._heartbeat_out = self.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
         self._proposal_out = self.node.create_publisher(Message, "proposed_trajectory", RELIABLE)
         self.node.create_subscription(Message, "arm_controller/joint_trajectory", self._on_arm, 100)
-        self.node.create_subscription(String, "gate_status", self._on_status, LATCHED)
+        self.node.create_subscription(String, "gate_status", self._on_status, EVERY_FACT)
         self.node.create_subscription(
             DiagnosticArray, "/diagnostics", lambda message: self.diagnostics.extend(message.status), 10
         )

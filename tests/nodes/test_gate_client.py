@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,25 @@ def test_a_stop_of_before_stops_nothing_that_comes_after() -> None:
 
     assert client.execute(MOTION, stamp_s=1.0, on_tick=answer).state == "done"
     assert [len(message.points) for _, message in node.sent] == [0, 1]
+
+
+def test_a_refusal_is_heard_that_is_followed_at_once_by_word_of_another_motion() -> None:
+    """The gate says it once, and goes on to tell of the motion that is under way."""
+    from std_msgs.msg import String
+
+    from nodes.gate_client import GateClient
+
+    node = Node()
+    client = GateClient(node, MODEL.gripper_joints[0])
+
+    def answer() -> None:
+        if node.sent:
+            refused = {"state": "refused", "id": node.sent[-1][1].header.frame_id, "reason": "one is under way"}
+            for status in (refused, {"state": "executing", "id": "another"}):
+                client.inlet.take(String(data=json.dumps({**status, "gate": "one"})))
+
+    outcome = client.execute(MOTION, stamp_s=1.0, on_tick=answer)
+    assert (outcome.state, outcome.reason) == ("refused", "one is under way")
 
 
 JUNK = ["", "no JSON", "[1, 2]", '{"state": 3}', '{"state": "odd"}', '"executing"', "null", "[" * 60_000, "x" * 10**6]

@@ -36,6 +36,21 @@ def a_stranger(bench: Bench) -> Iterator[Callable[[tuple[Float, Float, Float]], 
         bench.node.destroy_publisher(publisher)
 
 
+@contextmanager
+def a_second_who_beats(bench: Bench) -> Iterator[None]:
+    """Somebody else who says twenty times a second that an agent lives."""
+    from rclpy.qos import qos_profile_sensor_data
+    from std_msgs.msg import Header
+
+    second = bench.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
+    beats = bench.node.create_timer(0.05, lambda: second.publish(Header(frame_id="")))
+    try:
+        yield
+    finally:
+        bench.node.destroy_timer(beats)
+        bench.node.destroy_publisher(second)
+
+
 def test_a_stranger_on_the_arms_topic_ends_the_motion_and_forbids_the_next(
     bench: Bench,
     start_gate: Callable[..., Any],
@@ -132,13 +147,10 @@ def test_a_second_who_beats_is_seen_and_ends_the_motion_and_one_that_starts_anew
 
     start_gate()
     bench.start("first")
-    second = bench.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
-    beats = bench.node.create_timer(0.05, lambda: second.publish(Header(frame_id="")))
-    ended = bench.ended("first")
-    assert (ended["state"], "a second agent runs, or beats as one" in ended["reason"]) == ("aborted", True), ended
-    bench.wait(lambda: "a second agent" in bench.gate["blocked"], "a motion would be taken")
-    bench.node.destroy_timer(beats)
-    bench.node.destroy_publisher(second)
+    with a_second_who_beats(bench):
+        ended = bench.ended("first")
+        assert (ended["state"], "a second agent runs, or beats as one" in ended["reason"]) == ("aborted", True), ended
+        bench.wait(lambda: "a second agent" in bench.gate["blocked"], "a motion would be taken")
     bench.wait(lambda: bench.gate["blocked"] == "", "it is not forgiven")
     bench.come_to_rest()
     old, bench._heartbeat_out = (
@@ -164,6 +176,7 @@ def test_what_beats_in_the_name_of_a_motion_is_not_its_agent(
     bench.wait(lambda: forger.get_subscription_count() >= 1, "the gate does not listen")
     forger.publish(Header(frame_id="first"))
     ended = bench.ended("first")
+    bench.node.destroy_publisher(forger)
     assert (ended["state"], ended["reason"]) == ("aborted", "something else beats in the name of the agent")
 
 
