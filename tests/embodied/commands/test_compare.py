@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from embodied.commands import compare
+from embodied.commands import collect, compare
 from embodied.config import ConfigError
 from embodied.errors import UnknownNameError
 from embodied.model.composition import read_composition
@@ -16,6 +17,9 @@ from embodied.model.connectors import CONNECTORS
 from embodied.model.fusion import FUSIONS
 from sim import grounding
 from sim.grounding import GroundingConfig
+
+if TYPE_CHECKING:
+    from embodied.model.palme import Palme
 
 
 def options(out: Path, **given: object) -> compare.CompareOptions:
@@ -43,18 +47,34 @@ def test_what_cannot_be_compared_is_refused_before_it_is_trained(tmp_path: Path,
         compare.check(options(tmp_path, **given))
 
 
-def test_variants_are_trained_and_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = tmp_path / "data"
+@pytest.fixture
+def language(tmp_path: Path, tiny: Palme) -> Path:
+    """A language model of two layers in a folder: what is compared here is not how well anything learns."""
+    from transformers import LlamaForCausalLM
+
+    folder = tmp_path / "language"
+    LlamaForCausalLM(tiny.backbone.config).save_pretrained(folder)
+    tiny.tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_variants_are_trained_and_measured_once(
+    tmp_path: Path, language: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, recorded = tmp_path / "data", tmp_path / "recorded"
     grounding.write(GroundingConfig(out=str(data), scenes=2, workers=1, tasks=["touch"]))
+    assert collect.main(["task=touch", "episodes=1", "picture_size_px=160", "workers=1", f"out={recorded}"]) == 0
     shipped = Path(__file__).parents[3] / "policies" / "checkpoint"
     out = tmp_path / "compared"
-    given = [f"data={data}", f"checkpoint={shipped}", f"out={out}", "layers=1", "batch=2", "commands=1", "episodes=1"]
-    given += ["only=connector:pool,fusion:norms"]
+    given = [f"data={data}", f"recorded={recorded}", f"checkpoint={shipped}", f"out={out}", f"language={language}"]
+    given += ["gguf_file=", "layers=1", "batch=2", "commands=1", "episodes=1"]
+    given += ["only=connector:pool,fusion:norms,head:bins"]
     assert compare.main([*given, "steps=2"]) == 0
     table = (out / "table.md").read_text()
-    assert "| `connector:pool` |" in table and "| `fusion:norms` |" in table
+    variants, acting = table.split("| head that acts |")
+    assert "| `connector:pool` |" in variants and "| `fusion:norms` |" in variants and "| `head:bins` |" in acting
     rows = {row["variant"]: row for row in json.loads((out / "compare.json").read_text())["rows"]}
-    assert rows["connector:pool"]["learns"] > 10 * rows["fusion:norms"]["learns"] > 0
+    assert rows["connector:pool"]["learns"] > rows["fusion:norms"]["learns"] > 0
     assert rows["connector:pool"]["eval"]["episodes"] == 1 and rows["connector:pool"]["step_s"] > 0
 
     def never(*_: object, **__: object) -> None:
@@ -66,3 +86,12 @@ def test_variants_are_trained_and_measured_once(tmp_path: Path, monkeypatch: pyt
     assert (out / "table.md").read_text() == table
     with pytest.raises(ConfigError, match=r"holds another comparison: .*steps"):
         compare.main([*given, "steps=3"])
+
+
+def test_heads_that_act_are_compared_where_there_are_episodes_to_learn_from(tmp_path: Path) -> None:
+    heads = {each.name for each in compare.variants() if each.head}
+    assert {"head:chunk", "head:flow"} <= heads
+    assert not heads & {each.name for each in compare.check(options(tmp_path))}
+    assert heads <= {each.name for each in compare.check(options(tmp_path, recorded=["somewhere"]))}
+    with pytest.raises(ConfigError, match="embodied collect task=touch"):
+        compare.check(options(tmp_path, only=["head:chunk"]))
