@@ -28,9 +28,11 @@ from embodied.versions import cores, machine, versions
 
 QUESTION = "what is on the table?"
 """Its answer is as long as answers are."""
-PARTS = ("decision", "answer", "environment", "bandwidth", "decode")
+PARTS = ("decision", "answer", "plain", "environment", "bandwidth", "decode")
 LINES = {
     "answer": "an answer to {question!r}: {p50:.0f} ms p50, {p95:.0f} ms p95; {words_p50:.0f} words p50",
+    "plain": "transformers alone, {layers} layers in {dtype}: {plain_ms:.0f} ms p50 to read {read_tokens:.0f} tokens "
+    "and to write {written_tokens:.0f}; this engine, from picture to plan: {engine_ms:.0f} ms p50; ratio {ratio:.1f}",
     "environment": "environment with one {picture_size_px} px picture a step: {light_steps_per_s:.0f} "
     "steps/s; with the maker's meshes and shadows, as films are drawn, {detailed_steps_per_s:.0f} steps/s; "
     "ratio {ratio:.1f}",
@@ -67,6 +69,8 @@ def main(arguments: Sequence[str]) -> int:
         results["decision"] = measure_decisions(options)
     if "answer" in options.part:
         results["answer"] = measure_answers(options)
+    if "plain" in options.part:
+        results["plain"] = measure_plain(options)
     if "environment" in options.part:
         results["environment"] = measure_environment(options)
     if "bandwidth" in options.part or "decode" in options.part:
@@ -134,6 +138,87 @@ def measure_answers(options: BenchOptions) -> dict[str, Any]:
                 words.append(float(len(decision.text.split())))
     times = {f"p{p}": percentile(took_ms, p) for p in (50, 95)}
     return {"question": QUESTION, **times, "words_p50": percentile(words, 50)}
+
+
+def measure_plain(options: BenchOptions) -> dict[str, Any]:
+    """Milliseconds from senses to a plan, and of a language model of the same shape by transformers alone.
+
+    That reads as many tokens and writes as many, one after the other, with the cache that it has; it computes on the
+    same device, and on a CPU in float32. It is spared the picture's encoder. Both take turns, scene by scene.
+    """
+    import torch
+
+    decider = policy.make_policy(options.policy, options.options)
+    engine = _engine(decider, options, "plain")
+    threads, model = _set_threads(options.threads), engine.model
+    alone, layers = _alone(model)
+    ours_ms, plain_ms, read, written = (list[float]() for _ in range(4))
+    with closing(_environment(options, action_mode="skill", senses=policy.senses_of(decider))) as env:
+        for number in range(options.decisions + 1):
+            env.reset(seed=options.seed + number)
+            senses, said = model.senses((env.unwrapped.observe(),)), env.unwrapped.episode.instruction
+            start = time.perf_counter()
+            plan = engine.answer(senses, said).plan
+            ours_s = time.perf_counter() - start
+            with torch.inference_mode():
+                tokens = model.embed([model.sentence(senses, [(said, None)])]).branch.shape[1]
+            count = len(engine.planner.language.tokens(plan).ids)
+            if number:  # the first scene warms up
+                ours_ms.append(1e3 * ours_s)
+                plain_ms.append(1e3 * _write(alone, tokens, count))
+                read.append(float(tokens))
+                written.append(float(count))
+    found = {"plain_ms": plain_ms, "engine_ms": ours_ms, "read_tokens": read, "written_tokens": written}
+    middles = {name: percentile(values, 50) for name, values in found.items()}
+    dtype = str(next(alone.parameters()).dtype).removeprefix("torch.")
+    ratio = middles["plain_ms"] / middles["engine_ms"]
+    return {"threads": threads, "layers": layers, "dtype": dtype, **middles, "ratio": ratio}
+
+
+def _engine(decider: policy.Policy, options: BenchOptions, part: str) -> Any:
+    """The engine of a policy. Raises ConfigError for one that has none."""
+    try:
+        return attrgetter("engine")(decider)
+    except AttributeError:
+        others = ",".join(each for each in PARTS if each not in ("plain", "decode"))
+        raise ConfigError(
+            f"part={part} needs a policy with a language model (palme), and {options.policy!r} has none; choose "
+            f"part={others}"
+        ) from None
+
+
+def _alone(model: Any) -> tuple[Any, int]:
+    """A language model of transformers with all layers of a model, its base's too, and how many these are.
+
+    Its weights are random: they cost as much as any.
+    """
+    from copy import deepcopy
+
+    from transformers import AutoModelForCausalLM
+
+    config, device = deepcopy(model.backbone.config), model.backbone.embedding.weight.device
+    below = 0 if model.config.base is None else model.config.base.layers
+    config.num_hidden_layers += below
+    if getattr(config, "layer_types", None):
+        config.layer_types = [config.layer_types[0]] * config.num_hidden_layers
+    return AutoModelForCausalLM.from_config(config).eval().to(
+        device=device, dtype=model.dtype
+    ), config.num_hidden_layers
+
+
+def _write(alone: Any, tokens: int, count: int) -> float:
+    """Seconds to read `tokens` tokens and to write `count` more."""
+    import torch
+
+    with torch.inference_mode():
+        words = torch.zeros(1, tokens, dtype=torch.long, device=alone.device)
+        start, cache = time.perf_counter(), None
+        for _ in range(count):
+            given = alone(input_ids=words, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            words, cache = given.logits[:, -1:].argmax(dim=-1), given.past_key_values
+        if alone.device.type == "cuda":
+            torch.cuda.synchronize(alone.device)
+        return time.perf_counter() - start
 
 
 def _environment(options: BenchOptions, **settings: Any) -> Any:
@@ -213,13 +298,7 @@ def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dic
 
     from embodied.model.packed import bytes_a_word
 
-    try:
-        backbone: Any = attrgetter("engine.model.backbone")(policy.make_policy(options.policy, options.options))
-    except AttributeError:
-        raise ConfigError(
-            f"part=decode needs a policy with a language model (palme), and {options.policy!r} has none; "
-            "choose part=decision,environment,bandwidth"
-        ) from None
+    backbone = _engine(policy.make_policy(options.policy, options.options), options, "decode").model.backbone
     threads = _set_threads(options.threads)
     weight_bytes, dtype = bytes_a_word(backbone), next(backbone.parameters()).dtype
     prefix, tokens = 150, 40

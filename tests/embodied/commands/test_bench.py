@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import json
 import types
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,9 @@ from embodied.config import ConfigError, parse
 from embodied.errors import UnknownNameError
 from embodied.motion.skills import SkillCall
 from embodied.types import Decision, Instruction, Observation
+
+if TYPE_CHECKING:
+    from embodied.model.palme import Palme
 
 
 class StagedPolicy:
@@ -97,6 +101,26 @@ def test_decoding_is_compared_with_what_the_bandwidth_allows(monkeypatch: pytest
     assert found["weights_mb"] == pytest.approx(layers / 1e6)
     assert found["bound_tokens_per_s"] == pytest.approx(1e9 / layers)
     assert found["share_of_bound"] == pytest.approx(found["tokens_per_s"] / found["bound_tokens_per_s"])
+
+
+def test_the_plain_way_has_all_layers_and_reads_and_writes_as_much(
+    make_tiny: Callable[..., Palme], tmp_path: Path
+) -> None:
+    from embodied.model.composition import PartConfig, SenseConfig
+
+    senses = {"front": SenseConfig(PartConfig("conv", {"size_px": 32, "width": 8}))}
+    make_tiny(senses=senses).save_pretrained(tmp_path / "model")
+    given = options("decisions=2", "threads=1", f"options.checkpoint={tmp_path / 'model'}")
+    found = bench.measure_plain(given)
+    assert (found["layers"], found["dtype"]) == (2, "float32")
+    assert found["read_tokens"] > 4 + found["written_tokens"] > 5
+    assert found["ratio"] == pytest.approx(found["plain_ms"] / found["engine_ms"])
+
+
+@pytest.mark.usefixtures("staged")
+def test_the_plain_way_needs_a_language_model() -> None:
+    with pytest.raises(ConfigError, match=r"part=plain needs .*decision,answer,environment,bandwidth"):
+        bench.measure_plain(options("policy=random"))
 
 
 @pytest.mark.usefixtures("staged")
