@@ -85,14 +85,19 @@ class Towers(nn.Module):
         return self.log_scale.exp().clamp(max=_MOST)
 
     def losses(self, pictures: Tensor, ids: Tensor, same: Tensor) -> dict[str, Tensor]:
-        """Parts of the loss on (B, S, S, 3) pictures and their captions (B, L); `same` (B, B) says which are equal."""
+        """Parts of the loss on (B, S, S, 3) pictures and captions (C, L), of which the first B are theirs, in order.
+
+        `same` (B, C) says which captions are equal to that of a picture.
+        """
         towards, seen = self.pictures(pictures)
         meant, read = self.texts(ids)
-        logits = self.scale * towards @ meant.T
-        right = self.matcher(seen, read, ids)
-        text, picture = hardest(logits, same), hardest(logits.T, same)
-        wrong = torch.cat([self.matcher(seen, read[text], ids[text]), self.matcher(seen[picture], read, ids)])
-        there = (~same.all(dim=1)).float().repeat(2)  # where all captions are equal, none is wrong
+        logits, count = self.scale * towards @ meant.T, len(pictures)
+        text, picture = hardest(logits, same), hardest(logits[:, :count].T, same[:, :count].T)
+        right = self.matcher(seen, read[:count], ids[:count])
+        wrong_text = self.matcher(seen, read[text], ids[text])
+        wrong = torch.cat([wrong_text, self.matcher(seen[picture], read[:count], ids[:count])])
+        # Where all captions are equal, none is wrong.
+        there = torch.cat([(~same).any(dim=1), (~same[:, :count]).any(dim=0)]).float()
         softplus = nn.functional.softplus
         return {
             "contrast": contrast(logits, same),
@@ -103,13 +108,15 @@ class Towers(nn.Module):
 
 
 def contrast(logits: Tensor, same: Tensor) -> Tensor:
-    """The loss of (B, B) similarities of pictures (rows) and captions, both ways (Radford et al. 2021, figure 3).
+    """The loss of similarities (B, C) of pictures and captions, both ways (Radford et al. 2021, figure 3).
 
-    Captions that are the `same` are right for each other's pictures too, in equal shares.
+    The first B captions are those of the pictures; the others are of none, and are asked for no picture. Captions that
+    are the `same` (B, C) are right for each other's pictures too, in equal shares.
     """
-    share = same / same.sum(dim=1, keepdim=True)
-    ways = (nn.functional.cross_entropy(each, share) for each in (logits, logits.T))
-    return torch.stack([*ways]).mean()
+    own = len(logits)
+    ways = ((logits, same), (logits[:, :own].T, same[:, :own].T))
+    losses = [nn.functional.cross_entropy(each, right / right.sum(dim=1, keepdim=True)) for each, right in ways]
+    return torch.stack(losses).mean()
 
 
 def hardest(logits: Tensor, same: Tensor) -> Tensor:

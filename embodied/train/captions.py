@@ -8,7 +8,7 @@ name is enough: "a red block".
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -24,10 +24,13 @@ WHOLE_SHARE = 0.3
 """Of the windows: the whole picture. The others are of any size down to that of one thing."""
 _OFF_MIDDLE = 0.3
 """How far from the middle of a window the thing is that it was opened on, as a share of the side."""
+_PLACE_SHARE, _COLOUR_SHARE = 0.2, 0.5
+"""Of wrong captions: wrong in places, and in places or a colour; the others are wrong in a kind."""
 _OPENINGS = ("", "a picture of ", "there is ", "on the table is ")
 _JOINS = (", ", " and ")
 _ACROSS, _ALONG = ("left", "middle", "right"), ("back", "front")
 _NOTHING = "nothing"
+_W = TypeVar("_W")
 _WORD = re.compile(r"[a-z]+|,")
 
 
@@ -83,16 +86,51 @@ def within(things: Sequence[Seen], window: Window) -> tuple[Seen, ...]:
 
 def caption(things: Sequence[Seen], rng: np.random.Generator) -> Caption:
     """What is seen, in any order. Each thing is told once, with its place or what it is in or on."""
-    told = [_told(each, things) for each in things] if len(things) != 1 else [called(things[0].colour, things[0].kind)]
-    told = told or [_NOTHING]
+    told = _phrases(things)
     opening, join = (str(rng.choice(each)) for each in (_OPENINGS, _JOINS))
     return Caption(opening + join.join(told[i] for i in rng.permutation(len(told))), tuple(sorted(told)))
+
+
+def altered(things: Sequence[Seen], others: Sequence[Seen], rng: np.random.Generator) -> tuple[Seen, ...]:
+    """`things` told wrong: one has the kind or the colour of one of `others`, or two have changed places.
+
+    A caption that is wrong in a word makes one read word by word (Yuksekgonul et al. 2023, section 4). Its words are as
+    frequent as those of right ones: otherwise they alone would give it away. Where no other is said, it stays right.
+    """
+    found, one, other = [*things], *(int(number) for number in rng.integers(len(things), size=2))
+    here, there = things[one], things[other]
+    change = rng.random()
+    if change < _PLACE_SHARE and here.on is None and there.on is None:
+        found[one], found[other] = replace(here, u=there.u, v=there.v), replace(there, u=here.u, v=here.v)
+    elif change < _COLOUR_SHARE:
+        colours = [each.colour for each in others if each.colour not in (None, here.colour)]
+        found[one] = replace(here, colour=_one_of(colours, here.colour, rng))
+    if meaning(found) == meaning(things):
+        kinds = [each.kind for each in others if each.kind != here.kind]
+        found = [*things]
+        found[one] = replace(here, kind=_one_of(kinds, here.kind, rng))
+    return tuple(found)
+
+
+def _one_of(words: Sequence[_W], otherwise: _W, rng: np.random.Generator) -> _W:
+    return words[int(rng.integers(len(words)))] if words else otherwise
+
+
+def meaning(things: Sequence[Seen]) -> tuple[str, ...]:
+    """What a caption says of each, in alphabetical order."""
+    return tuple(sorted(_phrases(things)))
 
 
 def called(colour: str | None, kind: str, article: str = "") -> str:
     """A name with its article: "an orange block", or "the orange block"."""
     name = kind if colour is None else f"{colour} {kind}"
     return f"{article or ('an' if name[0] in 'aeiou' else 'a')} {name}"
+
+
+def _phrases(things: Sequence[Seen]) -> list[str]:
+    if len(things) == 1:
+        return [called(things[0].colour, things[0].kind)]
+    return [_told(each, things) for each in things] or [_NOTHING]
 
 
 def _told(thing: Seen, things: Sequence[Seen]) -> str:

@@ -19,14 +19,13 @@ import torch
 from torch import Tensor
 
 from embodied.config import option
-from embodied.data.sample import Seen
 from embodied.errors import EmbodiedError
 from embodied.files import replacing, write_json
 from embodied.model.checkpoint import save_tensors, take_weights
 from embodied.model.encoders import ENCODERS, Encoder
 from embodied.model.towers import Towers
 from embodied.train import run
-from embodied.train.captions import Words, caption, crop, some_window, within
+from embodied.train.captions import Words, altered, caption, crop, some_window, within
 from embodied.train.grounding_data import GroundingData
 from embodied.train.retrieval import print_scores, scores
 from embodied.train.sources import words_of
@@ -36,6 +35,8 @@ from embodied.types import Picture
 SCORES_FILE = "scores.json"
 WEIGHTS = {"contrast": 1.0, "matching": 0.5}
 """What each part of the loss weighs."""
+WRONG = 2
+"""Captions for each picture that are wrong in a word: colours alone tell most scenes apart, and kinds stay unread."""
 _BY_KIND = 0.5
 """Of the windows that are opened on a thing of a kind that is drawn first: most kinds are seldom seen."""
 
@@ -61,26 +62,29 @@ class Pairs:
 
     def __init__(self, sources: Sequence[GroundingData]) -> None:
         self._sources = sources
-        scenes = [(source, index) for source in range(len(sources)) for index in range(len(sources[source]))]
-        self._opened = [(*scene, thing) for scene in scenes for thing in self._things(*scene)]
-        kinds, kind, count = np.unique(
-            [thing.kind for *_, thing in self._opened], return_inverse=True, return_counts=True
-        )
-        self._share = (1 - _BY_KIND) / len(kind) + _BY_KIND / (len(kinds) * count[kind])
-
-    def _things(self, source: int, index: int) -> tuple[Seen, ...]:
-        return self._sources[source].things(index)
+        self._opened = [
+            (source, index, thing)
+            for source, scenes in enumerate(sources)
+            for index in range(len(scenes))
+            for thing in scenes.things(index)
+        ]
+        found = [thing.kind for *_, thing in self._opened]
+        _, kind, count = np.unique(found, return_inverse=True, return_counts=True)
+        self._share = (1 - _BY_KIND) / len(kind) + _BY_KIND / (len(count) * count[kind])
 
     def draw(self, count: int, rng: np.random.Generator) -> tuple[Tensor, list[str], Tensor]:
-        """(B, S, S, 3) pictures, their captions, and (B, B) which of these are equal."""
+        """(B, S, S, 3) pictures; C captions, the first B theirs, the others wrong in a word; (B, C) which are equal."""
         chosen = [self._opened[number] for number in rng.choice(len(self._opened), count, p=self._share)]
         windows = [some_window(thing, rng) for *_, thing in chosen]
-        told = [
-            caption(within(self._things(source, index), window), rng)
+        shown = [
+            within(self._sources[source].things(index), window)
             for (source, index, _), window in zip(chosen, windows, strict=True)
         ]
+        every = [thing for things in shown for thing in things]
+        wrong = [altered(things, every, rng) for things in shown for _ in range(WRONG)]
+        told = [caption(things, rng) for things in (*shown, *wrong)]
         whole = torch.from_numpy(np.stack([self._sources[source].pictures[index] for source, index, _ in chosen]))
-        same = torch.tensor([[one.meaning == other.meaning for other in told] for one in told])
+        same = torch.tensor([[one.meaning == other.meaning for other in told] for one in told[:count]])
         return jitter(crop(whole, windows), rng), [each.text for each in told], same
 
 

@@ -43,6 +43,16 @@ def test_equal_captions_are_no_negatives_of_each_other() -> None:
     assert hardest(logits - 20.0 * APART, same).tolist() == [2, 2, 0, 0], "the most similar of the wrong ones"
 
 
+def test_captions_of_no_picture_are_only_not_to_be_chosen() -> None:
+    more = torch.zeros(4, 6, requires_grad=True)
+    same = torch.nn.functional.pad(APART, (0, 2))
+    assert contrast(more, same).item() == pytest.approx(0.5 * (math.log(6) + math.log(4))), (
+        "they are asked for no picture"
+    )
+    contrast(more, same).backward()
+    assert more.grad is not None and bool((more.grad[:, 4:] > 0).all())
+
+
 @pytest.fixture
 def towers() -> Towers:
     torch.set_num_threads(1)

@@ -71,6 +71,28 @@ def test_captions_that_mean_the_same_are_the_same_whatever_the_order_and_the_ope
     assert caption((), np.random.default_rng(0)).meaning == ("nothing",)
 
 
+def test_a_wrong_caption_is_wrong_in_one_thing_or_in_two_places_and_of_words_that_are_said() -> None:
+    rng, changes = np.random.default_rng(0), Counter[str]()
+    for _ in range(200):
+        told = captions.altered(THINGS, THINGS, rng)
+        right, wrong = (Counter(captions.meaning(each)) for each in (THINGS, told))
+        assert right != wrong and len(told) == len(THINGS)
+        (changed,) = {
+            "places"
+            if (before.u, before.v) != (after.u, after.v)
+            else "colour"
+            if before.colour != after.colour
+            else "kind"
+            for before, after in zip(THINGS, told, strict=True)
+            if before != after
+        }
+        changes[changed] += 1
+        assert {each.colour for each in told} <= {each.colour for each in THINGS}
+        assert {each.kind for each in told} <= set(KINDS)
+    assert min(changes[each] for each in ("places", "colour", "kind")) > 10
+    assert captions.altered(THINGS[:1], THINGS[:1], rng) == THINGS[:1], "there is nothing else to say"
+
+
 def test_every_word_of_a_caption_has_a_number_and_no_other() -> None:
     words = Words(COLOURS, KINDS)
     texts = [caption(THINGS, np.random.default_rng(seed)).text for seed in range(20)] + [called("red", "block")]

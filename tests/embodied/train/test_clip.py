@@ -81,10 +81,13 @@ def test_kinds_that_are_seldom_seen_are_not_seldom_shown(tmp_path: Path) -> None
     scenes = [[(0, 0, 0.2, 0.2), (0, 0, 0.8, 0.2)]] * 49 + [[(1, 2, 0.5, 0.5)]]
     pairs = clip.Pairs([GroundingData(write_scenes(tmp_path / "data", scenes, seed=0))])
     pictures, texts, same = pairs.draw(200, np.random.default_rng(0))
-    assert pictures.shape == (200, SIZE_PX, SIZE_PX, 3) and same.shape == (200, 200)
-    assert 30 < sum("green zone" in text for text in texts) < 80, "a quarter, and not one in a hundred"
-    zones = torch.tensor(["zone" in text for text in texts])
-    assert bool(same[zones][:, zones].all()) and not same[zones][:, ~zones].any()
+    assert pictures.shape == (200, SIZE_PX, SIZE_PX, 3)
+    assert len(texts) == (1 + clip.WRONG) * 200 and same.shape == (200, len(texts))
+    zones = torch.tensor(["zone" in text for text in texts[:200]])
+    assert 30 < zones.sum() < 80, "a quarter, and not one in a hundred"
+    assert same[:, :200].diagonal().all() and not same[zones][:, :200][:, ~zones].any()
+    of_wrong = torch.arange(200).repeat_interleave(clip.WRONG)
+    assert not same[of_wrong, torch.arange(200, len(texts))].any(), "what is told wrong is not what is there"
 
 
 def test_encoders_of_something_else_are_refused() -> None:
