@@ -96,10 +96,10 @@ def _share(name: str, told: Sequence[bool | None]) -> Row:
 def cells(row: Row) -> list[str]:
     """Success, wrong and refused of a row in per cent, each with its interval; "-" for what was not judged."""
     bounds = {"success": "ci95", "wrong": "wrong_ci95", "refused": "refused_ci95"}
-    return [_percent(row[name], row[ci95]) if row.get(name) is not None else "-" for name, ci95 in bounds.items()]
+    return [percent(row[name], row[ci95]) if row.get(name) is not None else "-" for name, ci95 in bounds.items()]
 
 
-def _percent(share: float, ci95: Sequence[float]) -> str:
+def percent(share: float, ci95: Sequence[float]) -> str:
     """A share from 0 to 1 with its interval, as "99.8 [99, 100]" in per cent."""
     low, high = ci95
     return f"{100 * share:.3g} [{100 * low:.0f}, {100 * high:.0f}]"
@@ -150,7 +150,7 @@ def ending_of(row: Row) -> str:
         ]
     for name, words in (("early", "done was said too early"), ("late", "something moved after the success")):
         if row.get(name) is not None:
-            told += [f"{words}: {_percent(row[name], row[f'{name}_ci95'])} %"]
+            told += [f"{words}: {percent(row[name], row[f'{name}_ci95'])} %"]
     return "; ".join(told)
 
 

@@ -19,6 +19,7 @@ class Recipe(NamedTuple):
 
 RECIPES: Mapping[str, Recipe] = {
     "vision": Recipe("VisionConfig", "train", "pretrain the picture encoder"),
+    "clip": Recipe("ClipConfig", "train", "pretrain the picture encoder on captions, and measure it"),
     "palme": Recipe("PalmeTrainConfig", "train", "train the PaLM-E core"),
     "average": Recipe("AverageConfig", "average", "write a checkpoint between two"),
     "convert": Recipe("ConvertConfig", "convert", "convert an older checkpoint"),

@@ -36,6 +36,7 @@ class GroundingData:
         meta = json.loads((folder / "meta.json").read_text())
         try:
             self.state = np.array(meta["state"], dtype=np.float64)
+            self.seeds = range(meta["seed"], meta["seed"] + len(self.scenes))
             self.words = {key: tuple(meta[key]) for key in ("verbs", "answers", "kinds", "colours", "other_colours")}
         except KeyError as error:
             raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None

@@ -23,7 +23,7 @@ from embodied.processes import progress_bar
 from embodied.versions import machine, versions
 
 RECORD, PROGRESS = "run.json", "progress.safetensors"
-_FREE = ("steps", "save_every", "out")
+_FREE = ("steps", "save_every", "out", "test")
 """Options that may change from one start of a run to the next."""
 
 

@@ -17,8 +17,12 @@ import torch
 from embodied.data.sample import Command, Sample, Seen
 from embodied.language.verbs import parse_plan
 from embodied.model.composition import BACKBONE, PartConfig, SenseConfig, read_composition
+from embodied.model.encoders.conv import ConvEncoder
 from embodied.model.palme import Palme
+from embodied.model.towers import Towers
+from embodied.train.clip import ClipConfig
 from embodied.train.palme import freeze, losses, weights_of
+from embodied.train.vision import ENCODER_FILE
 from embodied.types import Joints, Observation, Picture
 
 ROOT = Path(__file__).parents[3]
@@ -188,6 +192,16 @@ def sphinx(model: Palme) -> None:
         assert (without - whole).abs().max() > 1e-4
 
 
+def clip(model: Palme) -> None:
+    written = f"{ClipConfig().out}/{ENCODER_FILE}"
+    assert read_composition(FOLDER / "clip.yaml").pretrained == {"front": written}
+    encoder = model.encoders["front"]
+    towers = Towers(ConvEncoder(size_px=encoder.size_px, width=encoder.feature_dim // 6), words=4)
+    encoder.load_state_dict(towers.pictures.encoder.state_dict(), strict=True)
+    freeze(model)
+    assert not any(each.requires_grad for each in encoder.parameters())
+
+
 def fuyu(model: Palme) -> None:
     assert not list(model.encoders["front"].parameters())
     assert model.projectors["front"].keeps_cells
@@ -263,6 +277,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "blip2": tokens_of(32),
     "qwen_vl": tokens_of(64, blocks=1),
     "sphinx": sphinx,
+    "clip": clip,
     "fuyu": fuyu,
     "kosmos_2": kosmos_2,
     "video_llama": video_llama,

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The picture encoder is pretrained on captions, goes on where it was cut short, and is measured on other scenes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.model.encoders.conv import ConvEncoder
+from embodied.train import clip, run
+from embodied.train.grounding_data import GroundingData
+from tests.embodied.train.scenes import SIZE_PX, write_scenes
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> clip.ClipConfig:
+    scenes = [[(i % 3, i // 3, 0.3, 0.5), (2 - i // 3, i % 3, 0.8, 0.6)] for i in range(8)]
+    return clip.ClipConfig(
+        data=[str(write_scenes(tmp_path / "data", scenes, seed=0))],
+        test=str(write_scenes(tmp_path / "held_out", scenes, seed=100)),
+        out=str(tmp_path / "run"),
+        steps=4,
+        batch=4,
+        save_every=2,
+    )
+
+
+def test_the_encoder_is_trained_and_measured_on_other_scenes(
+    config: clip.ClipConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = clip.train(config)
+    encoder = ConvEncoder(size_px=SIZE_PX)
+    encoder.load_state_dict(load_file(made), strict=True)
+    rows = [json.loads(line) for line in (made.parent / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [0, 3] and all(np.isfinite(row["contrast"]) for row in rows)
+    measured = json.loads((made.parent / clip.SCORES_FILE).read_text())
+    assert measured["seeds"] == [100, 108] and measured["scenes"] == 8 and measured["test"] == config.test
+    assert {row["n"] for row in measured["rows"]} == {8, 16}
+    assert "zero-shot kind" in capsys.readouterr().out
+    again = clip.train(replace(config, out=f"{config.out}-on", init=config.out, steps=0))
+    assert all(torch.equal(value, load_file(made)[name]) for name, value in load_file(again).items()), "init"
+
+
+def test_a_run_that_was_cut_short_ends_as_one_that_was_not(
+    config: clip.ClipConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = replace(config, out=f"{config.out}-cut")
+    with monkeypatch.context() as patch:
+        saved = run.save_progress
+
+        def save_and_die(*arguments: Any) -> None:
+            saved(*arguments)
+            raise KeyboardInterrupt
+
+        patch.setattr(run, "save_progress", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            clip.train(cut)
+    a, b = (load_file(clip.train(each)) for each in (config, cut))
+    assert all(torch.equal(value, b[name]) for name, value in a.items())
+    other = write_scenes(Path(f"{config.test}-more"), [[(0, 0, 0.5, 0.5)]] * 6, seed=200)
+    clip.train(replace(config, test=str(other)))
+    assert json.loads((Path(config.out) / clip.SCORES_FILE).read_text())["scenes"] == 6, "measured on yet others"
+
+
+def test_scenes_that_are_trained_on_are_not_measured_on(config: clip.ClipConfig, tmp_path: Path) -> None:
+    write_scenes(tmp_path / "held_out", [[(0, 0, 0.5, 0.5)]] * 8, seed=7)
+    with pytest.raises(EmbodiedError, match=r"seeds 7 to 14\) are trained on; collect others with another seed="):
+        clip.train(config)
+    assert not Path(config.out).exists()
+
+
+def test_kinds_that_are_seldom_seen_are_not_seldom_shown(tmp_path: Path) -> None:
+    scenes = [[(0, 0, 0.2, 0.2), (0, 0, 0.8, 0.2)]] * 49 + [[(1, 2, 0.5, 0.5)]]
+    pairs = clip.Pairs([GroundingData(write_scenes(tmp_path / "data", scenes, seed=0))])
+    pictures, texts, same = pairs.draw(200, np.random.default_rng(0))
+    assert pictures.shape == (200, SIZE_PX, SIZE_PX, 3)
+    assert len(texts) == (1 + clip.WRONG) * 200 and same.shape == (200, len(texts))
+    zones = torch.tensor(["zone" in text for text in texts[:200]])
+    assert 30 < zones.sum() < 80, "a quarter, and not one in a hundred"
+    assert same[:, :200].diagonal().all() and not same[zones][:, :200][:, ~zones].any()
+    of_wrong = torch.arange(200).repeat_interleave(clip.WRONG)
+    assert not same[of_wrong, torch.arange(200, len(texts))].any(), "what is told wrong is not what is there"
+
+
+def test_encoders_of_something_else_are_refused() -> None:
+    for name in ("conv", "vit", "patches"):
+        assert clip.encoder_of(name, SIZE_PX).grid is not None
+    for name in ("depth", "mlp", "points", "video"):
+        with pytest.raises(EmbodiedError, match=f"encoder '{name}' is none of single pictures"):
+            clip.encoder_of(name, SIZE_PX)
+    with pytest.raises(UnknownNameError):
+        clip.encoder_of("eye", SIZE_PX)
