@@ -19,6 +19,7 @@ class Recipe(NamedTuple):
 
 RECIPES: Mapping[str, Recipe] = {
     "vision": Recipe("VisionConfig", "train", "pretrain the picture encoder"),
+    "codes": Recipe("CodesConfig", "train", "train a vocabulary of codes for pictures"),
     "palme": Recipe("PalmeTrainConfig", "train", "train the PaLM-E core"),
     "average": Recipe("AverageConfig", "average", "write a checkpoint between two"),
     "convert": Recipe("ConvertConfig", "convert", "convert an older checkpoint"),
