@@ -106,9 +106,10 @@ def test_it_learns_through_what_it_chooses(config: codes.CodesConfig) -> None:
     for _ in range(30):
         parts = learner.losses(pictures, generator)
         optimizer.zero_grad()
-        parts["picture"].backward()
+        parts["picture"].backward(retain_graph=True)
         encoder = learner.tokenizer.encoder.linear.weight.grad
         assert encoder is not None and encoder.any()
+        (codes.WEIGHTS["commit"] * parts["commit"]).backward()
         optimizer.step()
         falls.append(float(parts["picture"].detach()))
     assert falls[-1] < 0.7 * falls[0]
