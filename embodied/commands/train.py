@@ -20,6 +20,7 @@ class Recipe(NamedTuple):
 RECIPES: Mapping[str, Recipe] = {
     "vision": Recipe("VisionConfig", "train", "pretrain the picture encoder"),
     "clip": Recipe("ClipConfig", "train", "pretrain the picture encoder on captions, and measure it"),
+    "codes": Recipe("CodesConfig", "train", "train a vocabulary of codes for pictures"),
     "palme": Recipe("PalmeTrainConfig", "train", "train the PaLM-E core"),
     "average": Recipe("AverageConfig", "average", "write a checkpoint between two"),
     "convert": Recipe("ConvertConfig", "convert", "convert an older checkpoint"),

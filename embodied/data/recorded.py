@@ -2,7 +2,7 @@
 """Recorded episodes as training samples: at every step, what a policy would have seen, and what was done next."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,9 @@ class RecordedSamples:
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
 
-    def sample(self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int) -> Sample:
+    def sample(
+        self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int, goal: bool = False
+    ) -> Sample:
         """Frame `index`, counted over all episodes; it has one command, whatever `commands` says."""
         number = int(np.searchsorted(self._ends, index, side="right"))
         episode = self._episode(number)
@@ -63,6 +65,7 @@ class RecordedSamples:
             plan=parse_plan(plan) if plan else None,
             actions=_ahead(episode.frames[layout.ACTION], step, horizon, self.actions.names),
             ends=step + horizon >= len(episode),
+            goal=self._observation(episode, _last(episode.words, step)) if goal else None,
         )
         # As far apart as a policy looks that carries out so many actions before it looks again.
         looks = range(step, -1, -max(1, horizon))[:history]
@@ -107,6 +110,11 @@ def reading_of(key: str, feature: Feature, value: NDArray[Any], stamp_s: float) 
 
 def _bytes_of(episode: RecordedEpisode) -> int:
     return sum(values.nbytes for values in episode.frames.values())
+
+
+def _last(words: Sequence[str], step: int) -> int:
+    """The last step at which the arm was still told the same."""
+    return next((later - 1 for later in range(step, len(words)) if words[later] != words[step]), len(words) - 1)
 
 
 def _ahead(actions: NDArray[Any], step: int, horizon: int, names: tuple[str, ...]) -> NDArray[np.float32]:

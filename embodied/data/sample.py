@@ -32,6 +32,7 @@ class Command:
     actions: NDArray[np.float32] | None = None
     """(H, A) what was done from here on; behind the end of an episode the hand stays where it is."""
     ends: bool = False  # whether nothing of the command is left to do after these actions
+    goal: Observation | None = None  # what was seen at its end; None where nobody knows, or wants to
 
 
 @dataclass(frozen=True, kw_only=True)

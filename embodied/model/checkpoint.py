@@ -146,10 +146,11 @@ def load_weights(model: nn.Module, directory: Path) -> None:
     model.load_state_dict(state, strict=True)
 
 
-def take_weights(module: nn.Module, path: str | Path, what: str) -> None:
-    """Read the weights of one part, called `what`, from a safetensors file. Raises CheckpointError."""
+def take_weights(module: nn.Module, path: str | Path, what: str, recipe: str = "vision") -> None:
+    """Read the weights of one part, called `what`, from a safetensors file. Raises CheckpointError, with the `recipe`
+    that makes them where there are none."""
     if not Path(path).is_file():
-        raise CheckpointError(f"no weights of {what} at {path}; make them with: embodied train recipe=vision")
+        raise CheckpointError(f"no weights of {what} at {path}; make them with: embodied train recipe={recipe}")
     try:
         module.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:

@@ -84,7 +84,7 @@ class Composition:
 
     backbone: BackboneConfig
     model: PalmeConfig
-    pretrained: dict[str, str] = field(default_factory=dict)  # sense, or ENTITIES -> safetensors of its encoder
+    pretrained: dict[str, str] = field(default_factory=dict)  # sense, head or ENTITIES -> safetensors of its own
     given: tuple[str, ...] = ()  # which of WORDS it gives; the others are those of the data
 
 
@@ -144,7 +144,8 @@ def read_composition(path: str | Path) -> Composition:
     pretrained = _mapping(content.pop("pretrained", {}), f"pretrained in {path}")
     model = config_from(content, str(path))
     for sense, weights in pretrained.items():
-        check_name(f"sense in {path}", str(sense), (*model.senses, *([ENTITIES] if model.entities else [])))
+        named = (*model.senses, *model.heads, *([ENTITIES] if model.entities else []))
+        check_name(f"sense or head in {path}", str(sense), named)
         if not isinstance(weights, str):
             raise EmbodiedError(f"pretrained.{sense} in {path} must be a file, not {shown(weights)}")
     source: BackboneConfig = _fill(BackboneConfig, backbone, f"backbone in {path}")

@@ -113,6 +113,11 @@ class Palme(nn.Module):
         """How many of the next actions its heads are trained on."""
         return max((head.horizon for head in self.heads.values()), default=0)
 
+    @property
+    def wants_goal(self) -> bool:
+        """Whether any of its heads is trained on what was seen at the end."""
+        return any(head.wants_goal for head in self.heads.values())
+
     def senses(self, observations: Sequence[Observation]) -> dict[str, Tensor]:
         """What each sense makes of the last observations, oldest first, at least one; missing readings are left out.
 

@@ -68,10 +68,12 @@ class GroundingData:
             for colour, kind, u, v, x_m, y_m, on in self.scenes[index]["objects"]
         )
 
-    def sample(self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int) -> Sample:
+    def sample(
+        self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int, goal: bool = False
+    ) -> Sample:
         """One scene with some of its commands; the arm is about at home, its fingers anywhere.
 
-        A rendered scene shows neither what was before nor actions, whatever `history` and `horizon` say.
+        A rendered scene shows neither what was before nor what comes, whatever `history`, `horizon` and `goal` say.
         """
         found = self.scenes[index]["commands"]
         chosen = [found[i] for i in rng.permutation(len(found))[:commands]]

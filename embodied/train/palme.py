@@ -10,7 +10,7 @@ what a frozen encoder says of a rendered picture is computed once. Several comma
 sequence. Resumes from `out` where a run was cut short.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from torch import Tensor
 from embodied.config import option
 from embodied.data.identity import digest_of
 from embodied.data.sample import Sample
-from embodied.errors import CheckpointError, EmbodiedError
+from embodied.errors import CheckpointError, EmbodiedError, check_name
 from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.base import gguf_of, read_base
 from embodied.model.checkpoint import take_weights
@@ -33,7 +33,7 @@ from embodied.packages import folder_of
 from embodied.processes import progress_bar
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData
-from embodied.train.sources import Source, actions_of, open_source, words_of
+from embodied.train.sources import Source, actions_of, moment, open_source, words_of
 
 
 @dataclass(kw_only=True)
@@ -79,11 +79,33 @@ def build(composition: Composition, words: Mapping[str, Any], *, init: str = "")
     words = {key: known for key, known in words.items() if key not in composition.given}
     model = Palme(replace(config, **words), backbone, load_tokenizer(name, gguf_file=gguf), base)
     taken = _take_over(model, init) if init else frozenset[str]()
-    for name, path in composition.pretrained.items():
-        prefix = ENTITIES if name == ENTITIES else f"encoders.{name}"
-        if Path(path).is_file() or not any(key.startswith(f"{prefix}.") for key in taken):
-            take_weights(model.get_submodule(prefix), path, name if name == ENTITIES else f"the encoder of {name!r}")
+    _take_pretrained(model, composition.pretrained, taken)
     return model
+
+
+def _take_pretrained(model: Palme, files: Mapping[str, str], taken: Collection[str]) -> None:
+    """Read the weights of parts from their files; where there is no such file, what was `taken` over will do.
+
+    Raises EmbodiedError for a name without such a part, and for a part without weights that does not learn any.
+    """
+    parts = {name: (f"encoders.{name}", f"the encoder of {name!r}") for name in model.config.senses}
+    parts |= {
+        name: (f"{name}.{head.pretrained}", f"the {head.pretrained} of {name!r}")
+        for name, head in model.heads.items()
+        if head.pretrained
+    }
+    if model.entities is not None:
+        parts[ENTITIES] = (ENTITIES, ENTITIES)
+    for name in files:
+        check_name("part with weights of its own", name, parts)
+    for name, (prefix, what) in parts.items():
+        module, path = model.get_submodule(prefix), files.get(name, "")
+        recipe, known = getattr(module, "recipe", ""), any(key.startswith(f"{prefix}.") for key in taken)
+        if path and (Path(path).is_file() or not known):
+            take_weights(module, path, what, recipe or "vision")
+        elif recipe and not known:
+            remedy = f"name its file in pretrained:, made with: embodied train recipe={recipe}"
+            raise EmbodiedError(f"{what} does not learn with the model; {remedy}")
 
 
 def _take_over(model: Palme, checkpoint: str) -> frozenset[str]:
@@ -223,16 +245,17 @@ def _features(model: Palme, source: Source, frozen: Sequence[str], cache: Path, 
     return run.cached(cache, {"data": data, **encoders}, compute)
 
 
-def moment(source: Source, number: int) -> Sample:
-    """A sample for its readings alone."""
-    return source.sample(number, np.random.default_rng(0), commands=1, history=1, horizon=1)
+def _sample(model: Palme, source: Source, index: int, rng: np.random.Generator, commands: int) -> Sample:
+    """A sample with all that the model learns from."""
+    wanted = {"commands": commands, "history": model.history, "horizon": model.horizon}
+    return source.sample(index, rng, **wanted, goal=model.wants_goal)
 
 
 @torch.no_grad()
 def check_shown(model: Palme, sources: Mapping[str, Source]) -> None:
     """Raises EmbodiedError where the first samples of all sources show nothing for a sense or for a head."""
-    wanted = {"commands": _LOOKED_AT, "history": model.history, "horizon": model.horizon}
-    samples = [source.sample(0, np.random.default_rng(0), **wanted) for source in sources.values() if len(source)]
+    first = (source for source in sources.values() if len(source))
+    samples = [_sample(model, source, 0, np.random.default_rng(0), _LOOKED_AT) for source in first]
     sensed = {name for sample in samples for name in model.senses(sample.observations)}
     given = {name for sample in samples for seen in sample.observations for name in seen.readings}
     for sense in model.config.senses:
@@ -260,8 +283,7 @@ def draw(
     folder = list(sources)[int(rng.integers(len(sources))) if len(sources) > 1 else 0]
     source, known = sources[folder], features.get(folder, {})
     indices = rng.choice(len(source), config.batch, replace=len(source) < config.batch)
-    wanted = {"commands": config.commands, "history": model.history, "horizon": model.horizon}
-    samples = [source.sample(int(i), rng, **wanted) for i in indices]
+    samples = [_sample(model, source, int(i), rng, config.commands) for i in indices]
     return samples, [{sense: rows[int(i)] for sense, rows in known.items()} for i in indices]
 
 

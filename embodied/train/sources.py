@@ -26,8 +26,11 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def sample(self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int) -> Sample:
-        """Moment `index` with at most so many commands, past observations and next actions."""
+    def sample(
+        self, index: int, rng: np.random.Generator, *, commands: int, history: int, horizon: int, goal: bool = False
+    ) -> Sample:
+        """Moment `index` with at most so many commands, past observations and next actions, and with the end that each
+        command came to, where that is known and the `goal` is wanted."""
 
 
 _COLOURS = ("colours", "other_colours")
@@ -48,6 +51,11 @@ def open_source(folder: str | Path) -> Source:
         f"no training data in {folder}; make some with: embodied collect task=grounding out={folder} (pictures with "
         f"words), or embodied collect task=touch out={folder} (episodes)"
     )
+
+
+def moment(source: Source, number: int) -> Sample:
+    """A sample for its readings alone."""
+    return source.sample(number, np.random.default_rng(0), commands=1, history=1, horizon=1)
 
 
 def actions_of(sources: Iterable[Source]) -> Actions | None:

@@ -25,6 +25,8 @@ class Encoder(nn.Module):
     """How many of the last readings it takes."""
     sees: ClassVar[bool] = False
     """Whether it reads pictures: its tokens are what a model without vision lacks."""
+    recipe: ClassVar[str] = ""
+    """The recipe that makes its weights, where they do not learn with the model."""
 
     @abstractmethod
     def prepare(self, readings: Sequence[Reading]) -> Tensor | None:

@@ -12,7 +12,7 @@ from embodied.model.encoders.pictures import check_side, newest_picture, planes_
 from embodied.types import Reading
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two 3x3 convolutions around a skip (He et al. 2016)."""
 
     def __init__(self, channels: int) -> None:
@@ -45,10 +45,10 @@ class GridEncoder(Encoder):
             nn.Conv2d(channels, 2 * width, 4, stride=4),
             nn.SiLU(),
             nn.Conv2d(2 * width, 4 * width, 3, stride=2, padding=1),
-            _Residual(4 * width),
+            Residual(4 * width),
             nn.Conv2d(4 * width, 6 * width, 3, stride=2, padding=1),
-            _Residual(6 * width),
-            _Residual(6 * width),
+            Residual(6 * width),
+            Residual(6 * width),
             nn.GroupNorm(8, 6 * width),
         )
 

@@ -59,6 +59,10 @@ class Head(nn.Module):
     """The sense at whose cells it looks one by one; empty: none."""
     horizon: int = 0
     """How many of the next actions it wants to see in training."""
+    wants_goal: ClassVar[bool] = False
+    """Whether it wants to see in training what was seen at the end."""
+    pretrained: ClassVar[str] = ""
+    """The module of it whose weights a file brings; empty: none."""
 
     def __init__(self, host: Host) -> None:
         super().__init__()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,20 @@ def test_history_and_future_end_where_the_episode_ends(tmp_path: Path) -> None:
     assert not command.actions[2:, :6].any(), "behind the end the hand stays where it is"
     assert command.actions[2:, 6].tolist() == pytest.approx([0.22, 0.22]), "and the fingers as they are"
     assert not draw(folder, 0).commands[0].ends
+
+
+def test_the_goal_is_what_was_seen_last_while_the_arm_was_told_the_same(tmp_path: Path) -> None:
+    folder = recording(tmp_path / "a", EE_DELTA_NAMES, state_names(JOINT_NAMES))
+    assert draw(folder, 1).commands[0].goal is None, "nobody wants it"
+    source = open_source(folder)
+    source._kept[0] = replace(source._episode(0), words=("do 1", "do 1", "stop", "do 1", "do 1"))
+
+    def end(index: int) -> int:
+        wanted = {"commands": 1, "history": 1, "horizon": 1, "goal": True}
+        goal = source.sample(index, np.random.default_rng(0), **wanted).commands[0].goal
+        return round(goal.joints.position_rad[0])
+
+    assert [end(index) for index in range(8)] == [11, 11, 12, 14, 14, 22, 22, 22]
 
 
 def test_targets_are_kept_behind_the_end(tmp_path: Path) -> None:

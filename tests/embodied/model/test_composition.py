@@ -73,6 +73,11 @@ def test_a_part_is_a_name_or_a_name_with_options(tmp_path: Path) -> None:
         ("backbone:", "backbone", r"no composition of a model in .*mine.yaml: "),
         ("options: {size: 8}", "options: 8", r"options of encoder of senses.state in .* must be `key: value` lines"),
         ("frozen: [front]", "frozen: front", r"frozen in .* must be a list of words, not 'front'"),
+        (
+            "frozen: [front]",
+            "pretrained: {paln: a.safetensors}",
+            r"unknown sense or head in .* 'paln'. Did you mean 'plan'",
+        ),
         ("frozen: [front]", "frozen:", r"frozen in .* must be a list of words, not None"),
         ("layers: 2", "layers: two", r"backbone in .* a whole number of layers"),
         ("front: {encoder", "a.b: {encoder", r"'a.b' cannot be the name of a sense or head"),

@@ -13,6 +13,7 @@ from embodied.types import Depth, Joints, Picture, Reading, Vector
 
 GEOMETRY = {"intrinsics_px": np.diag([50.0, 50.0, 1.0]), "world_from_camera": np.eye(4), "stamp_s": 0.0}
 OPTIONS = {
+    "codes": {"size_px": 32, "width": 4, "codes": 16, "dim": 8},
     "conv": {"size_px": 32, "width": 8},
     "depth": {"size_px": 32, "width": 8},
     "mlp": {"size": 3, "hidden": 16},
@@ -34,6 +35,7 @@ def depth(metres: float, side: int = 32) -> Depth:
 
 
 READINGS: dict[str, Reading] = {
+    "codes": picture(7, 50),
     "conv": picture(7, 50),
     "depth": depth(1.0, 50),
     "mlp": Vector(values=np.array([1.0, -2.0, 300.0]), names=("a_N", "b_N", "c_N"), stamp_s=0.0),
@@ -75,6 +77,7 @@ def test_a_reading_of_another_sort_is_refused(name: str) -> None:
     [
         ("conv", Picture(rgb=np.zeros((8, 8), np.uint8), **GEOMETRY), r"a picture is \(height, width, 3\) of uint8"),
         ("conv", Picture(rgb=np.zeros((8, 8, 3), np.float32), **GEOMETRY), "of uint8, and not .* of float32"),
+        ("codes", Picture(rgb=np.zeros((8, 8), np.uint8), **GEOMETRY), r"a picture is \(height, width, 3\) of uint8"),
         ("video", Picture(rgb=np.zeros((0, 8, 3), np.uint8), **GEOMETRY), "a picture is"),
         ("patches", Picture(rgb=np.zeros((8, 8), np.uint8), **GEOMETRY), "a picture is"),
         ("points", Depth(depth_m=np.zeros((8, 8, 1), np.float32), **GEOMETRY), "a depth is"),

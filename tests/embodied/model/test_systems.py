@@ -16,6 +16,7 @@ import torch
 
 from embodied.data.sample import Command, Sample, Seen
 from embodied.language.verbs import parse_plan
+from embodied.model.codes import Tokenizer
 from embodied.model.composition import BACKBONE, PartConfig, SenseConfig, read_composition
 from embodied.model.encoders.conv import ConvEncoder
 from embodied.model.palme import Palme
@@ -24,6 +25,7 @@ from embodied.train.clip import ClipConfig
 from embodied.train.palme import freeze, losses, weights_of
 from embodied.train.vision import ENCODER_FILE
 from embodied.types import Joints, Observation, Picture
+from tests.tokenizers import OPTIONS, paint
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "embodied" / "model" / "systems"
@@ -36,6 +38,7 @@ SIZES = {"vit": {"depth": 1}, "qformer": {"depth": 1}, "perceiver": {"depth": 1}
 OWN = {
     "conv": ("size_px", "width"),
     "vit": ("size_px", "width"),
+    "codes": ("size_px",),
     "patches": ("size_px",),
     "video": ("size_px", "width"),
 }
@@ -72,7 +75,7 @@ def sample(seed: int = 0) -> Sample:
     rgb = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     seen = Observation(readings={"front": Picture(rgb=rgb, **geometry), "joints": joints})
     actions = rng.normal(size=(2, 7)).astype(np.float32)
-    command = Command(text="lift the blue one", plan=parse_plan("lift blue block"), actions=actions)
+    command = Command(text="lift the blue one", plan=parse_plan("lift blue block"), actions=actions, goal=seen)
     return Sample(observations=(seen,), commands=(command,), things=(Seen(colour="blue", kind="block", u=0.3, v=0.6),))
 
 
@@ -264,6 +267,24 @@ def octo(model: Palme) -> None:
         torch.testing.assert_close(head.chosen(torch.zeros(1, head.ends.in_features)), goal, atol=1e-4, rtol=1e-4)
 
 
+def unified_io(model: Palme) -> None:
+    encoder = model.encoders["front"]
+    assert torch.equal(encoder.nearest(encoder.vectors), torch.arange(512)), "codes round-trip"
+    embedded = model.embed([model.sentence(model.senses(sample().observations), [("go", None)])])
+    assert embedded.of("front").shape[1] == 64, "each patch is a word"
+    assert not [key for key, each in encoder.named_parameters() if each.requires_grad]
+
+
+def gill(model: Palme) -> None:
+    head = model.heads["goal"]
+    head.tokenizer = paint(Tokenizer(**OPTIONS))
+    head.cells, head.tells = torch.nn.Parameter(head.cells[:4]), head.tells[:1].append(torch.nn.Linear(256, 8))
+    hidden = model.read(model.embed([model.sentence(model.senses(sample().observations), [("go", None)])]))
+    predicted = head.logits(hidden, *hidden.asked()).argmax(dim=-1)
+    drawn = torch.from_numpy(head.answer(hidden))[None]
+    assert torch.equal(head.tokenizer.codes(drawn), predicted), "what is drawn has the codes that were predicted"
+
+
 PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "palm_e": palm_e,
     "flamingo": flamingo,
@@ -285,6 +306,8 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "openvla_oft": openvla_oft,
     "octo": octo,
     "pi0": pi0,
+    "unified_io": unified_io,
+    "gill": gill,
 }
 
 

@@ -13,7 +13,8 @@ from embodied.data.sample import Actions
 from embodied.errors import CheckpointError, EmbodiedError
 from embodied.language.verbs import Noun
 from embodied.model.checkpoint import save_tensors
-from embodied.model.composition import PartConfig
+from embodied.model.codes import Tokenizer
+from embodied.model.composition import PartConfig, read_composition
 from embodied.model.encoders.conv import ConvEncoder
 from embodied.model.entities import Entities
 from embodied.model.heads.grid import around, labels
@@ -21,6 +22,7 @@ from embodied.model.palme import Palme
 from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.train import palme, run
 from embodied.train.grounding_data import GroundingData
+from tests.tokenizers import OPTIONS, paint
 
 SIZE_PX = 32
 
@@ -260,6 +262,34 @@ def test_what_is_pretrained_comes_from_its_file_and_what_names_things_is_not_tra
     (tmp_path / "entities.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"no weights of entities at .*embodied train recipe=vision"):
         palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "other"), **given))
+
+
+def test_what_recipe_codes_makes_comes_from_its_files_and_does_not_learn(options: dict, tiny: Palme, tmp_path: Path):
+    sizes = ", ".join(f"{name}: {value}" for name, value in OPTIONS.items())
+    senses = f"senses: {{front: {{encoder: codes, options: {{{sizes}}}}}}}"
+    heads = f"heads: {{plan: plan, goal: {{name: drawing, options: {{hidden: 16, {sizes}}}}}}}"
+    files = {"front": tmp_path / "encoder.safetensors", "goal": tmp_path / "tokenizer.safetensors"}
+    tokenizer = paint(Tokenizer(**OPTIONS))
+    for path, module in zip(files.values(), (tokenizer.encoder, tokenizer), strict=True):
+        save_tensors(module.state_dict(), path, {})
+
+    def built(named: str) -> Palme:
+        text = f"{senses}\n{heads}\npretrained: {{{named}}}"
+        return palme.build(read_composition(composed(tmp_path, tiny, text)), {})
+
+    both = built(", ".join(f"{name}: {path}" for name, path in files.items()))
+    for kept, module in ((both.encoders["front"], tokenizer.encoder), (both.goal.tokenizer, tokenizer)):
+        assert all(torch.equal(value, kept.state_dict()[name]) for name, value in module.state_dict().items())
+        assert not any(each.requires_grad for each in kept.parameters())
+    assert "goal.cells" in {name for name, each in both.named_parameters() if each.requires_grad}
+    with pytest.raises(EmbodiedError, match=r"the tokenizer of 'goal' does not learn .*pretrained:.*recipe=codes"):
+        built(f"front: {files['front']}")
+    with pytest.raises(CheckpointError, match=r"no weights of the encoder of 'front' at nowhere; .*recipe=codes"):
+        built("front: nowhere")
+    with pytest.raises(CheckpointError, match=r"holds no weights of the encoder of 'front'"):
+        built(f"front: {files['goal']}, goal: {files['goal']}")
+    with pytest.raises(EmbodiedError, match=r"unknown part with weights of its own 'plan'. .*Valid: front, goal"):
+        built(f"plan: {files['goal']}")
 
 
 def test_the_weights_of_another_language_model_fit_nowhere(options: dict, tiny: Palme, tmp_path: Path):
