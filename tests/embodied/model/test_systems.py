@@ -94,8 +94,9 @@ def test_it_is_built_small_and_has_gradients_where_it_is_not_frozen(name: str, b
     for frozen in model.config.frozen:
         prefix = f"{BACKBONE}." if frozen == BACKBONE else f"encoders.{frozen}."
         assert not any(key.startswith(prefix) for key in moved)
-    if model.config.fusion.name == "flamingo":
-        assert {key.rpartition("_")[2] for key in moved if key.startswith("fusion.")} == {"gate"}, "gates open first"
+    if model.config.fusion.name in ("adapter", "flamingo"):
+        assert all(key.endswith("gate") for key in moved if key.startswith("fusion.")), "gates open first"
+        assert any(key.startswith("fusion.") for key in moved)
     else:
         for sense in model.config.senses:
             assert any(key.startswith(f"projectors.{sense}.") for key in moved), "what connects a sense learns"
@@ -126,6 +127,17 @@ def flamingo(model: Palme) -> None:
             gate.fill_(1.0)
     assert (with_senses(model)[-len(alone) :] - alone).abs().max() > 1e-2, "an open gate lets the picture in"
     torch.testing.assert_close(words_alone(model), alone, rtol=1e-4, atol=1e-5)
+
+
+def llama_adapter(model: Palme) -> None:
+    alone = words_alone(model)
+    torch.testing.assert_close(with_senses(model)[-len(alone) :], alone, rtol=1e-4, atol=1e-5)
+    assert len(model.fusion.own) == len(model.backbone.layers) - 1, "none in the lowest layer"
+    for each in model.fusion.own:
+        each.gate.fill_(1.0)
+    prompted = words_alone(model)
+    assert (prompted - alone).abs().max() > 1e-3, "an open gate lets prompts through"
+    assert (with_senses(model)[-len(alone) :] - prompted).abs().max() > 1e-4, "and the picture's tokens among them"
 
 
 def leaves_words_alone(model: Palme) -> None:
@@ -253,6 +265,7 @@ def octo(model: Palme) -> None:
 PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "palm_e": palm_e,
     "flamingo": flamingo,
+    "llama_adapter": llama_adapter,
     "cogvlm": leaves_words_alone,
     "mplug_owl2": leaves_words_alone,
     "xcomposer2": leaves_words_alone,
