@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 
-from embodied.data.sample import Command, Sample, Seen
+from embodied.data.sample import Actions, Command, Sample, Seen
 from embodied.language.verbs import parse_plan
 from embodied.model.composition import BACKBONE, PartConfig, SenseConfig, read_composition
 from embodied.model.palme import Palme
+from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.train.palme import freeze, losses, weights_of
 from embodied.types import Joints, Observation, Picture
 
@@ -246,6 +247,16 @@ def pi0(model: Palme) -> None:
     assert (head.chosen(read) - chosen).abs().max() > 1e-3, "and out of it"
 
 
+def pi0_fast(model: Palme) -> None:
+    head, moves = model.heads["act"], torch.linspace(-1, 1, 40)[:, None] * torch.randn(7)
+    chunks = torch.stack([moves[at : at + head.horizon] for at in range(0, 40, head.horizon)])
+    assert (head.decode(head.encode(chunks)) - chunks).abs().max() <= 0.5 * head.horizon**0.5 / head.scale
+    known: dict[str, Any] = {"mean": np.zeros(7), "std": np.ones(7), "rate_hz": 10.0, "count": 40}
+    head.fit(Actions(names=EE_DELTA_NAMES, episodes=lambda: [moves.numpy()], **known))
+    assert all(len(words) < head.horizon * 7 for words in head.encode(chunks)), "fewer words than numbers"
+    assert head.chosen(torch.randn(1, head.ends.in_features)).shape == (1, head.horizon, 7)
+
+
 def octo(model: Palme) -> None:
     head, goal = model.heads["act"], torch.randn(1, 2, 7)
     for _ in range(3):
@@ -283,6 +294,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "openvla_oft": openvla_oft,
     "octo": octo,
     "pi0": pi0,
+    "pi0_fast": pi0_fast,
 }
 
 

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from embodied.data import layout
+from embodied.data.layout import Feature
 from embodied.data.sample import Actions
+from embodied.data.writer import DatasetWriter
 from embodied.errors import CheckpointError, EmbodiedError
+from embodied.inputs import state_names
 from embodied.language.verbs import Noun
 from embodied.model.checkpoint import save_tensors
 from embodied.model.composition import PartConfig
@@ -178,6 +182,27 @@ def test_two_heads_of_one_kind_learn_both(options: dict, tiny: Palme, tmp_path: 
     palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
     row = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
     assert {"left/point", "right/point", "plan/plan"} <= row.keys()
+
+
+def test_words_for_actions_are_learned_of_recorded_episodes(tiny: Palme, tmp_path: Path):
+    numbers = {layout.STATE: state_names([f"joint{i}" for i in range(7)]), layout.ACTION: EE_DELTA_NAMES}
+    features = {key: Feature(dtype="float32", shape=(len(names),), names=names) for key, names in numbers.items()}
+    with DatasetWriter(tmp_path / "data", fps=10, robot_type="test", features=features, made_with={}) as writer:
+        for phase in range(3):
+            wave = np.sin(np.arange(20)[:, None] / 4 + phase) * np.linspace(0.01, 0.04, 7)
+            writer.add_episode("go", {layout.STATE: np.zeros((20, 8), np.float32), layout.ACTION: np.float32(wave)})
+    act = "heads: {act: {name: fast, options: {steps: 4, hidden: 32, words: 200}}}"
+    model = composed(
+        tmp_path, tiny, f"senses: {{state: {{reading: joints, encoder: mlp, options: {{size: 8}}}}}}\n{act}"
+    )
+    given = {"data": [str(tmp_path / "data")], "model": model, "steps": 30, "batch": 8, "out": str(tmp_path / "run")}
+    made = palme.train(palme.PalmeTrainConfig(new_learning_rate=1e-2, **given))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["act/chunk"] < 0.8 * rows[0]["act/chunk"]
+    head = Palme.from_pretrained(made).heads["act"]
+    assert (head.merges >= 0).all() and head.fitted
+    chunk = (torch.tensor(wave[3:7], dtype=torch.float32) - head.mean) / head.std
+    assert len(head.encode(chunk[None])[0]) < 28 / 2, "fewer words than numbers"
 
 
 @pytest.mark.parametrize(
