@@ -26,7 +26,8 @@ from embodied.errors import CheckpointError, EmbodiedError
 from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.base import gguf_of, read_base
 from embodied.model.checkpoint import take_weights
-from embodied.model.composition import BACKBONE, COMPOSITION, ENTITIES, Composition, read_composition
+from embodied.model.composition import BACKBONE, COMPOSITION, ENTITIES, Composition, SenseConfig, read_composition
+from embodied.model.encoders import ENCODERS, Encoder
 from embodied.model.palme import Palme
 from embodied.model.precision import fastest_dtype
 from embodied.packages import folder_of
@@ -77,13 +78,33 @@ def build(composition: Composition, words: Mapping[str, Any], *, init: str = "")
     if base is not None:
         backbone.embedding = base.embedding
     words = {key: known for key, known in words.items() if key not in composition.given}
-    model = Palme(replace(config, **words), backbone, load_tokenizer(name, gguf_file=gguf), base)
+    config = replace(config, senses=_described(composition), **words)
+    model = Palme(config, backbone, load_tokenizer(name, gguf_file=gguf), base)
     taken = _take_over(model, init) if init else frozenset[str]()
     for name, path in composition.pretrained.items():
         prefix = ENTITIES if name == ENTITIES else f"encoders.{name}"
-        if Path(path).is_file() or not any(key.startswith(f"{prefix}.") for key in taken):
-            take_weights(model.get_submodule(prefix), path, name if name == ENTITIES else f"the encoder of {name!r}")
+        if not Path(path).exists() and any(key.startswith(f"{prefix}.") for key in taken):
+            continue
+        part = model.get_submodule(prefix)
+        if isinstance(part, Encoder):
+            part.take(path, f"the encoder of {name!r}")
+        else:
+            take_weights(part, path, name)
     return model
+
+
+def _described(composition: Composition) -> dict[str, SenseConfig]:
+    """The senses, with what the weights that are given say of their encoders: a checkpoint must tell without them."""
+    senses = dict(composition.model.senses)
+    for name, path in composition.pretrained.items():
+        part = senses[name].encoder if name in senses else None
+        if part is None or part.name not in ENCODERS:
+            continue
+        kind = ENCODERS.get(part.name)
+        if isinstance(kind, type) and issubclass(kind, Encoder):
+            part = replace(part, options={**kind.options_of(path), **part.options})
+            senses[name] = replace(senses[name], encoder=part)
+    return senses
 
 
 def _take_over(model: Palme, checkpoint: str) -> frozenset[str]:

@@ -38,6 +38,14 @@ OWN = {
 }
 
 
+TINY = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+HUB = {
+    "facebook/dinov2-small": {"model_type": "dinov2", "image_size": 224, "patch_size": 16, **TINY},
+    "google/siglip-base-patch16-224": {"model_type": "siglip_vision_model", "patch_size": 16, **TINY},
+}
+"""What is built in place of what a hub has."""
+
+
 def small(part: PartConfig) -> PartConfig:
     names = OWN.get(part.name, tuple(part.options))
     options = {**part.options, **{key: value for key, value in SMALL.items() if key in names}}
@@ -45,16 +53,19 @@ def small(part: PartConfig) -> PartConfig:
     return PartConfig(part.name, {**options, **more})
 
 
-def small_sense(sense: SenseConfig) -> SenseConfig:
+def small_sense(sense: SenseConfig, weights: str) -> SenseConfig:
     encoder = sense.encoder if sense.encoder.name == "mlp" else small(sense.encoder)
+    if encoder.name == "pretrained":
+        encoder = replace(encoder, options={**encoder.options, "config": HUB[weights]})
     return replace(sense, encoder=encoder, connector=small(sense.connector))
 
 
 @pytest.fixture
 def built(make_tiny: Callable[..., Palme]) -> Callable[[str], Palme]:
     def build(name: str) -> Palme:
-        config = read_composition(FOLDER / f"{name}.yaml").model
-        senses = {key: small_sense(each) for key, each in config.senses.items()}
+        composition = read_composition(FOLDER / f"{name}.yaml")
+        config = composition.model
+        senses = {key: small_sense(each, composition.pretrained.get(key, "")) for key, each in config.senses.items()}
         heads = {key: small(each) for key, each in config.heads.items()}
         return make_tiny(senses=senses, heads=heads, fusion=config.fusion, frozen=config.frozen)
 
@@ -190,15 +201,39 @@ def tokens_of(count: int, cells: int = 0, blocks: int = 0) -> Callable[[Palme], 
     return check
 
 
-def sphinx(model: Palme) -> None:
+def each_matters(model: Palme, *names: str) -> None:
     senses = model.senses(sample().observations)
-    assert set(senses) == {"front", "small", "pixels", "state"}, "one reading, three encoders"
-    assert len({type(model.encoders[name]) for name in ("front", "small", "pixels")}) == 3
+    assert set(senses) == {*names, "state"} and {model.config.reading_of(name) for name in names} == {"front"}
     read = [model.sentence(senses, [("lift the blue one", None)])]
     whole = model.read(model.embed(read)).states[0, -1]
-    for name in ("front", "small", "pixels"):
+    for name in names:
         without = model.read(model.embed(read, zeroed=[name])).states[0, -1]
         assert (without - whole).abs().max() > 1e-4
+
+
+def sphinx(model: Palme) -> None:
+    each_matters(model, "front", "small", "pixels")
+    assert len({type(model.encoders[name]) for name in ("front", "small", "pixels")}) == 3
+
+
+def two_pretrained(model: Palme) -> None:
+    each_matters(model, "where", "what")
+    families = [model.encoders[name].model.config.model_type for name in ("where", "what")]
+    assert families == ["dinov2", "siglip_vision_model"]
+    picture = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+    assert [model.encoders[name](picture).shape[1] for name in ("where", "what")] == [16, 16], "patches alone"
+
+
+def prismatic(model: Palme) -> None:
+    two_pretrained(model)
+    freeze(model)
+    for name in ("where", "what"):
+        assert not any(each.requires_grad for each in model.encoders[name].parameters())
+
+
+def openvla(model: Palme) -> None:
+    two_pretrained(model)
+    rt_2(model)
 
 
 def fuyu(model: Palme) -> None:
@@ -287,10 +322,12 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "blip2": tokens_of(32),
     "qwen_vl": tokens_of(64, blocks=1),
     "sphinx": sphinx,
+    "prismatic": prismatic,
     "fuyu": fuyu,
     "kosmos_2": kosmos_2,
     "video_llama": video_llama,
     "rt_2": rt_2,
+    "openvla": openvla,
     "openvla_oft": openvla_oft,
     "octo": octo,
     "pi0": pi0,

@@ -184,6 +184,29 @@ def test_two_heads_of_one_kind_learn_both(options: dict, tiny: Palme, tmp_path: 
     assert {"left/point", "right/point", "plan/plan"} <= row.keys()
 
 
+def test_an_encoder_of_a_hub_is_taken_whole_and_told_in_the_checkpoint(options: dict, tiny: Palme, tmp_path: Path):
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    theirs = SiglipVisionModel(SiglipVisionConfig(image_size=64, patch_size=8, **sizes))
+    theirs.save_pretrained(tmp_path / "theirs")
+    (tmp_path / "theirs" / "preprocessor_config.json").write_text(
+        '{"image_mean": [0.4, 0.5, 0.6], "image_std": [1, 1, 2]}'
+    )
+    front = "senses: {front: {encoder: pretrained, options: {size_px: 32, std: [1, 1, 1]}}}"
+    model = composed(tmp_path, tiny, f"{front}\nfrozen: [front]\npretrained: {{front: {tmp_path / 'theirs'}}}")
+    given = options | {"init": "", "model": model, "steps": 1}
+    made = Palme.from_pretrained(palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given)))
+    said = made.config.senses["front"].encoder.options
+    assert said["config"]["model_type"] == "siglip_vision_model" and said["size_px"] == 32
+    assert said["mean"] == [0.4, 0.5, 0.6] and said["std"] == [1, 1, 1], "what is given goes before what is said"
+    weights = made.encoders["front"].model.state_dict()
+    assert all(torch.equal(value.bfloat16(), weights[name].bfloat16()) for name, value in theirs.state_dict().items())
+    model = composed(tmp_path, tiny, f"{front}\npretrained: {{front: {tmp_path / 'nowhere'}}}")
+    with pytest.raises(CheckpointError, match="no vision model at"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "other"), **options | {"init": "", "model": model}))
+
+
 def test_words_for_actions_are_learned_of_recorded_episodes(tiny: Palme, tmp_path: Path):
     numbers = {layout.STATE: state_names([f"joint{i}" for i in range(7)]), layout.ACTION: EE_DELTA_NAMES}
     features = {key: Feature(dtype="float32", shape=(len(names),), names=names) for key, names in numbers.items()}
