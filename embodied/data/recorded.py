@@ -2,7 +2,7 @@
 """Recorded episodes as training samples: at every step, what a policy would have seen, and what was done next."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ from embodied.data.reader import Dataset, RecordedEpisode
 from embodied.data.sample import Actions, Command, Sample
 from embodied.inputs import is_state, joints_from_state
 from embodied.language.verbs import parse_plan
-from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.types import DEPTH, JOINTS, Depth, Observation, Picture, Reading, Vector
 
 MEMORY_BYTES = 2 * 2**30
 """Of decoded episodes; more are read again when they are needed."""
+SOME = 256
+"""Episodes, of which all actions are read together."""
 _UNKNOWN = np.full((4, 4), np.nan)
 
 
@@ -47,7 +48,14 @@ class RecordedSamples:
             mean=stats["mean"],
             std=stats["std"],
             count=int(stats["count"][0]),
+            episodes=self._some,
         )
+
+    def _some(self) -> Iterator[NDArray[np.float32]]:
+        """(T, A) the actions of some episodes, spread over all of them."""
+        count = len(self._dataset)
+        for number in np.linspace(0, count - 1, min(count, SOME)).astype(int).tolist():
+            yield _rows(self._dataset.episode(number, pictures=False))
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -63,7 +71,7 @@ class RecordedSamples:
         command = Command(
             text=episode.words[step],
             plan=parse_plan(plan) if plan else None,
-            actions=_ahead(episode.frames[layout.ACTION], step, horizon, self.actions.names),
+            actions=self.actions.ahead(_rows(episode), step, horizon),
             ends=step + horizon >= len(episode),
             goal=self._observation(episode, _last(episode.words, step)) if goal else None,
         )
@@ -108,6 +116,12 @@ def reading_of(key: str, feature: Feature, value: NDArray[Any], stamp_s: float) 
     return name, Vector(values=values, names=names, stamp_s=stamp_s)
 
 
+def _rows(episode: RecordedEpisode) -> NDArray[np.float32]:
+    """(T, A) its actions."""
+    actions = episode.frames[layout.ACTION]
+    return np.asarray(actions, dtype=np.float32)
+
+
 def _bytes_of(episode: RecordedEpisode) -> int:
     return sum(values.nbytes for values in episode.frames.values())
 
@@ -115,14 +129,3 @@ def _bytes_of(episode: RecordedEpisode) -> int:
 def _last(words: Sequence[str], step: int) -> int:
     """The last step at which the arm was still told the same."""
     return next((later - 1 for later in range(step, len(words)) if words[later] != words[step]), len(words) - 1)
-
-
-def _ahead(actions: NDArray[Any], step: int, horizon: int, names: tuple[str, ...]) -> NDArray[np.float32]:
-    """(horizon, A) the actions from `step` on; behind the last, such that nothing moves."""
-    rows = np.asarray(actions[step : step + horizon], dtype=np.float32).reshape(-1, *actions.shape[1:])
-    if len(rows) == horizon:
-        return rows
-    still = np.array(actions[-1], dtype=np.float32)
-    if names == EE_DELTA_NAMES:
-        still[:-1] = 0.0  # displacements; other actions are targets, and the fingers' is one too
-    return np.concatenate([rows, np.repeat(still[None], horizon - len(rows), axis=0)])

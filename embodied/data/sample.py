@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What training reads: one moment and what is known of it, from rendered scenes and recorded episodes alike."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from embodied.errors import EmbodiedError
 from embodied.language.verbs import Noun, Plan
+from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.types import Observation
 
 
@@ -44,6 +46,26 @@ class Actions:
     mean: NDArray[np.float64]  # (A,)
     std: NDArray[np.float64]  # (A,)
     count: int  # how many
+    episodes: Callable[[], Iterable[NDArray[np.float32]]] = tuple
+    """Reads those of some episodes, (T, A) each."""
+
+    def ahead(self, episode: NDArray[np.float32], step: int, horizon: int) -> NDArray[np.float32]:
+        """(horizon, A) the actions of an episode from `step` on; behind the last, such that nothing moves."""
+        rows = np.asarray(episode[step : step + horizon], dtype=np.float32)
+        if len(rows) == horizon:
+            return rows
+        still = np.array(episode[-1], dtype=np.float32)
+        if self.names == EE_DELTA_NAMES:
+            still[:-1] = 0.0  # displacements; other actions are targets, and the fingers' is one too
+        return np.concatenate([rows, np.repeat(still[None], horizon - len(rows), axis=0)])
+
+    def chunks(self, horizon: int, most: int) -> NDArray[np.float32]:
+        """(N, horizon, A) what was done from some moments on, at most `most` of them, spread over what can be read."""
+        episodes = [*self.episodes()]
+        moments = [(episode, step) for episode in episodes for step in range(len(episode))]
+        chosen = np.linspace(0, len(moments) - 1, min(len(moments), most)).astype(int)
+        rows = [self.ahead(episode, step, horizon) for episode, step in (moments[number] for number in chosen)]
+        return np.stack(rows) if rows else np.zeros((0, horizon, len(self.names)), np.float32)
 
     def with_(self, other: "Actions") -> "Actions":
         """The two together. Raises EmbodiedError where they are not of one sort."""
@@ -52,7 +74,14 @@ class Actions:
         count = self.count + other.count
         mean = (self.count * self.mean + other.count * other.mean) / count
         square = sum(each.count * (each.std**2 + (each.mean - mean) ** 2) for each in (self, other)) / count
-        return Actions(names=self.names, rate_hz=self.rate_hz, mean=mean, std=np.sqrt(square), count=count)
+        return Actions(
+            names=self.names,
+            rate_hz=self.rate_hz,
+            mean=mean,
+            std=np.sqrt(square),
+            count=count,
+            episodes=lambda: (*self.episodes(), *other.episodes()),
+        )
 
     def __str__(self) -> str:
         return f"{', '.join(self.names)} at {self.rate_hz:g} Hz"

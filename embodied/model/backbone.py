@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The language model, seen as: token ids to embeddings, embeddings to hidden states.
 
-The only file that knows transformers' model classes. Embeddings are frozen and kept as int8 rows
+The only file that knows transformers' classes of language models. Embeddings are frozen and kept as int8 rows
 with one scale each: a quarter of the memory, and the same numbers in training and on the robot.
 
 No family of models is known by name. What differs from one to the next is asked of its own modules, and
@@ -239,13 +239,13 @@ class Backbone(nn.Module):
         return _plain(self.config)
 
 
-def config_from_dict(data: dict[str, Any]) -> PretrainedConfig:
+def config_from_dict(data: dict[str, Any], what: str = "language model") -> PretrainedConfig:
     """The inverse of `Backbone.config_dict`. Raises CheckpointError for an unknown architecture."""
     data = dict(data)
     try:
         return AutoConfig.for_model(data.pop("model_type"), **data)
     except FOREIGN_ERRORS as error:
-        raise CheckpointError(f"the checkpoint names no known language model: {first_line(error)}") from error
+        raise CheckpointError(f"the checkpoint names no known {what}: {first_line(error)}") from error
 
 
 def load_tokenizer(name: str | Path, *, gguf_file: str | None = None) -> PreTrainedTokenizerBase:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from embodied.errors import CheckpointError
+from embodied.errors import CheckpointError, shown
 
 _SLACK = 2_000_000
 """Numbers that a model may have besides its weights, as tables of positions."""
@@ -23,6 +23,8 @@ _MAKES = frozenset(
      torch.linspace, torch.eye)
 )  # fmt: skip
 _COPIES = frozenset((torch.clone, torch.Tensor.clone))
+_CODE = re.compile("implementation|auto_map")
+"""Of attention, as a hub's kernel; or of a whole model."""
 _COUNTS = re.compile("layer|label|expert")
 _MOST = 1000
 """Layers, labels or experts, whatever the weights are: configurations list them."""
@@ -51,16 +53,19 @@ class Budget(TorchFunctionMode):
             raise CheckpointError("it asks for a larger model than its weights are")
 
 
-def check_counts(config: Mapping[str, Any], tensors: int) -> None:
-    """Raises CheckpointError for more layers and the like than the weights, `tensors` of them, can hold."""
-    for name, value in _numbers(config):
-        if _COUNTS.search(name) and abs(value) > max(tensors, _MOST):
+def check_foreign(config: Mapping[str, Any], tensors: int) -> None:
+    """Raises CheckpointError for more layers and the like than the weights, `tensors` of them, can hold, and for code
+    that transformers would fetch."""
+    for name, value in _items(config):
+        if _CODE.search(name) and value is not None:
+            raise CheckpointError(f"{name} is {shown(value)}: a checkpoint names no code to run")
+        if isinstance(value, int | float) and _COUNTS.search(name) and abs(value) > max(tensors, _MOST):
             raise CheckpointError(f"{name} is {value}, and its weights are {tensors} tensors")
 
 
-def _numbers(config: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
-    if isinstance(config, Mapping):
-        for key, value in config.items():
-            yield from _numbers(value, str(key))
-    elif isinstance(config, int | float):
-        yield name, config
+def _items(config: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """What it says, at any depth."""
+    for key, value in config.items():
+        yield str(key), value
+        if isinstance(value, Mapping):
+            yield from _items(value)

@@ -84,7 +84,7 @@ class Composition:
 
     backbone: BackboneConfig
     model: PalmeConfig
-    pretrained: dict[str, str] = field(default_factory=dict)  # sense, head or ENTITIES -> safetensors of its own
+    pretrained: dict[str, str] = field(default_factory=dict)  # sense, head or ENTITIES -> where its weights are
     given: tuple[str, ...] = ()  # which of WORDS it gives; the others are those of the data
 
 
@@ -147,7 +147,9 @@ def read_composition(path: str | Path) -> Composition:
         named = (*model.senses, *model.heads, *([ENTITIES] if model.entities else []))
         check_name(f"sense or head in {path}", str(sense), named)
         if not isinstance(weights, str):
-            raise EmbodiedError(f"pretrained.{sense} in {path} must be a file, not {shown(weights)}")
+            raise EmbodiedError(
+                f"pretrained.{sense} in {path} must be a file, a folder or a hub name, not {shown(weights)}"
+            )
     source: BackboneConfig = _fill(BackboneConfig, backbone, f"backbone in {path}")
     if bool(source.name or source.gguf_file) == (model.base is not None):
         raise EmbodiedError(f"{path} needs the name of a language model in backbone: or in base:, and not in both")

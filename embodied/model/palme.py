@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError, check_name
+from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError, check_name, shown
 from embodied.language.verbs import VERBS, Plan
 from embodied.model import checkpoint
 from embodied.model.backbone import (
@@ -30,7 +30,7 @@ from embodied.model.backbone import (
     unset,
 )
 from embodied.model.base import Base, read_checked
-from embodied.model.budget import Budget, check_counts
+from embodied.model.budget import Budget, check_foreign
 from embodied.model.composition import PARTS, PalmeConfig, PartConfig, config_from
 from embodied.model.connectors import CONNECTORS, Connector
 from embodied.model.encoders import ENCODERS, Encoder, grid_of
@@ -253,7 +253,7 @@ class Palme(nn.Module):
         try:
             config = config_from({key: data[key] for key in PARTS if key in data}, str(path))
             _check_installed(directory, config)
-            check_counts(data["backbone"], len(shapes))
+            check_foreign({key: data[key] for key in ("backbone", "senses")}, len(shapes))
         except _NO_MODEL as error:
             raise CheckpointError(f"{path} does not describe a model: {first_line(error)}") from error
         if config.base is not None:
@@ -357,7 +357,7 @@ def _build(registry: Registry[Callable[..., Any]], part: PartConfig, kind: type[
     try:
         built = make(*given, **more, **part.options)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise EmbodiedError(f"{registry.what} {part.name!r} with the options {part.options}: {error}") from None
+        raise EmbodiedError(f"{registry.what} {part.name!r} with the options {shown(part.options)}: {error}") from None
     if not isinstance(built, kind):
         raise EmbodiedError(f"{registry.what} {part.name!r} is no {kind.__module__}.{kind.__name__}")
     return built

@@ -26,7 +26,8 @@ from embodied.errors import CheckpointError, EmbodiedError, check_name
 from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.base import gguf_of, read_base
 from embodied.model.checkpoint import take_weights
-from embodied.model.composition import BACKBONE, COMPOSITION, ENTITIES, Composition, read_composition
+from embodied.model.composition import BACKBONE, COMPOSITION, ENTITIES, Composition, SenseConfig, read_composition
+from embodied.model.encoders import ENCODERS, Encoder
 from embodied.model.palme import Palme
 from embodied.model.precision import fastest_dtype
 from embodied.packages import folder_of
@@ -77,7 +78,8 @@ def build(composition: Composition, words: Mapping[str, Any], *, init: str = "")
     if base is not None:
         backbone.embedding = base.embedding
     words = {key: known for key, known in words.items() if key not in composition.given}
-    model = Palme(replace(config, **words), backbone, load_tokenizer(name, gguf_file=gguf), base)
+    config = replace(config, senses=_described(composition), **words)
+    model = Palme(config, backbone, load_tokenizer(name, gguf_file=gguf), base)
     taken = _take_over(model, init) if init else frozenset[str]()
     _take_pretrained(model, composition.pretrained, taken)
     return model
@@ -101,11 +103,28 @@ def _take_pretrained(model: Palme, files: Mapping[str, str], taken: Collection[s
     for name, (prefix, what) in parts.items():
         module, path = model.get_submodule(prefix), files.get(name, "")
         recipe, known = getattr(module, "recipe", ""), any(key.startswith(f"{prefix}.") for key in taken)
-        if path and (Path(path).is_file() or not known):
-            take_weights(module, path, what, recipe or "vision")
+        if path and (Path(path).exists() or not known):
+            if isinstance(module, Encoder):
+                module.take(path, what)
+            else:
+                take_weights(module, path, what, recipe or "vision")
         elif recipe and not known:
             remedy = f"name its file in pretrained:, made with: embodied train recipe={recipe}"
             raise EmbodiedError(f"{what} does not learn with the model; {remedy}")
+
+
+def _described(composition: Composition) -> dict[str, SenseConfig]:
+    """The senses, with what the weights that are given say of their encoders: a checkpoint must tell without them."""
+    senses = dict(composition.model.senses)
+    for name, path in composition.pretrained.items():
+        part = senses[name].encoder if name in senses else None
+        if part is None or part.name not in ENCODERS:
+            continue
+        kind = ENCODERS.get(part.name)
+        if isinstance(kind, type) and issubclass(kind, Encoder):
+            part = replace(part, options={**kind.options_of(path), **part.options})
+            senses[name] = replace(senses[name], encoder=part)
+    return senses
 
 
 def _take_over(model: Palme, checkpoint: str) -> frozenset[str]:

@@ -6,11 +6,12 @@ A new sense is an encoder in a file and a line of the model's composition; nothi
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from embodied.errors import EmbodiedError, check_name
+from embodied.model.checkpoint import take_weights
 from embodied.registry import Registry
 from embodied.types import Reading
 
@@ -39,6 +40,15 @@ class Encoder(nn.Module):
     @abstractmethod
     def forward(self, value: Tensor) -> Tensor:
         """Encode a batch of what `prepare` made."""
+
+    @classmethod
+    def options_of(cls, source: str) -> Mapping[str, Any]:
+        """Options that the weights at `source` say themselves. Raises CheckpointError where they should and do not."""
+        return {}
+
+    def take(self, source: str, what: str) -> None:
+        """Read weights that were trained before, those of `what`. Raises CheckpointError where they do not fit."""
+        take_weights(self, source, what, self.recipe or "vision")
 
 
 ENCODERS: Registry[Callable[..., Encoder]] = Registry("encoder", group="embodied.encoders", package=__name__)

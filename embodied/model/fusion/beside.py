@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words alone go through the language model; the senses stand beside it, and words look at them between its layers."""
+"""Words alone go through the language model; the senses stand beside it, and words look at them."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -14,14 +14,14 @@ from embodied.model.fusion.early import write
 from embodied.model.sentence import Embedded, allowed
 
 
-class Beside(Fusion):
-    """What words see is said by `look`; the language model itself can stay frozen."""
+class Apart(Fusion):
+    """How words look is said by `looking`; the language model itself can stay frozen."""
 
     reads_senses: ClassVar[bool] = False
 
     @abstractmethod
-    def look(self, number: int, words: Tensor, senses: Tensor) -> Tensor:
-        """(B, K, D) states of words before the layer `number`, after a look at (B, T, D) tokens of the senses."""
+    def looking(self, backbone: Backbone, senses: Tensor) -> AbstractContextManager[None]:
+        """While it lasts, words in the layers look at (B, T, D) tokens of the senses, of which there may be none."""
 
     def prefill(self, backbone: Backbone, sentence: Embedded, memory: Memory | None) -> Tensor:
         words = sentence.reading[0] < 0
@@ -30,7 +30,7 @@ class Beside(Fusion):
         mask = allowed(sentence.branch, sentence.reading)[:, :, words][..., words]
         if memory is not None:
             memory.context, memory.length, memory.position = context, int(words.sum()), int(position[0, -1]) + 1
-        with self._looking(backbone, context):
+        with self.looking(backbone, context):
             cache = None if memory is None else memory.cache
             read = backbone(sentence.embeddings[:, words], mask=mask, position_ids=position, cache=cache)
         states = sentence.embeddings.clone()  # a token of a sense stays what it is
@@ -38,11 +38,19 @@ class Beside(Fusion):
         return states
 
     def extend(self, backbone: Backbone, words: Tensor, memory: Memory) -> Tensor:
-        with self._looking(backbone, memory.context):
+        with self.looking(backbone, memory.context):
             return write(backbone, words, memory)
 
+
+class Beside(Apart):
+    """They look between layers: what they see is said by `look`."""
+
+    @abstractmethod
+    def look(self, number: int, words: Tensor, senses: Tensor) -> Tensor:
+        """(B, K, D) states of words before the layer `number`, after a look at (B, T, D) tokens of the senses."""
+
     @contextmanager
-    def _looking(self, backbone: Backbone, senses: Tensor) -> Iterator[None]:
+    def looking(self, backbone: Backbone, senses: Tensor) -> Iterator[None]:
         def before(number: int) -> Any:
             def hook(_: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
                 return (self.look(number, given[0], senses), *given[1:])

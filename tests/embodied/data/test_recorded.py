@@ -140,6 +140,19 @@ def test_actions_of_several_recordings_are_taken_together(tmp_path: Path) -> Non
         actions_of([source, open_source(other)])
 
 
+def test_chunks_are_what_was_done_from_moments_of_all_recordings(tmp_path: Path, monkeypatch) -> None:
+    folder = recording(tmp_path / "a", EE_DELTA_NAMES, state_names(JOINT_NAMES))
+    source = open_source(folder)
+    assert [len(episode) for episode in source.actions.episodes()] == [5, 3]
+    chunks = source.actions.chunks(4, most=100)
+    shown = [draw(folder, index).commands[0].actions for index in range(8)]
+    assert np.array_equal(chunks, np.stack(shown)), "as in training"
+    few = actions_of([source, source]).chunks(4, most=3)
+    assert np.array_equal(few, np.stack([shown[0], shown[7], shown[7]])), "spread over all of them"
+    monkeypatch.setattr(recorded, "SOME", 1)
+    assert [len(episode) for episode in source.actions.episodes()] == [5]
+
+
 def test_what_does_not_fit_into_memory_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorded, "MEMORY_BYTES", 1)
     source = open_source(recording(tmp_path / "a", EE_DELTA_NAMES, state_names(JOINT_NAMES)))

@@ -23,6 +23,9 @@ from embodied.types import Observation
 
 STEPS = 4
 KINDS = {"chunk": {}, "bins": {"bins": 32}, "flow": {"heads": 2}, "diffusion": {"heads": 2}}
+KINDS["fast"] = {"words": 128, "scale": 4.0}
+LESSONS = {"fast": 80}
+"""Steps, where few are enough: there are more words in a chunk than actions."""
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def built(make_tiny: Callable[..., Palme]) -> Callable[[str], Acting]:
     return build
 
 
-def taught(head: Acting, shown: Callable[[int], tuple[Tensor, Tensor]], steps: int = 400) -> None:
+def taught(head: Acting, shown: Callable[[int], tuple[Tensor, Tensor]], steps: int) -> None:
     """Learn from what `shown` gives for a step: what is read (N, hidden), and the actions that are right."""
     optimizer = torch.optim.Adam(head.parameters(), lr=3e-3)
     for step in range(steps):
@@ -53,14 +56,14 @@ def test_it_learns_which_actions_follow_on_what_was_read(name: str, built: Calla
     wanted = torch.randn(3, STEPS, 7).clamp(-2, 2)
     with torch.no_grad():
         before = (head.chosen(read) - wanted).abs().mean()
-    taught(head, lambda _: (read.repeat(8, 1), wanted.repeat(8, 1, 1)))
+    taught(head, lambda _: (read.repeat(8, 1), wanted.repeat(8, 1, 1)), LESSONS.get(name, 400))
     with torch.no_grad():
         after = (head.chosen(read) - wanted).abs().mean()
         assert after < 0.35 * before, (float(before), float(after))
         assert torch.equal(head.chosen(read), head.chosen(read)), "the same sight and words, the same actions"
 
 
-@pytest.mark.parametrize("name", ["bins", "flow", "diffusion"])
+@pytest.mark.parametrize("name", ["bins", "fast", "flow", "diffusion"])
 def test_of_two_ways_around_it_takes_one_and_not_the_middle(name: str, built: Callable[[str], Acting]) -> None:
     torch.manual_seed(0)
     head, read = built(name), torch.zeros(64, 32)
@@ -69,7 +72,7 @@ def test_of_two_ways_around_it_takes_one_and_not_the_middle(name: str, built: Ca
         way = (torch.rand(64, generator=torch.Generator().manual_seed(step)) < 0.5).float() * 2 - 1
         return read, way[:, None, None].expand(-1, STEPS, 7)
 
-    taught(head, shown)
+    taught(head, shown, LESSONS.get(name, 400))
     with torch.no_grad():
         assert (head.chosen(read[:1]).abs() - 1).abs().max() < 0.3
 
@@ -118,6 +121,8 @@ def test_the_noise_that_it_begins_with_is_kept(name: str, make_tiny: Callable[..
     ("name", "options", "words"),
     [
         ("bins", {"bins": 1}, "bins must be at least 2, not 1"),
+        ("fast", {"words": 60}, "words must be at least 65 for steps=4 and scale=4.0, not 60"),
+        ("fast", {"scale": 0.0}, "scale must be above 0 and at most 100, not 0.0"),
         ("flow", {"hidden": 30}, "hidden must be a multiple of 2 x heads=4, not 30"),
         ("flow", {"jumps": 0}, "jumps must be a whole number from 1 on, not 0"),
     ],

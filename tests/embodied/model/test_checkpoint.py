@@ -133,6 +133,13 @@ def weights_changed(folder: Path, changed: Callable[[dict[str, torch.Tensor]], o
     save_file(state, shard)
 
 
+def pretrained_front(folder: Path, **values: Any) -> None:
+    """Say that the encoder is a vision model of anyone's."""
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    model = {"model_type": "vit", "image_size": 32, "patch_size": 16, **sizes, **values}
+    change(folder / "config.json", senses={"front": {"encoder": {"name": "pretrained", "options": {"config": model}}}})
+
+
 KEY = "grounding.centre.bias"
 SENSES = {"front": {"encoder": "conv", "options": {"size_px": 32, "width": 8}}}
 REASONS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -189,6 +196,24 @@ REASONS: dict[str, tuple[Callable[[Path], object], str]] = {
         partial(change_part, part="fusion", name="mixture", options={"experts": 10**5, "chosen": 2}),
         "larger model than its weights are",
     ),
+    **{
+        f"a vision model with {name}={value}": (partial(pretrained_front, **{name: value}), reason)
+        for name, value, reason in (
+            ("hidden_size", 10**5, "larger model than its weights are"),
+            ("num_hidden_layers", 10**9, "num_hidden_layers is 1000000000, and its weights are"),
+            ("num_labels", 10**9, "num_labels is 1000000000, and its weights are"),
+            ("num_hidden_layers", 900, "larger model than its weights are"),
+            ("image_size", 10**6, "size_px must be a multiple of 16 up to 1024"),
+            ("patch_size", 0, "patch_px must be a whole number from 1 on"),
+            ("_attn_implementation", "org/kernel", "'org/kernel': a checkpoint names no code to run"),
+            ("auto_map", {"AutoModel": "org/repo--modeling.Model"}, "a checkpoint names no code to run"),
+            ("model_type", "x", "names no known vision model"),
+            ("model_type", "llama", "'llama' reads more than pictures"),
+            ("model_type", "qwen2_vl", "larger model than its weights are"),
+            ("hidden_act", "x", "'vit' cannot be built: unknown 'x'"),
+        )
+    },
+    "kernels": (partial(change_part, part="backbone", _attn_implementation="org/kernel"), "names no code to run"),
     "layers of an encoder without end": (
         lambda d: change(
             d / "config.json",

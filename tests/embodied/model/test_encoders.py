@@ -19,6 +19,10 @@ OPTIONS = {
     "mlp": {"size": 3, "hidden": 16},
     "patches": {"size_px": 32, "patch_px": 8},
     "points": {"points": 20, "width": 16, "reach_m": 100.0},
+    "pretrained": {
+        "config": {"model_type": "vit", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+        | {"intermediate_size": 16, "image_size": 32, "patch_size": 8}
+    },
     "video": {"size_px": 32, "width": 8, "frames": 3, "side": 2},
     "vit": {"size_px": 32, "patch_px": 8, "width": 16, "depth": 2, "heads": 2},
 }
@@ -41,6 +45,7 @@ READINGS: dict[str, Reading] = {
     "mlp": Vector(values=np.array([1.0, -2.0, 300.0]), names=("a_N", "b_N", "c_N"), stamp_s=0.0),
     "patches": picture(7, 50),
     "points": depth(1.0, 50),
+    "pretrained": picture(7, 50),
     "video": picture(7, 50),
     "vit": picture(7, 50),
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import transformers
 from torch import Tensor
 
 from embodied.errors import EmbodiedError
@@ -107,11 +108,57 @@ def test_words_read_as_without_senses_behind_closed_gates(make_tiny: Callable[..
     torch.testing.assert_close(states(model, {}), words)
 
 
+@torch.no_grad()
+def test_prompts_and_senses_are_read_behind_open_gates_alone(make_tiny: Callable[..., Palme]) -> None:
+    model, senses = make_tiny(fusion=PartConfig("adapter")), {"front": picture(), "state": STATE}
+    words = states(make_tiny(), {})
+    for shown in ({}, senses):
+        torch.testing.assert_close(states(model, shown)[-len(words) :], words, rtol=1e-4, atol=1e-5)
+    model.fusion.own[1].gate[2] = 1.0  # one head of one layer is enough
+    prompted, seeing = states(model, {}), states(model, senses)[-len(words) :]
+    assert (prompted - words).abs().max() > 1e-3, "learned prompts"
+    assert (seeing - prompted).abs().max() > 1e-4, "and the picture among them"
+
+
+@torch.no_grad()
+def test_prompts_are_read_in_a_softmax_of_their_own_by_the_maps_of_the_layer(make_tiny: Callable[..., Palme]) -> None:
+    model = make_tiny(fusion=PartConfig("adapter", {"prompts": 3}))
+    [own, _], attention = model.fusion.own, model.backbone.layers[0].self_attn
+    own.gate.copy_(torch.tensor([0.1, -2.0, 0.0, 9.0]))
+    words, shown = torch.randn(1, 5, 32), torch.randn(1, 2, 32)
+    prompts = torch.cat([own.prompts, shown[0]])
+    asks, keys, values = (
+        linear(x).view(len(x), -1, 8).repeat_interleave(repeat, dim=1)
+        for linear, x, repeat in (
+            (attention.q_proj, words[0], 1),
+            (attention.k_proj, prompts, 2),
+            (attention.v_proj, prompts, 2),
+        )
+    )
+    share = (torch.einsum("khd,phd->hkp", asks, keys) / 8**0.5).softmax(dim=-1)
+    found = torch.einsum("h,hkp,phd->khd", own.gate.tanh(), share, values).flatten(1)
+    torch.testing.assert_close(own(attention, attention.q_proj(words), shown)[0], found)
+
+
+@pytest.mark.parametrize("family", ["Qwen3", "Olmo2"])  # whose heads have norms, each of its own or all together
+@torch.no_grad()
+def test_prompts_are_normed_as_words_are(family: str) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = getattr(transformers, f"{family}Config")(**sizes, num_key_value_heads=2, head_dim=8, vocab_size=50)
+    backbone = Backbone(config)
+    fusion = FUSIONS.get("adapter")(backbone, first=1)
+    assert len(fusion.own) == 1
+    fusion.own[0].gate.fill_(1.0)
+    attention, shown, words = backbone.layers[1].self_attn, torch.randn(1, 3, 32), torch.randn(1, 4, 32)
+    found = [fusion.own[0](attention, scale * attention.q_proj(words), shown) for scale in (1.0, 100.0)]
+    torch.testing.assert_close(found[0], found[1], rtol=1e-2, atol=1e-3)
+
+
 def test_only_every_nth_layer_is_looked_before(make_tiny: Callable[..., Palme]) -> None:
     assert len(make_tiny(fusion=PartConfig("flamingo", {"every": 2})).fusion.looks) == 1
 
 
-@pytest.mark.parametrize("fusion", [*BY_TOKEN, "lora", "mixture", "flamingo"])
+@pytest.mark.parametrize("fusion", [*BY_TOKEN, "lora", "mixture", "flamingo", "adapter"])
 def test_with_a_frozen_language_model_what_is_new_still_learns(fusion: str, make_tiny: Callable[..., Palme]) -> None:
     model = make_tiny(fusion=PartConfig(fusion)).train()
     model.backbone.requires_grad_(False)
@@ -133,6 +180,10 @@ def test_layers_without_what_it_replaces_are_refused() -> None:
     backbone = Backbone(GPT2Config(n_embd=32, n_layer=1, n_head=2, vocab_size=50))  # whose maps are no nn.Linear
     with pytest.raises(ValueError, match="'gpt2' have none of the modules"):
         FUSIONS.get("expert")(backbone)
+    with pytest.raises(ValueError, match="have no attention that is made of k_proj, o_proj, q_proj, v_proj"):
+        FUSIONS.get("adapter")(backbone)
+    with pytest.raises(ValueError, match="first must be a layer, from 0 to 0, not 1"):
+        FUSIONS.get("adapter")(backbone, first=1)
     with pytest.raises(ValueError, match="chosen must be from 2 to experts=2, not 3"):
         FUSIONS.get("mixture")(backbone, experts=2, chosen=3)
     with pytest.raises(ValueError, match="rank must be a whole number from 1 on"):

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import torch
 
-from embodied.data.sample import Command, Sample, Seen
+from embodied.data.sample import Actions, Command, Sample, Seen
 from embodied.language.verbs import parse_plan
 from embodied.model.codes import Tokenizer
 from embodied.model.composition import BACKBONE, PartConfig, SenseConfig, read_composition
 from embodied.model.encoders.conv import ConvEncoder
 from embodied.model.palme import Palme
 from embodied.model.towers import Towers
+from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.train.clip import ClipConfig
 from embodied.train.palme import freeze, losses, weights_of
 from embodied.train.vision import ENCODER_FILE
@@ -44,6 +45,14 @@ OWN = {
 }
 
 
+TINY = {"hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 24}
+HUB = {
+    "facebook/dinov2-small": {"model_type": "dinov2", "image_size": 224, "patch_size": 16, **TINY},
+    "google/siglip-base-patch16-224": {"model_type": "siglip_vision_model", "patch_size": 16, **TINY},
+}
+"""What is built in place of what a hub has."""
+
+
 def small(part: PartConfig) -> PartConfig:
     names = OWN.get(part.name, tuple(part.options))
     options = {**part.options, **{key: value for key, value in SMALL.items() if key in names}}
@@ -51,16 +60,19 @@ def small(part: PartConfig) -> PartConfig:
     return PartConfig(part.name, {**options, **more})
 
 
-def small_sense(sense: SenseConfig) -> SenseConfig:
+def small_sense(sense: SenseConfig, weights: str) -> SenseConfig:
     encoder = sense.encoder if sense.encoder.name == "mlp" else small(sense.encoder)
+    if encoder.name == "pretrained":
+        encoder = replace(encoder, options={**encoder.options, "config": HUB[weights]})
     return replace(sense, encoder=encoder, connector=small(sense.connector))
 
 
 @pytest.fixture
 def built(make_tiny: Callable[..., Palme]) -> Callable[[str], Palme]:
     def build(name: str) -> Palme:
-        config = read_composition(FOLDER / f"{name}.yaml").model
-        senses = {key: small_sense(each) for key, each in config.senses.items()}
+        composition = read_composition(FOLDER / f"{name}.yaml")
+        config = composition.model
+        senses = {key: small_sense(each, composition.pretrained.get(key, "")) for key, each in config.senses.items()}
         heads = {key: small(each) for key, each in config.heads.items()}
         return make_tiny(senses=senses, heads=heads, fusion=config.fusion, frozen=config.frozen)
 
@@ -101,8 +113,9 @@ def test_it_is_built_small_and_has_gradients_where_it_is_not_frozen(name: str, b
     for frozen in model.config.frozen:
         prefix = f"{BACKBONE}." if frozen == BACKBONE else f"encoders.{frozen}."
         assert not any(key.startswith(prefix) for key in moved)
-    if model.config.fusion.name == "flamingo":
-        assert {key.rpartition("_")[2] for key in moved if key.startswith("fusion.")} == {"gate"}, "gates open first"
+    if model.config.fusion.name in ("adapter", "flamingo"):
+        assert all(key.endswith("gate") for key in moved if key.startswith("fusion.")), "gates open first"
+        assert any(key.startswith("fusion.") for key in moved)
     else:
         for sense in model.config.senses:
             assert any(key.startswith(f"projectors.{sense}.") for key in moved), "what connects a sense learns"
@@ -133,6 +146,17 @@ def flamingo(model: Palme) -> None:
             gate.fill_(1.0)
     assert (with_senses(model)[-len(alone) :] - alone).abs().max() > 1e-2, "an open gate lets the picture in"
     torch.testing.assert_close(words_alone(model), alone, rtol=1e-4, atol=1e-5)
+
+
+def llama_adapter(model: Palme) -> None:
+    alone = words_alone(model)
+    torch.testing.assert_close(with_senses(model)[-len(alone) :], alone, rtol=1e-4, atol=1e-5)
+    assert len(model.fusion.own) == len(model.backbone.layers) - 1, "none in the lowest layer"
+    for each in model.fusion.own:
+        each.gate.fill_(1.0)
+    prompted = words_alone(model)
+    assert (prompted - alone).abs().max() > 1e-3, "an open gate lets prompts through"
+    assert (with_senses(model)[-len(alone) :] - prompted).abs().max() > 1e-4, "and the picture's tokens among them"
 
 
 def leaves_words_alone(model: Palme) -> None:
@@ -184,13 +208,12 @@ def tokens_of(count: int, cells: int = 0, blocks: int = 0) -> Callable[[Palme], 
     return check
 
 
-def sphinx(model: Palme) -> None:
+def each_matters(model: Palme, *names: str) -> None:
     senses = model.senses(sample().observations)
-    assert set(senses) == {"front", "small", "pixels", "state"}, "one reading, three encoders"
-    assert len({type(model.encoders[name]) for name in ("front", "small", "pixels")}) == 3
+    assert set(senses) == {*names, "state"} and {model.config.reading_of(name) for name in names} == {"front"}
     read = [model.sentence(senses, [("lift the blue one", None)])]
     whole = model.read(model.embed(read)).states[0, -1]
-    for name in ("front", "small", "pixels"):
+    for name in names:
         without = model.read(model.embed(read, zeroed=[name])).states[0, -1]
         assert (without - whole).abs().max() > 1e-4
 
@@ -203,6 +226,31 @@ def clip(model: Palme) -> None:
     encoder.load_state_dict(towers.pictures.encoder.state_dict(), strict=True)
     freeze(model)
     assert not any(each.requires_grad for each in encoder.parameters())
+
+
+def sphinx(model: Palme) -> None:
+    each_matters(model, "front", "small", "pixels")
+    assert len({type(model.encoders[name]) for name in ("front", "small", "pixels")}) == 3
+
+
+def two_pretrained(model: Palme) -> None:
+    each_matters(model, "where", "what")
+    families = [model.encoders[name].model.config.model_type for name in ("where", "what")]
+    assert families == ["dinov2", "siglip_vision_model"]
+    picture = torch.randint(0, 256, (1, 64, 64, 3), dtype=torch.uint8)
+    assert [model.encoders[name](picture).shape[1] for name in ("where", "what")] == [16, 16], "patches alone"
+
+
+def prismatic(model: Palme) -> None:
+    two_pretrained(model)
+    freeze(model)
+    for name in ("where", "what"):
+        assert not any(each.requires_grad for each in model.encoders[name].parameters())
+
+
+def openvla(model: Palme) -> None:
+    two_pretrained(model)
+    rt_2(model)
 
 
 def fuyu(model: Palme) -> None:
@@ -251,6 +299,16 @@ def pi0(model: Palme) -> None:
     assert (head.chosen(read) - chosen).abs().max() > 1e-3, "and out of it"
 
 
+def pi0_fast(model: Palme) -> None:
+    head, moves = model.heads["act"], torch.linspace(-1, 1, 40)[:, None] * torch.randn(7)
+    chunks = torch.stack([moves[at : at + head.horizon] for at in range(0, 40, head.horizon)])
+    assert (head.decode(head.encode(chunks)) - chunks).abs().max() <= 0.5 * head.horizon**0.5 / head.scale
+    known: dict[str, Any] = {"mean": np.zeros(7), "std": np.ones(7), "rate_hz": 10.0, "count": 40}
+    head.fit(Actions(names=EE_DELTA_NAMES, episodes=lambda: [moves.numpy()], **known))
+    assert all(len(words) < head.horizon * 7 for words in head.encode(chunks)), "fewer words than numbers"
+    assert head.chosen(torch.randn(1, head.ends.in_features)).shape == (1, head.horizon, 7)
+
+
 def octo(model: Palme) -> None:
     head, goal = model.heads["act"], torch.randn(1, 2, 7)
     for _ in range(3):
@@ -288,6 +346,7 @@ def gill(model: Palme) -> None:
 PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "palm_e": palm_e,
     "flamingo": flamingo,
+    "llama_adapter": llama_adapter,
     "cogvlm": leaves_words_alone,
     "mplug_owl2": leaves_words_alone,
     "xcomposer2": leaves_words_alone,
@@ -299,15 +358,18 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "qwen_vl": tokens_of(64, blocks=1),
     "sphinx": sphinx,
     "clip": clip,
+    "prismatic": prismatic,
     "fuyu": fuyu,
     "kosmos_2": kosmos_2,
     "video_llama": video_llama,
     "rt_2": rt_2,
+    "openvla": openvla,
     "openvla_oft": openvla_oft,
     "octo": octo,
     "pi0": pi0,
     "unified_io": unified_io,
     "gill": gill,
+    "pi0_fast": pi0_fast,
 }
 
 

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from embodied.data import layout
+from embodied.data.layout import Feature
 from embodied.data.sample import Actions
+from embodied.data.writer import DatasetWriter
 from embodied.errors import CheckpointError, EmbodiedError
+from embodied.inputs import state_names
 from embodied.language.verbs import Noun
 from embodied.model.checkpoint import save_tensors
 from embodied.model.codes import Tokenizer
@@ -180,6 +184,50 @@ def test_two_heads_of_one_kind_learn_both(options: dict, tiny: Palme, tmp_path: 
     palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
     row = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[0])
     assert {"left/point", "right/point", "plan/plan"} <= row.keys()
+
+
+def test_an_encoder_of_a_hub_is_taken_whole_and_told_in_the_checkpoint(options: dict, tiny: Palme, tmp_path: Path):
+    from transformers import SiglipVisionConfig, SiglipVisionModel
+
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    theirs = SiglipVisionModel(SiglipVisionConfig(image_size=64, patch_size=8, **sizes))
+    theirs.save_pretrained(tmp_path / "theirs")
+    (tmp_path / "theirs" / "preprocessor_config.json").write_text(
+        '{"image_mean": [0.4, 0.5, 0.6], "image_std": [1, 1, 2]}'
+    )
+    front = "senses: {front: {encoder: pretrained, options: {size_px: 32, std: [1, 1, 1]}}}"
+    model = composed(tmp_path, tiny, f"{front}\nfrozen: [front]\npretrained: {{front: {tmp_path / 'theirs'}}}")
+    given = options | {"init": "", "model": model, "steps": 1}
+    made = Palme.from_pretrained(palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given)))
+    said = made.config.senses["front"].encoder.options
+    assert said["config"]["model_type"] == "siglip_vision_model" and said["size_px"] == 32
+    assert said["mean"] == [0.4, 0.5, 0.6] and said["std"] == [1, 1, 1], "what is given goes before what is said"
+    weights = made.encoders["front"].model.state_dict()
+    assert all(torch.equal(value.bfloat16(), weights[name].bfloat16()) for name, value in theirs.state_dict().items())
+    model = composed(tmp_path, tiny, f"{front}\npretrained: {{front: {tmp_path / 'nowhere'}}}")
+    with pytest.raises(CheckpointError, match="no vision model at"):
+        palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "other"), **options | {"init": "", "model": model}))
+
+
+def test_words_for_actions_are_learned_of_recorded_episodes(tiny: Palme, tmp_path: Path):
+    numbers = {layout.STATE: state_names([f"joint{i}" for i in range(7)]), layout.ACTION: EE_DELTA_NAMES}
+    features = {key: Feature(dtype="float32", shape=(len(names),), names=names) for key, names in numbers.items()}
+    with DatasetWriter(tmp_path / "data", fps=10, robot_type="test", features=features, made_with={}) as writer:
+        for phase in range(3):
+            wave = np.sin(np.arange(20)[:, None] / 4 + phase) * np.linspace(0.01, 0.04, 7)
+            writer.add_episode("go", {layout.STATE: np.zeros((20, 8), np.float32), layout.ACTION: np.float32(wave)})
+    act = "heads: {act: {name: fast, options: {steps: 4, hidden: 32, words: 200}}}"
+    model = composed(
+        tmp_path, tiny, f"senses: {{state: {{reading: joints, encoder: mlp, options: {{size: 8}}}}}}\n{act}"
+    )
+    given = {"data": [str(tmp_path / "data")], "model": model, "steps": 30, "batch": 8, "out": str(tmp_path / "run")}
+    made = palme.train(palme.PalmeTrainConfig(new_learning_rate=1e-2, **given))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["act/chunk"] < 0.8 * rows[0]["act/chunk"]
+    head = Palme.from_pretrained(made).heads["act"]
+    assert (head.merges >= 0).all() and head.fitted
+    chunk = (torch.tensor(wave[3:7], dtype=torch.float32) - head.mean) / head.std
+    assert len(head.encode(chunk[None])[0]) < 28 / 2, "fewer words than numbers"
 
 
 @pytest.mark.parametrize(
