@@ -73,7 +73,8 @@ def test_one_file_a_sort_of_model_knows_the_model_classes_of_transformers() -> N
         for module, _ in imports(path)
         if module.partition(".")[0] == "transformers" and module != "transformers.tokenization_utils_base"
     }
-    assert importers == {"embodied/model/backbone.py", "embodied/model/encoders/pretrained.py"}
+    folder = "embodied/model"
+    assert importers == {f"{folder}/{name}.py" for name in ("backbone", "encoders/pretrained", "plain")}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_no_file_is_too_long_to_be_read_at_once() -> None:
     shipped = [path for path in CODE if path.relative_to(ROOT).parts[0] != "tests"]
     assert {name_of(path): n for path in shipped if (n := lines_of(path)) > 400} == {}
     assert {name_of(path): n for path in CODE if (n := lines_of(path)) > 600} == {}
-    assert sum(lines_of(path) for path in shipped) <= 34_000
+    assert sum(lines_of(path) for path in shipped) <= 35_500
 
 
 def test_no_import_leads_back_to_where_it_came_from() -> None:

@@ -148,10 +148,14 @@ def measure_plain(options: BenchOptions) -> dict[str, Any]:
     """
     import torch
 
+    from embodied.model.plain import plain_lm
+
     decider = policy.make_policy(options.policy, options.options)
     engine = _engine(decider, options, "plain")
     threads, model = _set_threads(options.threads), engine.model
-    alone, layers = _alone(model)
+    below = 0 if model.config.base is None else model.config.base.layers
+    layers = below + len(model.backbone.layers)
+    alone = plain_lm(model.backbone.config, layers).to(model.backbone.embedding.weight.device, model.dtype)
     ours_ms, plain_ms, read, written = (list[float]() for _ in range(4))
     with closing(_environment(options, action_mode="skill", senses=policy.senses_of(decider))) as env:
         for number in range(options.decisions + 1):
@@ -185,25 +189,6 @@ def _engine(decider: policy.Policy, options: BenchOptions, part: str) -> Any:
             f"part={part} needs a policy with a language model (palme), and {options.policy!r} has none; choose "
             f"part={others}"
         ) from None
-
-
-def _alone(model: Any) -> tuple[Any, int]:
-    """A language model of transformers with all layers of a model, its base's too, and how many these are.
-
-    Its weights are random: they cost as much as any.
-    """
-    from copy import deepcopy
-
-    from transformers import AutoModelForCausalLM
-
-    config, device = deepcopy(model.backbone.config), model.backbone.embedding.weight.device
-    below = 0 if model.config.base is None else model.config.base.layers
-    config.num_hidden_layers += below
-    if getattr(config, "layer_types", None):
-        config.layer_types = [config.layer_types[0]] * config.num_hidden_layers
-    return AutoModelForCausalLM.from_config(config).eval().to(
-        device=device, dtype=model.dtype
-    ), config.num_hidden_layers
 
 
 def _write(alone: Any, tokens: int, count: int) -> float:

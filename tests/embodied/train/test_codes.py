@@ -33,7 +33,7 @@ def config(tmp_path: Path) -> codes.CodesConfig:
     np.save(folder / "pictures.npy", plain(chosen))
     (folder / "scenes.jsonl").write_text(COUNT * (json.dumps({"objects": [], "commands": []}) + "\n"))
     words = {name: [] for name in ("verbs", "kinds", "colours", "other_colours", "answers")}
-    (folder / "meta.json").write_text(json.dumps({"state": [0.0] * 8} | words))
+    (folder / "meta.json").write_text(json.dumps({"seed": 0, "state": [0.0] * 8} | words))
     return codes.CodesConfig(data=[str(folder)], out=str(tmp_path / "run"), steps=2, batch=2, **OPTIONS)
 
 
