@@ -15,7 +15,7 @@ from embodied.model.encoders import ENCODERS, check_sizes
 from embodied.model.encoders.conv import Residual
 from embodied.model.encoders.pictures import Patched, planes_of
 
-PATCHES_PX = (4, 8, 16, 32)
+_PATCHES_PX = (4, 8, 16, 32)
 
 
 class CodesEncoder(Patched):
@@ -28,8 +28,8 @@ class CodesEncoder(Patched):
     def __init__(
         self, *, size_px: int = 160, patch_px: int = 8, width: int = 16, codes: int = 512, dim: int = 32
     ) -> None:
-        if patch_px not in PATCHES_PX:
-            raise ValueError(f"patch_px must be one of {', '.join(map(str, PATCHES_PX))}, not {patch_px}")
+        if patch_px not in _PATCHES_PX:
+            raise ValueError(f"patch_px must be one of {', '.join(map(str, _PATCHES_PX))}, not {patch_px}")
         super().__init__(size_px=size_px, patch_px=patch_px)
         check_sizes(width=width, codes=codes, dim=dim)
         self.feature_dim = dim
