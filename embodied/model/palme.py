@@ -109,6 +109,11 @@ class Palme(nn.Module):
         return max((self._encoder(name).history for name in self.config.senses), default=1)
 
     @property
+    def reads_words(self) -> bool:
+        """Whether tokens of its senses depend on the command, so that a sentence has one."""
+        return any(connector.reads_words for connector in self.projectors.values())
+
+    @property
     def horizon(self) -> int:
         """How many of the next actions its heads are trained on."""
         return max((head.horizon for head in self.heads.values()), default=0)
@@ -179,7 +184,7 @@ class Palme(nn.Module):
             while name in spans:  # another reading of the same sense
                 name = f"{name} again"
             features[name] = self._features([each.prefix[number] for each in sentences])
-            tokens = self.projectors[segment.sense](features[name])
+            tokens = self._connected(segment.sense, features[name], sentences)
             blocks.append(torch.zeros_like(tokens) if segment.sense in zeroed else tokens)
             readings += [number] * tokens.shape[1]
             spans[name] = (start, len(readings))
@@ -299,6 +304,18 @@ class Palme(nn.Module):
         # An encoder of anyone's meets numbers of the type of its weights, whichever the model computes in.
         features: Tensor = self._encoder(name)(values.to(self.dtype) if values.is_floating_point() else values)
         return features
+
+    def _connected(self, sense: str, features: Tensor, sentences: Sequence[Sentence]) -> Tensor:
+        """(B, T', D) tokens of one sense; with the words of the command, for a connector that reads them."""
+        connector: Any = self.projectors[sense]
+        if not connector.reads_words:
+            return connector(features)  # type: ignore[no-any-return]
+        if (shared := max(len(each.branches) for each in sentences)) > 1:
+            what = f"the connector {self.config.senses[sense].connector.name!r} of {sense!r} reads the command"
+            raise EmbodiedError(f"{what}, and {shared} commands share a sentence; make one for each")
+        asked = [[encode(self.tokenizer, said.question.text) for said in each.branches] for each in sentences]
+        words = [self.entered(ids[0]).unsqueeze(0) if ids else None for ids in asked]
+        return torch.cat([connector(*pair) for pair in zip(torch.split(features, 1), words, strict=True)])
 
     def _seen(self, features: Mapping[str, Tensor], zeroed: Sequence[str], count: int) -> list[list[int]]:
         """The words of what is seen in each picture; none of a model that does not name things."""

@@ -10,7 +10,7 @@ what a frozen encoder says of a rendered picture is computed once. Several comma
 sequence. Resumes from `out` where a run was cut short.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -308,6 +308,8 @@ def draw(
 
 def losses(model: Palme, samples: Sequence[Sample], features: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
     """Every part of the loss, as "head/part", and what else the heads say for the log."""
+    if model.reads_words:
+        samples, features = zip(*_one_by_one(samples, features), strict=True)
     sentences = [
         model.sentence(
             model.senses(sample.observations), [(command.text, command.plan) for command in sample.commands], known
@@ -320,3 +322,12 @@ def losses(model: Palme, samples: Sequence[Sample], features: Sequence[Mapping[s
         for name, head in model.heads.items()
         for part, value in head.loss(hidden, samples).items()
     }
+
+
+def _one_by_one(
+    samples: Sequence[Sample], features: Sequence[Mapping[str, Tensor]]
+) -> Iterator[tuple[Sample, Mapping[str, Tensor]]]:
+    """The same moments as often as they have commands, each with one."""
+    for sample, known in zip(samples, features, strict=True):
+        for number in range(max(len(sample.commands), 1)):
+            yield replace(sample, commands=sample.commands[number : number + 1]), known

@@ -21,6 +21,9 @@ class Connector(nn.Module):
 
     keeps_cells: ClassVar[bool] = True
     """Whether there is a token for each of the encoder's, so that a head can point at one."""
+    reads_words: ClassVar[bool] = False
+    """Whether its tokens depend on the command, (B, K, dim) of whose words `forward` then gets too: no other command
+    can share them."""
     text_scale: Tensor
 
     def __init__(self, encoder: Encoder, dim: int, *, text_scale: float) -> None:

@@ -43,7 +43,7 @@ class Queried(Connector):
         """One block, called with (B, Q, D) queries and (B, T, D) what is shown."""
 
 
-class _Look(nn.Module):
+class Look(nn.Module):
     """(B, Q, D) queries take up what they find in (B, T, D), after a norm of each."""
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -57,7 +57,7 @@ class _Look(nn.Module):
         return queries + found
 
 
-class _Think(nn.Module):
+class Think(nn.Module):
     """Two layers for each query."""
 
     def __init__(self, dim: int) -> None:
@@ -74,7 +74,7 @@ class _PerceiverBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
-        self.look, self.think = _Look(dim, heads), _Think(dim)
+        self.look, self.think = Look(dim, heads), Think(dim)
 
     def forward(self, queries: Tensor, seen: Tensor) -> Tensor:
         thought: Tensor = self.think(self.look(queries, torch.cat([seen, queries], dim=1)))
@@ -86,7 +86,7 @@ class _QFormerBlock(nn.Module):
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
-        self.talk, self.look, self.think = _Look(dim, heads), _Look(dim, heads), _Think(dim)
+        self.talk, self.look, self.think = Look(dim, heads), Look(dim, heads), Think(dim)
 
     def forward(self, queries: Tensor, seen: Tensor) -> Tensor:
         thought: Tensor = self.think(self.look(self.talk(queries, queries), seen))
@@ -114,7 +114,7 @@ class Cross(Queried):
         super().__init__(encoder, dim, text_scale=text_scale, tokens=tokens, depth=1, heads=heads)
 
     def _block(self, dim: int, heads: int) -> nn.Module:
-        return _Look(dim, heads)
+        return Look(dim, heads)
 
 
 CONNECTORS.register("perceiver", Perceiver)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,12 @@ from embodied.model.composition import PartConfig, SenseConfig
 from embodied.model.connectors import CONNECTORS
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme
+from embodied.train.palme import losses
 from embodied.types import Joints, Observation, Picture
 
 NAMES = sorted(CONNECTORS)
 SQUARES = ("pool", "shuffle")
-QUERIES = ("cross", "perceiver", "qformer")
+QUERIES = ("cross", "instructed", "perceiver", "qformer")
 STATE = SenseConfig(PartConfig("mlp", {"size": 8, "hidden": 16}), reading="joints")
 
 
@@ -116,6 +117,43 @@ def test_a_head_that_points_at_cells_refuses_a_connector_without_them(
 def test_options_that_fit_nothing_are_refused(name: str, given: dict[str, Any], encoder: Grid, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         CONNECTORS.get(name)(encoder, 32, text_scale=1.0, **given)
+
+
+def test_queries_take_other_things_for_other_words_and_order_matters() -> None:
+    torch.manual_seed(0)
+    connector = CONNECTORS.get("instructed")(Grid(), 32, text_scale=0.13, tokens=5).eval()
+    features, words = torch.randn(2, 24, 6), torch.randn(2, 7, 32)
+    plain, told = connector(features), connector(features, words)
+    assert (told - plain).abs().max() > 1e-3
+    torch.testing.assert_close(told[:1], connector(features[:1], 1000 * words[:1]), msg="whatever their scale")
+    assert (connector(features, words.flip(1)) - told).abs().max() > 1e-4
+    told.sum().backward()
+    assert all(each.grad is not None for each in connector.blocks[0].parameters())
+
+
+def test_a_command_that_is_read_by_a_connector_is_alone_in_its_sentence(make_tiny: Callable[..., Palme]) -> None:
+    torch.manual_seed(0)
+    model = with_connector(make_tiny, "instructed")
+    senses = model.senses(sample(100, None).observations)
+
+    def tokens(*said: str) -> torch.Tensor:
+        return model.embed([model.sentence(senses, [(text, None)]) for text in said]).of("front")
+
+    both = tokens("lift the red block", "go")
+    assert (both[0] - both[1]).abs().max() > 1e-4, "of one picture, for two commands"
+    torch.testing.assert_close(both[1:], tokens("go"))
+    with pytest.raises(EmbodiedError, match=r"'instructed' of 'front' reads the command, and 2 commands share"):
+        model.embed([model.sentence(senses, [("go", None), ("stay", None)])])
+    assert model.embed([model.sentence(senses, [])]).of("front").shape == (1, 5, 32)
+
+
+def test_commands_about_one_moment_are_trained_each_in_its_own_sentence(make_tiny: Callable[..., Palme]) -> None:
+    model = with_connector(make_tiny, "instructed").train()
+    plans = [parse_plan(text) for text in ("touch red block", "lift blue block", "lift red block")]
+    alone = [sample(100, plan) for plan in plans]
+    together = replace(alone[0], commands=tuple(command for each in alone for command in each.commands))
+    parts = [losses(model, given, [{} for _ in given])["plan/plan"] for given in (alone, [together])]
+    torch.testing.assert_close(*parts)
 
 
 def sample(shade: int, plan: Any) -> Sample:

@@ -33,7 +33,7 @@ FOLDER = ROOT / "embodied" / "model" / "systems"
 SYSTEMS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 SMALL = {"size_px": 64, "width": 24, "steps": 2}
 """What is made smaller, besides the language model, where a part has it."""
-SIZES = {"vit": {"depth": 1}, "qformer": {"depth": 1}, "perceiver": {"depth": 1}} | {
+SIZES = {"vit": {"depth": 1}, "qformer": {"depth": 1}, "instructed": {"depth": 1}, "perceiver": {"depth": 1}} | {
     name: {"width": 8} for name in ("conv", "video")
 }
 OWN = {
@@ -228,6 +228,14 @@ def clip(model: Palme) -> None:
     assert not any(each.requires_grad for each in encoder.parameters())
 
 
+def instructblip(model: Palme) -> None:
+    tokens_of(32)(model)
+    senses = model.senses(sample().observations)
+    said = [model.sentence(senses, [(text, None)]) for text in ("lift the blue one", "lift the red one")]
+    blue, red = model.embed(said).of("front")
+    assert (blue - red).abs().max() > 1e-4, "what is taken of a picture depends on the command"
+
+
 def sphinx(model: Palme) -> None:
     each_matters(model, "front", "small", "pixels")
     assert len({type(model.encoders[name]) for name in ("front", "small", "pixels")}) == 3
@@ -355,6 +363,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "llava_1_5": two_layers,
     "internvl": tokens_of(4),
     "blip2": tokens_of(32),
+    "instructblip": instructblip,
     "qwen_vl": tokens_of(64, blocks=1),
     "sphinx": sphinx,
     "clip": clip,
