@@ -69,6 +69,26 @@ def model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> Palme:
 
 
 @torch.no_grad()
+def test_a_connector_reads_words_as_the_base_makes_them_and_nothing_is_read_twice(
+    folder: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, named = read_base(BaseConfig(str(folder), FILE, BELOW))
+    backbone = Backbone.from_causal_lm(str(folder), layers=ABOVE, below=BELOW)
+    backbone.embedding = base.embedding
+    connector = PartConfig("instructed", {"tokens": 3, "depth": 1})
+    senses = {"state": SenseConfig(PartConfig("mlp", {"size": 8, "hidden": 16}), "joints", connector)}
+    model = Palme(PalmeConfig(senses, heads={"plan": PartConfig("plan")}, base=named), backbone, tokenizer, base)
+    sentences = [model.sentence({"state": torch.ones(8)}, [(said, None)]) for said in ("touch it", "lift the red one")]
+    training, acting = model.train().embed(sentences).of("state"), [model.eval().embed([each]) for each in sentences]
+    torch.testing.assert_close(torch.cat([each.of("state") for each in acting]), training, rtol=1e-4, atol=1e-5)
+    assert (training[0] - training[1]).abs().max() > 1e-4
+    read = list[int]()
+    monkeypatch.setattr(base, "_further", lambda *_: read.append(1))
+    model.embed(sentences[1:])
+    assert not read, "the command was read by then"
+
+
+@torch.no_grad()
 def test_both_parts_together_are_the_whole(folder: Path, base: Base) -> None:
     above = Backbone.from_causal_lm(str(folder), layers=ABOVE, below=BELOW).eval()
     whole = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
