@@ -167,6 +167,11 @@ class Client:
         self.wait(lambda: bool(ended()), f"no outcome of {motion_id}")
         return ended()[-1]
 
+    def does(self, text: str) -> None:
+        """Say it, and wait until it is done."""
+        outcome = self.outcome(self.say(text))
+        assert outcome["state"] == "done", (outcome, self.gate)
+
     def wait_moving(self, progress: float = 0.15) -> None:
         """Until the arm is well under way."""
         self.wait(

@@ -69,7 +69,7 @@ def test_stop_latches_until_resume_even_when_the_gate_is_killed(client: Any, gra
     assert np.abs(client.wait_still() - held).max() < STILL_RAD
 
     assert client.call("gate_node/resume").success
-    assert client.outcome(client.say("touch the blue block"))["state"] == "done"
+    client.does("touch the blue block")
     assert "blue block" in client.score()["touched"]
 
 
@@ -96,7 +96,7 @@ def test_killing_the_agent_holds_the_arm_and_the_graph_goes_on(client: Any, grap
     assert np.abs(held - HOME).max() > 0.05, "it was stopped on its way"
     client.status = {}
     graph.start("agent_node")
-    assert client.outcome(client.say("touch the purple zone"))["state"] == "done"
+    client.does("touch the purple zone")
     assert "purple zone" in client.score()["touched"]
 
 
@@ -111,9 +111,9 @@ def test_a_new_instruction_goes_before_the_old_one(client: Any) -> None:
 
 def test_a_held_block_is_put_back_before_the_next_instruction(client: Any) -> None:
     before = client.objects()["red block"]
-    assert client.outcome(client.say("pick up the red block"))["state"] == "done"
+    client.does("pick up the red block")
     assert client.score()["held"] == "red block"
-    assert client.outcome(client.say("touch the blue block"))["state"] == "done"
+    client.does("touch the blue block")
     after = client.score()
     assert after["held"] is None
     assert "blue block" in after["touched"]
@@ -149,7 +149,7 @@ def test_reset_starts_the_episode_of_the_parameters(client: Any) -> None:
 
 
 def test_what_was_seen_before_a_reset_is_no_reason_to_refuse(client: Any) -> None:
-    assert client.outcome(client.say("pick up the red block"))["state"] == "done"
+    client.does("pick up the red block")
     client.set_parameters("sim_node", task="pick_up", seed=700016)  # with a blue block, and no red one
     try:
         assert client.call("sim_node/reset").success
@@ -180,13 +180,13 @@ def assert_done_by_now_or_when_told_again(client: Any, instruction: str, text: s
 
 
 def test_a_block_that_was_being_lifted_when_the_arm_was_stopped_is_put_down_first(client: Any) -> None:
-    assert client.outcome(client.say("put the yellow block in the white bowl"))["state"] == "done"
+    client.does("put the yellow block in the white bowl")
     client.say("pick up the red block")
     client.wait(lambda: client.score()["held"] == "red block", "it is not lifted")
     assert client.call("agent_node/cancel").success
     client.wait_still()
     assert client.score()["held"] == "red block"
-    assert client.outcome(client.say("touch the blue block"))["state"] == "done"
+    client.does("touch the blue block")
     after = client.score()
     assert after["held"] is None
     assert "blue block" in after["touched"]
