@@ -85,7 +85,10 @@ class Drawing(Head):
         shown = [
             (number, now, command.goal)
             for number, (now, command) in enumerate(commands)
-            if command.text is not None and command.goal is not None and self.reading in command.goal.readings
+            if command.text is not None
+            and command.goal is not None
+            and self.reading in now.readings
+            and self.reading in command.goal.readings
         ]
         if not shown:
             return {}

@@ -109,6 +109,8 @@ def test_it_learns_nothing_of_what_shows_no_end(model: Palme) -> None:
     for nothing in ({"goal": None}, {"goal": blind}, {"text": None}):
         other = replace(sample, commands=(replace(sample.commands[0], **nothing),))
         assert head.loss(hidden_of(model, [other]), [other]) == {}
+    unseen = replace(sample, observations=(blind,))
+    assert head.loss(hidden_of(model, [unseen]), [unseen]) == {}
 
 
 def test_the_code_of_the_page_writes_what_is_drawn(
