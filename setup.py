@@ -63,7 +63,7 @@ EXTRAS = {
     "train": ["accelerate", "tensorboard"],
     "test": [
         *("catkin-pkg", "colcon-common-extensions", "hypothesis", "import-linter", "mypy", "packaging", "pytest"),
-        *("panda-gym", "pytest-timeout", "ruff", "stable-baselines3", "tensorboard"),
+        *("panda-gym", "pytest-timeout", "pytest-xdist", "ruff", "stable-baselines3", "tensorboard"),
         "setuptools<80",  # the last with the `develop` command that `colcon build --symlink-install` calls
     ],
 }

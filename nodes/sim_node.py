@@ -34,8 +34,10 @@ from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.types import ObjectState, Vector
 from nodes import conversions
 from nodes.arm_controller import ArmController
+from nodes.arm_writers import GATE
 from nodes.common import COMMAND, LATCHED, NEWEST, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
 from nodes.notify import Notifier
+from nodes.pace import Pace
 from sim import scene
 from sim.appearance import parse_appearance
 from sim.arm import SimArm
@@ -74,6 +76,7 @@ class SimNode(Node):
             declare(self, name, default, meaning, read_only=False)
         rate = "simulated seconds in one second; 0 is as fast as the machine can"
         self.rate = float(declare(self, "rate", 1.0, rate, low=0.0, high=100.0))
+        self._pace = Pace(self.rate)
         gui = bool(declare(self, "gui", False, "open PyBullet's window"))
         hertz = declare(self, "camera_hz", 10.0, "pictures in a simulated second", low=0.1, high=60.0)
         cameras = declare(self, "cameras", list(model.cameras), "cameras to publish: front, wrist")
@@ -115,6 +118,14 @@ class SimNode(Node):
     def time_s(self) -> float:
         """Simulated seconds since this node began; a reset does not turn it back."""
         return self._ticks * _TICK_S
+
+    def next_tick_s(self, due_s: float) -> float:
+        """When, on the steady clock, the tick is due after the one that was due at `due_s`; the rate is not 0."""
+        now_s = steady_s()
+        rate = self._pace.rate(self.time_s, now_s)
+        # Time that was lost is not caught up with while somebody is behind.
+        lag_s = _LAG_S if rate == self.rate else 0.0
+        return max(due_s, now_s - lag_s) + _TICK_S / rate
 
     def advance(self) -> None:
         """One tick of the world, and what is due to be published after it."""
@@ -175,6 +186,8 @@ class SimNode(Node):
         try:
             time_s, position, velocity = conversions.from_points(message, self._model.joint_names)
             self._controller.follow(begin_s + time_s, position, velocity, now_s=self.time_s)
+            if message.header.frame_id.startswith(GATE):
+                self._pace.lead(begin_s, begin_s + float(time_s[-1]), steady_s())
         except UnsafeCommandError as error:
             self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
 
@@ -276,7 +289,7 @@ def serve(node: SimNode, stopping: threading.Event) -> None:
         executor.spin_once(timeout_sec=0)
         if node.rate == 0:
             continue
-        due_s = max(due_s + _TICK_S / node.rate, steady_s() - _LAG_S)
+        due_s = node.next_tick_s(due_s)
         while (left_s := due_s - steady_s()) > 0 and not stopping.is_set():
             notifier.beat()  # at a low rate the next tick is far away
             executor.spin_once(timeout_sec=min(left_s, _PATIENCE_S))

@@ -30,6 +30,22 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60.0
 """For what should take a second: a loaded machine is no failure."""
 
+_ALONE = ("tests/launch/", "tests/nodes/", "tests/ros2/")
+
+
+def pytest_configure() -> None:
+    """Workers that share the cores compute with one thread each."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what starts a graph, or an arm that moves in real time."""
+    for item in items:
+        graph = "ros" in getattr(item, "fixturenames", ())
+        if graph or item.path.relative_to(ROOT).as_posix().startswith(_ALONE):
+            item.add_marker("alone")
+
 
 class Process:
     """A child whose lines are kept, in order."""

@@ -197,7 +197,9 @@ def test_readme_has_one_line_to_run_and_one_to_test() -> None:
     for line in (run, test):
         assert line.startswith("python3.11 -m venv .venv && .venv/bin/pip install -c constraints.txt -e ")
     assert run.endswith("&& .venv/bin/ros2 launch embodied sim.launch.py")
-    assert test.endswith("&& .venv/bin/python -m pytest")
+    together, alone = test.split(" && ")[-2:]
+    assert together == '.venv/bin/python -m pytest -n 2 --dist loadfile -m "not alone"'
+    assert alone == ".venv/bin/python -m pytest -m alone", "the two runs are all tests"
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

@@ -16,7 +16,7 @@ import pytest
 PATIENCE_S = 60.0
 PARAMETERS = {
     # Slower than time goes: three nodes and a client that listens to all of it are about what two slow cores take.
-    "sim_node": ("rate:=0.7",),
+    "sim_node": (),
     # On a machine that is busy with other things a living node may be silent for longer than 0.3 s.
     "gate_node": ("use_sim_time:=true", "heartbeat_timeout_s:=1.5", "joint_states_timeout_s:=1.5"),
     "agent_node": ("use_sim_time:=true", "policy:=colour_blob", "max_observation_age_s:=2.0"),
