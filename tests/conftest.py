@@ -45,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         graph = "ros" in getattr(item, "fixturenames", ())
         if graph or item.path.relative_to(ROOT).as_posix().startswith(_ALONE):
             item.add_marker("alone")
+    # What takes longest begins first, or one worker waits for the other in the end.
+    items.sort(key=lambda item: item.path.name != "test_quality.py")
 
 
 class Process:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the README and the pages in docs/ say is so: links, commands, code, tables, names and limits."""
 
+import argparse
 import ast
 import importlib
 import inspect
@@ -244,7 +245,14 @@ def check_python(page: Path, words: Sequence[str]) -> None:
         return
     module, *rest = rest
     assert flag == "-m" and find_spec(module) is not None
-    assert [path for path in rest if module == "pytest" and not (ROOT / path).exists()] == []
+    if module == "pytest":
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        for option in ("-n", "--dist", "-m"):
+            parser.add_argument(option)
+        parser.add_argument("paths", nargs="*")
+        given = parser.parse_args(rest)
+        assert [path for path in given.paths if not (ROOT / path).exists()] == []
+        assert given.m is None or f'"{given.m.removeprefix("not ")}: ' in read(ROOT / "pyproject.toml")
 
 
 def check_pip(page: Path, words: Sequence[str]) -> None:
