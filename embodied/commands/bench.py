@@ -28,11 +28,13 @@ from embodied.versions import cores, machine, versions
 
 QUESTION = "what is on the table?"
 """Its answer is as long as answers are."""
-PARTS = ("decision", "answer", "plain", "environment", "bandwidth", "decode")
+PARTS = ("decision", "answer", "plain", "text", "environment", "bandwidth", "decode")
 LINES = {
     "answer": "an answer to {question!r}: {p50:.0f} ms p50, {p95:.0f} ms p95; {words_p50:.0f} words p50",
     "plain": "transformers alone, {layers} layers in {dtype}: {plain_ms:.0f} ms p50 to read {read_tokens:.0f} tokens "
     "and to write {written_tokens:.0f}; this engine, from picture to plan: {engine_ms:.0f} ms p50; ratio {ratio:.1f}",
+    "text": "plain text that no training reads, {words} words of the vocabulary: perplexity {perplexity:.1f}; of the "
+    "language model as it came {untouched:.1f}; ratio {ratio:.2f}",
     "environment": "environment with one {picture_size_px} px picture a step: {light_steps_per_s:.0f} "
     "steps/s; with the maker's meshes and shadows, as films are drawn, {detailed_steps_per_s:.0f} steps/s; "
     "ratio {ratio:.1f}",
@@ -71,6 +73,8 @@ def main(arguments: Sequence[str]) -> int:
         results["answer"] = measure_answers(options)
     if "plain" in options.part:
         results["plain"] = measure_plain(options)
+    if "text" in options.part:
+        results["text"] = measure_text(options)
     if "environment" in options.part:
         results["environment"] = measure_environment(options)
     if "bandwidth" in options.part or "decode" in options.part:
@@ -179,12 +183,27 @@ def measure_plain(options: BenchOptions) -> dict[str, Any]:
     return {"threads": threads, "layers": layers, "dtype": dtype, **middles, "ratio": ratio}
 
 
+def measure_text(options: BenchOptions) -> dict[str, Any]:
+    """How well the language model of a policy still reads plain text, beside the one that it came from."""
+    from embodied.model.plain import untouched_lm
+    from embodied.train import plain_text
+
+    model = _engine(policy.make_policy(options.policy, options.options), options, "text").model
+    _set_threads(options.threads)
+    if model.config.base is None:
+        raise ConfigError(f"part=text compares with the whole language model, and {options.policy!r} names no base")
+    texts = plain_text.pieces(held_out=True)
+    found, words = plain_text.perplexity(model, texts)
+    untouched, _ = plain_text.perplexity_of(untouched_lm(model.config.base), model.tokenizer, texts)
+    return {"words": words, "perplexity": found, "untouched": untouched, "ratio": found / untouched}
+
+
 def _engine(decider: policy.Policy, options: BenchOptions, part: str) -> Any:
     """The engine of a policy. Raises ConfigError for one that has none."""
     try:
         return attrgetter("engine")(decider)
     except AttributeError:
-        others = ",".join(each for each in PARTS if each not in ("plain", "decode"))
+        others = ",".join(each for each in PARTS if each not in ("plain", "text", "decode"))
         raise ConfigError(
             f"part={part} needs a policy with a language model (palme), and {options.policy!r} has none; choose "
             f"part={others}"

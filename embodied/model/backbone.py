@@ -113,7 +113,7 @@ class Backbone(nn.Module):
         Raises CheckpointError where it cannot be loaded, has fewer layers, or where this class does not
         give the hidden states that these layers give in transformers.
         """
-        source = _load_source(name, gguf_file)
+        source = load_source(name, gguf_file)
         available = source.config.num_hidden_layers
         if not (below >= 0 and 1 <= layers <= available - below):
             which = f"{layers} above the first {below}" if below else f"the first {layers}"
@@ -298,7 +298,7 @@ def first_line(error: Exception) -> str:
     return text if len(text) <= _MOST_TOLD else f"{text[: _MOST_TOLD - 3]}..."
 
 
-def _load_source(name: str, gguf_file: str | None) -> Any:
+def load_source(name: str, gguf_file: str | None) -> Any:
     """A whole causal language model in float32, evaluation mode. Raises CheckpointError."""
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(

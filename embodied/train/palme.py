@@ -32,7 +32,7 @@ from embodied.model.palme import Palme
 from embodied.model.precision import fastest_dtype
 from embodied.packages import folder_of
 from embodied.processes import progress_bar
-from embodied.train import run
+from embodied.train import plain_text, run
 from embodied.train.grounding_data import GroundingData
 from embodied.train.sources import Source, actions_of, moment, open_source, words_of
 
@@ -49,6 +49,7 @@ class PalmeTrainConfig:
     steps: int = option(2500, "optimiser steps")
     batch: int = option(4, "moments a step, all of one folder")
     commands: int = option(14, "commands for each moment, where there are several")
+    text: float = option(0.0, "weight of plain text, so that the language model stays one; 0: none is read")
     learning_rate: float = option(3e-4, "peak learning rate of the language model")
     new_learning_rate: float = option(1e-3, "peak learning rate of the new parts")
     save_every: int = option(200, "steps between saves")
@@ -149,6 +150,8 @@ def train(config: PalmeTrainConfig, on_step: Callable[[], None] = lambda: None) 
     for name in ("steps", "batch", "commands", "save_every", "learning_rate", "new_learning_rate"):
         if not 0 < getattr(config, name) < float("inf"):
             raise EmbodiedError(f"{name}={getattr(config, name)}: it must be above 0")
+    if not 0 <= config.text < float("inf"):
+        raise EmbodiedError(f"text={config.text}: it must be 0 or more")
     from_files = config.model or not config.init
     composition = read_composition(config.model or COMPOSITION) if from_files else None
     run.record(out, config, _given(composition))
@@ -186,10 +189,12 @@ def train(config: PalmeTrainConfig, on_step: Callable[[], None] = lambda: None) 
     }
 
     def parts_of(step: int) -> Mapping[str, Tensor]:
-        return losses(model, *draw(model, sources, features, config, np.random.default_rng([config.seed, step])))
+        rng = np.random.default_rng([config.seed, step])
+        acting = losses(model, *draw(model, sources, features, config, rng))
+        return {**acting, **plain_text.loss(model, rng)} if config.text else acting
 
-    steps = range(first, config.steps)
-    for step, parts in run.optimise(model, optimizer, parts_of, weights_of(model), steps, warm_up=40):
+    steps, weights = range(first, config.steps), weights_of(model) | {plain_text.PART: config.text}
+    for step, parts in run.optimise(model, optimizer, parts_of, weights, steps, warm_up=40):
         on_step()
         last = step + 1 == config.steps
         if step % 20 == 0 or last:
