@@ -19,13 +19,14 @@ from embodied.language.verbs import parse_plan
 from embodied.model.codes import Tokenizer
 from embodied.model.composition import BACKBONE, PartConfig, SenseConfig, read_composition
 from embodied.model.encoders.conv import ConvEncoder
+from embodied.model.encoders.mel import edges_hz
 from embodied.model.palme import Palme
 from embodied.model.towers import Towers
 from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.train.clip import ClipConfig
 from embodied.train.palme import freeze, losses, weights_of
 from embodied.train.vision import ENCODER_FILE
-from embodied.types import Joints, Observation, Picture
+from embodied.types import Joints, Observation, Picture, Vector
 from tests.tokenizers import OPTIONS, paint
 
 ROOT = Path(__file__).parents[3]
@@ -85,10 +86,18 @@ def sample(seed: int = 0) -> Sample:
     geometry: dict[str, Any] = {"intrinsics_px": np.eye(3), "world_from_camera": np.eye(4), "stamp_s": 0.0}
     joints = Joints(position_rad=rng.normal(size=7), velocity_rad_s=np.zeros(7), gripper_width_m=0.08, stamp_s=0.0)
     rgb = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    seen = Observation(readings={"front": Picture(rgb=rgb, **geometry), "joints": joints})
+    readings = {"front": Picture(rgb=rgb, **geometry), "joints": joints, "sound": tone(300.0 * (1 + seed))}
+    seen = Observation(readings=readings)
     actions = rng.normal(size=(2, 7)).astype(np.float32)
     command = Command(text="lift the blue one", plan=parse_plan("lift blue block"), actions=actions, goal=seen)
     return Sample(observations=(seen,), commands=(command,), things=(Seen(colour="blue", kind="block", u=0.3, v=0.6),))
+
+
+def tone(hz: float, start_s: float = 0.0, end_s: float = 1.0) -> Vector:
+    """A second of sound at 16 kHz, silent but for a tone."""
+    at_s = np.arange(16000) / 16000
+    values = np.where((at_s >= start_s) & (at_s < end_s), 0.1 * np.sin(2 * np.pi * hz * at_s), 0.0)
+    return Vector(values=values, names=tuple(map(str, range(16000))), stamp_s=0.0)
 
 
 def words_alone(model: Palme) -> torch.Tensor:
@@ -284,6 +293,29 @@ def video_llama(model: Palme) -> None:
     assert (clip(frames) - clip([*frames[2::-1], frames[3]])).abs().max() > 1e-5, "it matters what was before what"
 
 
+def qwen_audio(model: Palme) -> None:
+    encoder, [seen] = model.encoders["sound"], sample().observations
+    edges = edges_hz(80, 16000)
+    for hz in (250.0, 900.0, 3000.0):
+        band = int(encoder.prepare([tone(hz)]).mean(dim=0).argmax())
+        assert edges[band] < hz < edges[band + 2], "a tone is in the band that holds it"
+
+    def sounding(sound: Vector) -> torch.Tensor:
+        heard = replace(seen, readings={**seen.readings, "sound": sound})
+        return model.embed([model.sentence(model.senses([heard]), [("go", None)])]).of("sound")[0]
+
+    quiet = sounding(tone(0.0))
+    early, late = ((sounding(tone(900.0, at - 0.01, at + 0.01)) - quiet).norm(dim=1) for at in (0.2, 0.6))
+    assert (len(quiet), int(early.argmax()), int(late.argmax())) == (25, 5, 15), "40 ms a token, in their order"
+
+    deaf = replace(seen, readings={name: each for name, each in seen.readings.items() if name != "sound"})
+    embedded = model.embed([model.sentence(model.senses([deaf]), [("go", None)])])
+    assert list(embedded.spans) == ["front", "state"] and model.read(embedded).states.isfinite().all()
+    with torch.enable_grad():
+        with_senses(model)[-1].sum().backward()
+    assert all(each.grad.any() for each in encoder.layers.parameters()), "convolutions learn of what words take up"
+
+
 def rt_2(model: Palme) -> None:
     head = model.heads["act"]
     codes = torch.arange(256)
@@ -371,6 +403,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "fuyu": fuyu,
     "kosmos_2": kosmos_2,
     "video_llama": video_llama,
+    "qwen_audio": qwen_audio,
     "rt_2": rt_2,
     "openvla": openvla,
     "openvla_oft": openvla_oft,
