@@ -136,3 +136,17 @@ def test_mistakes_are_found_before_anything_is_loaded() -> None:
         bench.check(options("task=put_in_bowel"))
     with pytest.raises(ConfigError, match="at least 1"):
         bench.check(options("steps=0"))
+
+
+@pytest.mark.usefixtures("staged")
+def test_plain_text_needs_a_language_model_that_came_from_somewhere(
+    make_tiny: Callable[..., Palme], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=r"part=text needs a policy with a language model"):
+        bench.measure_text(options("policy=random"))
+    from embodied.model.composition import PartConfig, SenseConfig
+
+    senses = {"front": SenseConfig(PartConfig("conv", {"size_px": 32, "width": 8}))}
+    make_tiny(senses=senses).save_pretrained(tmp_path / "model")
+    with pytest.raises(ConfigError, match=r"'palme' names no base"):
+        bench.measure_text(options(f"options.checkpoint={tmp_path / 'model'}"))
