@@ -139,11 +139,14 @@ def test_mistakes_are_found_before_anything_is_loaded() -> None:
 
 
 @pytest.mark.usefixtures("staged")
-def test_plain_text_needs_a_language_model_that_came_from_somewhere(
-    make_tiny: Callable[..., Palme], tmp_path: Path
-) -> None:
+def test_plain_text_needs_a_language_model() -> None:
     with pytest.raises(ConfigError, match=r"part=text needs a policy with a language model"):
         bench.measure_text(options("policy=random"))
+
+
+def test_plain_text_needs_to_know_where_the_language_model_came_from(
+    make_tiny: Callable[..., Palme], tmp_path: Path
+) -> None:
     from embodied.model.composition import PartConfig, SenseConfig
 
     senses = {"front": SenseConfig(PartConfig("conv", {"size_px": 32, "width": 8}))}
