@@ -41,10 +41,8 @@ def _told(sample: Sample, reading: str, every: Sequence[Seen], rng: np.random.Ge
     if alone and rng.random() < _HOLES:
         thing = things[int(rng.choice(alone))]
         assert thing.colour is not None
-        said = [_said(things, Noun(thing.colour, thing.kind), rng)]
-        window = around(thing)
-        seen = tuple(holed(each, reading, window) for each in sample.observations)
-        return Sample(observations=seen, commands=tuple(said))
+        seen = tuple(holed(each, reading, around(thing)) for each in sample.observations)
+        return Sample(observations=seen, commands=(_said(things, Noun(thing.colour, thing.kind), rng),))
     said = [_said(things, True, rng) for _ in range(EACH)]
     for wrong in (altered(things, every, rng) for _ in range(EACH)):
         said.append(_said(wrong, meaning(wrong) == meaning(things), rng))
