@@ -25,6 +25,11 @@ class Seen:
     on: int | None = None  # the number of the one that it is in or on
 
 
+Lesson = bool | Noun | str
+"""What is to be told of a caption and a picture: whether it is true, the thing that a hole in the picture hides, or the
+word that the caption leaves out."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """Something that may be said at this moment, and what is then right."""
@@ -35,6 +40,7 @@ class Command:
     """(H, A) what was done from here on; behind the end of an episode the hand stays where it is."""
     ends: bool = False  # whether nothing of the command is left to do after these actions
     goal: Observation | None = None  # what was seen at its end; None where nobody knows, or wants to
+    lesson: Lesson | None = None  # where it is no command, but a caption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +100,7 @@ class Sample:
     observations: tuple[Observation, ...]  # the last ones, oldest first
     commands: tuple[Command, ...]
     things: tuple[Seen, ...] | None = None  # in the newest picture; None where nobody knows
+    told: "Sample | None" = None  # the same moment with captions for commands, for heads that learn of those
 
     def find(self, noun: Noun) -> Seen | None:
         """What `noun` names; None where it is not there."""

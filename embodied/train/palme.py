@@ -28,11 +28,12 @@ from embodied.model.base import gguf_of, read_base
 from embodied.model.checkpoint import take_weights
 from embodied.model.composition import BACKBONE, COMPOSITION, ENTITIES, Composition, SenseConfig, read_composition
 from embodied.model.encoders import ENCODERS, Encoder
+from embodied.model.heads import Head
 from embodied.model.palme import Palme
 from embodied.model.precision import fastest_dtype
 from embodied.packages import folder_of
 from embodied.processes import progress_bar
-from embodied.train import plain_text, run
+from embodied.train import lessons, plain_text, run
 from embodied.train.grounding_data import GroundingData
 from embodied.train.sources import Source, actions_of, moment, open_source, words_of
 
@@ -275,11 +276,18 @@ def _sample(model: Palme, source: Source, index: int, rng: np.random.Generator, 
     return source.sample(index, rng, **wanted, goal=model.wants_goal)
 
 
+def _told(model: Palme, samples: list[Sample], rng: np.random.Generator) -> list[Sample]:
+    """The samples, in captions too where a head learns of those."""
+    sense = next((head.captioned for head in model.heads.values() if head.captioned), "")
+    return lessons.told(samples, model.config.reading_of(sense), rng) if sense else samples
+
+
 @torch.no_grad()
 def check_shown(model: Palme, sources: Mapping[str, Source]) -> None:
     """Raises EmbodiedError where the first samples of all sources show nothing for a sense or for a head."""
     first = (source for source in sources.values() if len(source))
     samples = [_sample(model, source, 0, np.random.default_rng(0), _LOOKED_AT) for source in first]
+    samples = _told(model, samples, np.random.default_rng(0))
     sensed = {name for sample in samples for name in model.senses(sample.observations)}
     given = {name for sample in samples for seen in sample.observations for name in seen.readings}
     for sense in model.config.senses:
@@ -307,12 +315,29 @@ def draw(
     folder = list(sources)[int(rng.integers(len(sources))) if len(sources) > 1 else 0]
     source, known = sources[folder], features.get(folder, {})
     indices = rng.choice(len(source), config.batch, replace=len(source) < config.batch)
-    samples = [_sample(model, source, int(i), rng, config.commands) for i in indices]
+    samples = _told(model, [_sample(model, source, int(i), rng, config.commands) for i in indices], rng)
     return samples, [{sense: rows[int(i)] for sense, rows in known.items()} for i in indices]
 
 
 def losses(model: Palme, samples: Sequence[Sample], features: Sequence[Mapping[str, Tensor]]) -> Mapping[str, Tensor]:
-    """Every part of the loss, as "head/part", and what else the heads say for the log."""
+    """Every part of the loss, as "head/part", and what else the heads say for the log.
+
+    Captions are read by themselves: nobody else learns of a picture with a hole in it.
+    """
+    parts = _losses(model, model.heads, samples, features)
+    told = [sample.told for sample in samples if sample.told is not None]
+    if told:
+        captioned = {name: head for name, head in model.heads.items() if head.captioned}
+        parts |= _losses(model, captioned, told, [{} for _ in told])
+    return parts
+
+
+def _losses(
+    model: Palme,
+    heads: Mapping[str, Head],
+    samples: Sequence[Sample],
+    features: Sequence[Mapping[str, Tensor]],
+) -> dict[str, Tensor]:
     if model.reads_words:
         samples, features = zip(*_one_by_one(samples, features), strict=True)
     sentences = [
@@ -323,9 +348,7 @@ def losses(model: Palme, samples: Sequence[Sample], features: Sequence[Mapping[s
     ]
     hidden = model.read(model.embed(sentences))
     return {
-        f"{name}/{part}": value
-        for name, head in model.heads.items()
-        for part, value in head.loss(hidden, samples).items()
+        f"{name}/{part}": value for name, head in heads.items() for part, value in head.loss(hidden, samples).items()
     }
 
 

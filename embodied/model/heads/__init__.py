@@ -61,6 +61,8 @@ class Head(nn.Module):
     """How many of the next actions it wants to see in training."""
     wants_goal: ClassVar[bool] = False
     """Whether it wants to see in training what was seen at the end."""
+    captioned: str = ""
+    """The sense whose picture it wants told in captions too, in training; empty: none."""
     pretrained: ClassVar[str] = ""
     """The module of it whose weights a file brings; empty: none."""
 

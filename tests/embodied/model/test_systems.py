@@ -23,6 +23,7 @@ from embodied.model.encoders.mel import edges_hz
 from embodied.model.palme import Palme
 from embodied.model.towers import Towers
 from embodied.motion.actions import EE_DELTA_NAMES
+from embodied.train import lessons
 from embodied.train.clip import ClipConfig
 from embodied.train.palme import freeze, losses, weights_of
 from embodied.train.vision import ENCODER_FILE
@@ -383,6 +384,17 @@ def gill(model: Palme) -> None:
     assert torch.equal(head.tokenizer.codes(drawn), predicted), "what is drawn has the codes that were predicted"
 
 
+def uniter(model: Palme) -> None:
+    shown = lessons.told([sample(seed) for seed in range(8)], "front", np.random.default_rng(0))
+    assert {"matching/itm", "matching/mrc", "matching/mlm"} <= losses(model, shown, [{} for _ in shown]).keys()
+    masked = {
+        ((told.observations[0].picture("front").rgb == 0).all(axis=2).any(), lessons.UNSAID in command.text)
+        for told in (each.told for each in shown)
+        for command in told.commands
+    }
+    assert masked == {(False, False), (False, True), (True, False)}, "a picture or a caption, one at a time"
+
+
 PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "palm_e": palm_e,
     "flamingo": flamingo,
@@ -412,6 +424,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "unified_io": unified_io,
     "gill": gill,
     "pi0_fast": pi0_fast,
+    "uniter": uniter,
 }
 
 

@@ -186,6 +186,19 @@ def test_two_heads_of_one_kind_learn_both(options: dict, tiny: Palme, tmp_path: 
     assert {"left/point", "right/point", "plan/plan"} <= row.keys()
 
 
+def test_scenes_are_told_in_captions_where_a_head_learns_of_them(options: dict, tiny: Palme, tmp_path: Path):
+    text = f"senses: {{{FRONT}}}\nfrozen: [front]\nheads: {{plan: plan, belongs: matching}}"
+    given = options | {"init": "", "model": composed(tmp_path, tiny, text)}
+    palme.train(palme.PalmeTrainConfig(out=str(tmp_path / "run"), **given))
+    sources = {options["data"][0]: GroundingData(options["data"][0])}
+    model, config = Palme.from_pretrained(tmp_path / "run" / "checkpoint"), palme.PalmeTrainConfig(batch=4)
+    drawn = [palme.draw(each, sources, {}, config, np.random.default_rng(0))[0] for each in (model, tiny)]
+    assert all(sample.told is not None for sample in drawn[0]) and not any(sample.told for sample in drawn[1])
+    assert [each.commands for each in drawn[0]] == [each.commands for each in drawn[1]], "commands are as without"
+    parts = palme.losses(model, drawn[0], [{} for _ in drawn[0]])
+    assert {"plan/plan", "belongs/itm", "belongs/mlm", "belongs/mrc"} <= parts.keys()
+
+
 def test_an_encoder_of_a_hub_is_taken_whole_and_told_in_the_checkpoint(options: dict, tiny: Palme, tmp_path: Path):
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
