@@ -28,7 +28,9 @@ from embodied.versions import cores, machine, versions
 
 QUESTION = "what is on the table?"
 """Its answer is as long as answers are."""
-PARTS = ("decision", "answer", "plain", "text", "environment", "bandwidth", "decode")
+PARTS = ("decision", "answer", "plain", "text", "environment", "bandwidth", "decode", "large")
+_ASKED_FOR = ("text", "large")
+"""What takes minutes, or a GPU, is measured where it is named."""
 LINES = {
     "answer": "an answer to {question!r}: {p50:.0f} ms p50, {p95:.0f} ms p95; {words_p50:.0f} words p50",
     "plain": "transformers alone, {layers} layers in {dtype}: {plain_ms:.0f} ms p50 to read {read_tokens:.0f} tokens "
@@ -41,6 +43,9 @@ LINES = {
     "bandwidth": "memory bandwidth (reading): {read_gb_per_s:.1f} GB/s",
     "decode": "decoding: {tokens_per_s:.0f} tokens/s of {weights_mb:.0f} MB of weights, {share_of_bound:.0%} "
     "of the bandwidth bound of {bound_tokens_per_s:.0f} tokens/s",
+    "large": "{weights_m:.0f} million weights at random on {device}: {captured_p50:.1f} ms p50, {captured_p99:.1f} ms "
+    "p99, {per_s:.0f} decisions/s, {of_roofline:.2f} of the roofline of {roofline_ms:.1f} ms; not captured "
+    "{eager_p50:.1f} ms; word by word {word_by_word_p50:.1f} ms, ratio {ratio:.1f}",
 }
 EXAMPLE = "embodied bench part=decision,environment out=runs/bench.json"
 
@@ -49,7 +54,7 @@ EXAMPLE = "embodied bench part=decision,environment out=runs/bench.json"
 class BenchOptions:
     """Measure latency, memory and throughput on this machine; nothing passes or fails."""
 
-    part: list[str] = option([each for each in PARTS if each != "text"], "what to measure; text takes minutes")
+    part: list[str] = option([each for each in PARTS if each not in _ASKED_FOR], "what to measure")
     policy: str = option("palme", "policy whose decisions are timed")
     options: dict[str, Any] = option({}, "options of the policy, as options.checkpoint=path")
     task: str = option("put_in_bowl", "task whose scenes are used")
@@ -75,6 +80,8 @@ def main(arguments: Sequence[str]) -> int:
         results["plain"] = measure_plain(options)
     if "text" in options.part:
         results["text"] = measure_text(options)
+    if "large" in options.part:
+        results["large"] = measure_large(options)
     if "environment" in options.part:
         results["environment"] = measure_environment(options)
     if "bandwidth" in options.part or "decode" in options.part:
@@ -198,12 +205,36 @@ def measure_text(options: BenchOptions) -> dict[str, Any]:
     return {"words": words, "perplexity": found, "untouched": untouched, "ratio": found / untouched}
 
 
+def measure_large(options: BenchOptions) -> dict[str, Any]:
+    """Decisions of a model of seven thousand million weights. Raises ConfigError where there is no GPU to hold it."""
+    import torch
+
+    from embodied.model import large
+
+    if not torch.cuda.is_available():
+        raise ConfigError("part=large needs a CUDA device, and there is none on this machine; leave it out")
+    timing = large.measure(torch.device("cuda"), large.Shape(), options.decisions)
+    captured, by_word = percentile(timing.captured_ms, 50), percentile(timing.word_by_word_ms, 50)
+    return {
+        "device": torch.cuda.get_device_name(),
+        "weights_m": timing.weights / 1e6,
+        "captured_p50": captured,
+        "captured_p99": percentile(timing.captured_ms, 99),
+        "per_s": 1e3 / captured,
+        "eager_p50": percentile(timing.eager_ms, 50),
+        "word_by_word_p50": by_word,
+        "roofline_ms": timing.roofline_ms,
+        "of_roofline": captured / timing.roofline_ms,
+        "ratio": by_word / captured,
+    }
+
+
 def _engine(decider: policy.Policy, options: BenchOptions, part: str) -> Any:
     """The engine of a policy. Raises ConfigError for one that has none."""
     try:
         return attrgetter("engine")(decider)
     except AttributeError:
-        others = ",".join(each for each in PARTS if each not in ("plain", "text", "decode"))
+        others = ",".join(each for each in PARTS if each not in ("plain", "decode", *_ASKED_FOR))
         raise ConfigError(
             f"part={part} needs a policy with a language model (palme), and {options.policy!r} has none; choose "
             f"part={others}"
@@ -247,7 +278,7 @@ def _decide_twice(decider: policy.Policy, env: Any) -> Iterator[Mapping[str, flo
 def _by_stage(timings: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
     stages = dict.fromkeys(name for each in timings for name in each)
     values = {name: [each.get(name, 0.0) for each in timings] for name in stages}
-    return {name: {f"p{p}": percentile(values[name], p) for p in (50, 95)} for name in stages}
+    return {name: {f"p{p}": percentile(values[name], p) for p in (50, 95, 99)} for name in stages}
 
 
 def measure_environment(options: BenchOptions) -> dict[str, Any]:
@@ -353,13 +384,14 @@ def print_tables(results: Mapping[str, Any]) -> None:
     if "decision" in results:
         found = results["decision"]
         title = "Decision of {policy}, ms: {picture_size_px} px, {threads} threads".format(**found)
-        table = Table("stage", "new command p50 / p95", "cached plan p50 / p95", title=title)
+        table = Table("stage", "new command p50 / p95 / p99", "cached plan p50 / p95 / p99", title=title)
         stages = dict.fromkeys([*found["fresh_ms"], *found["cached_plan_ms"]])
         for stage in sorted(stages, key=lambda name: name == "total"):
             cells = [found[kind].get(stage) for kind in ("fresh_ms", "cached_plan_ms")]
-            table.add_row(stage, *(f"{c['p50']:.1f} / {c['p95']:.1f}" if c else "-" for c in cells))
+            table.add_row(stage, *(" / ".join(f"{value:.1f}" for value in c.values()) if c else "-" for c in cells))
         tell(table)
-        tell(f"loading the policy: {found['load_s']:.1f} s")
+        per_s = 1e3 / found["fresh_ms"]["total"]["p50"]
+        tell(f"{per_s:.1f} decisions/s with a new command each time; loading the policy: {found['load_s']:.1f} s")
     for part, line in LINES.items():
         if part in results:
             tell(line.format(**results[part]))

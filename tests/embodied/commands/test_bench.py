@@ -65,7 +65,7 @@ def staged(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_decisions_are_split_into_stages_and_into_new_and_known_plans() -> None:
     found = bench.measure_decisions(options("decisions=3", "picture_size_px=32"))
     assert found["picture_size_px"] == 32
-    assert found["fresh_ms"]["encode"] == {"p50": 2.0, "p95": 2.0}
+    assert found["fresh_ms"]["encode"] == {"p50": 2.0, "p95": 2.0, "p99": 2.0}
     assert found["fresh_ms"]["decode"]["p50"] == 7.0
     assert "decode" not in found["cached_plan_ms"]
     assert found["cached_plan_ms"]["total"]["p50"] > 0
@@ -153,3 +153,15 @@ def test_plain_text_needs_to_know_where_the_language_model_came_from(
     make_tiny(senses=senses).save_pretrained(tmp_path / "model")
     with pytest.raises(ConfigError, match=r"'palme' names no base"):
         bench.measure_text(options(f"options.checkpoint={tmp_path / 'model'}"))
+
+
+def test_a_large_model_needs_a_gpu() -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        found = bench.measure_large(options("decisions=20"))
+        assert found["weights_m"] > 6000
+        assert found["ratio"] > 1.0
+    else:
+        with pytest.raises(ConfigError, match="part=large needs a CUDA device, and there is none"):
+            bench.measure_large(options())
