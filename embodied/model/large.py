@@ -14,6 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from embodied.model.backbone import config_from_dict
+from embodied.model.plain import plain_lm
 from embodied.model.precision import fastest_dtype
 
 
@@ -76,25 +78,26 @@ class Captured:
 @torch.inference_mode()
 def measure(device: torch.device, shape: Shape, rounds: int) -> Timing:
     """Time one pass (captured, and as it is) and writing word by word, in turns; the first round warms up."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        hidden_size=shape.dim,
-        intermediate_size=shape.hidden,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads,
-        vocab_size=shape.vocabulary,
+    config = config_from_dict(
+        {
+            "model_type": "llama",
+            "hidden_size": shape.dim,
+            "intermediate_size": shape.hidden,
+            "num_attention_heads": shape.heads,
+            "num_key_value_heads": shape.heads,
+            "vocab_size": shape.vocabulary,
+        }
     )
     torch.manual_seed(0)
     dtype = fastest_dtype(device)
     with torch.device(device):
-        lm: Any = LlamaForCausalLM._from_config(config, dtype=dtype).eval()
+        lm = plain_lm(config, shape.layers).to(dtype)
         sentence = torch.randn(1, shape.read + shape.written, shape.dim, dtype=dtype)
 
     def one_pass(embeddings: Tensor) -> Tensor:
         states = lm.model(inputs_embeds=embeddings, use_cache=False).last_hidden_state
-        return lm.lm_head(states[:, -shape.written :]).argmax(dim=-1)  # type: ignore[no-any-return]
+        told: Tensor = lm.lm_head(states[:, -shape.written :])
+        return told.argmax(dim=-1)
 
     captured = Captured(one_pass, sentence)
     found: dict[str, list[float]] = {"captured": [], "eager": [], "word_by_word": []}
