@@ -95,6 +95,8 @@ class Palme(nn.Module):
         )
         self.entities = _entities(config, encoders)
         self.fusion: Fusion = _build(FUSIONS, config.fusion, Fusion, backbone)
+        for name in self.fusion.beside:
+            check_name("sense", name, config.senses)
         host = Host(dim=backbone.dim, config=config, encoders=encoders, tokenizer=tokenizer, words=backbone.words)
         self.heads: dict[str, Head] = {name: _build(HEADS, part, Head, host) for name, part in config.heads.items()}
         for name, head in self.heads.items():

@@ -38,6 +38,9 @@ class Fusion(nn.Module):
     reads_senses: ClassVar[bool] = True
     """Whether tokens of the senses go through the layers of the language model."""
 
+    beside: tuple[str, ...] = ()
+    """The senses that stand beside the language model, by name, where not all of them do."""
+
     def __init__(self, backbone: Backbone) -> None:
         super().__init__()
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words alone go through the language model, and look at the senses between its layers (Alayrac et al. 2022)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -30,13 +32,13 @@ class _GatedLook(nn.Module):
 
 
 class Flamingo(Beside):
-    """Before every layer whose number `every` divides, words look at all senses.
+    """Before every layer whose number `every` divides, words look at all senses, or at those that stand `beside`.
 
     Raises ValueError where `heads` do not divide the width of the language model.
     """
 
-    def __init__(self, backbone: Backbone, *, every: int = 1, heads: int = 4) -> None:
-        super().__init__(backbone)
+    def __init__(self, backbone: Backbone, *, every: int = 1, heads: int = 4, beside: Sequence[str] = ()) -> None:
+        super().__init__(backbone, beside=beside)
         check_sizes(every=every, heads=heads)
         if backbone.dim % heads:
             raise ValueError(f"heads must divide the language model's width {backbone.dim}, not {heads}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ import transformers
 from torch import Tensor
 
 from embodied.errors import EmbodiedError
-from embodied.model.backbone import Backbone
+from embodied.model.backbone import Backbone, encode
 from embodied.model.composition import PartConfig
 from embodied.model.fusion import FUSIONS
 from embodied.model.palme import Palme
@@ -106,6 +107,22 @@ def test_words_read_as_without_senses_behind_closed_gates(make_tiny: Callable[..
     seeing = states(model, {"front": picture(), "state": STATE})[-len(words) :]
     assert (seeing - words).abs().max() > 1e-2
     torch.testing.assert_close(states(model, {}), words)
+
+
+@torch.no_grad()
+def test_what_is_written_after_senses_of_both_sorts_is_what_is_read_at_once(make_tiny: Callable[..., Palme]) -> None:
+    model = disturbed(make_tiny(fusion=PartConfig("flamingo", {"beside": ["state"]})))
+    senses, words = {"front": picture(), "state": STATE}, "lift the red one"
+    ids = encode(model.tokenizer, " now")
+    begun = model.sentence(senses, [(words, None)])
+    written = model.read(model.embed([begun]), remember=True).written(ids).states
+    whole = replace(begun, branches=(replace(begun.branches[0], answer=tuple(ids)),))
+    torch.testing.assert_close(model.read(model.embed([whole])).states, written, rtol=1e-4, atol=1e-4)
+
+
+def test_a_sense_beside_that_the_model_has_not_is_named(make_tiny: Callable[..., Palme]) -> None:
+    with pytest.raises(EmbodiedError, match=r"unknown sense 'fornt'.*front"):
+        make_tiny(fusion=PartConfig("flamingo", {"beside": ["fornt"]}))
 
 
 @torch.no_grad()

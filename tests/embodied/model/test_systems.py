@@ -158,6 +158,21 @@ def flamingo(model: Palme) -> None:
     torch.testing.assert_close(words_alone(model), alone, rtol=1e-4, atol=1e-5)
 
 
+def cogagent(model: Palme) -> None:
+    def read(*names: str) -> tuple[torch.Tensor, torch.Tensor]:
+        senses = {name: value for name, value in model.senses(sample().observations).items() if name in names}
+        hidden = model.read(model.embed([model.sentence(senses, [("lift the blue one", None)])]))
+        return hidden.of("front")[0], hidden.states[0, hidden.sentence.places[0][0].start :]
+
+    for beside, without in zip(read("front", "finer"), read("front"), strict=True):
+        torch.testing.assert_close(beside, without, rtol=1e-4, atol=1e-5)
+    for key, gate in model.fusion.named_parameters():
+        if "gate" in key:
+            gate.fill_(1.0)
+    for beside, without in zip(read("front", "finer"), read("front"), strict=True):
+        assert (beside - without).abs().max() > 1e-3, "the coarse picture's tokens look at the finer one, as words do"
+
+
 def llama_adapter(model: Palme) -> None:
     alone = words_alone(model)
     torch.testing.assert_close(with_senses(model)[-len(alone) :], alone, rtol=1e-4, atol=1e-5)
@@ -399,6 +414,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "palm_e": palm_e,
     "flamingo": flamingo,
     "llama_adapter": llama_adapter,
+    "cogagent": cogagent,
     "cogvlm": leaves_words_alone,
     "mplug_owl2": leaves_words_alone,
     "xcomposer2": leaves_words_alone,
