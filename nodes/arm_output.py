@@ -8,6 +8,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from embodied.safety import Piece, RestWatch
 from nodes import common, conversions
+from nodes.arm_writers import MORE
 from nodes.common import COMMAND
 from nodes.joint_states import JointStates
 
@@ -33,14 +34,15 @@ class ArmOutput:
         """A motion begins: what the fingers were told before counts no longer."""
         self._width_m = None
 
-    def send(self, piece: Piece, stamp_s: float, *, ordered: bool = True) -> None:
-        """Send a piece that begins at `stamp_s`, or when it arrives where that is zero."""
+    def send(self, piece: Piece, stamp_s: float, *, more: bool = False, ordered: bool = True) -> None:
+        """Send a piece that begins at `stamp_s`, or when it arrives where that is zero; `more`: another is to come."""
         numbers = (piece.time_s, piece.position_rad, piece.velocity_rad_s)
         assert all(np.isfinite(values).all() for values in numbers), "a checked motion is finite"
         if piece.gripper_width_m not in (None, self._width_m):
             self._gripper.publish(Float64MultiArray(data=[piece.gripper_width_m]))
             self._width_m = piece.gripper_width_m
         names = self._joints.names
-        self._arm.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s, frame_id=self._mark))
+        frame_id = self._mark + MORE if more else self._mark
+        self._arm.publish(conversions.to_arm_trajectory(names, *numbers, stamp_s=stamp_s, frame_id=frame_id))
         if ordered:
             self._rest.ordered((stamp_s or common.now_s(self._node)) + float(piece.time_s[-1]))

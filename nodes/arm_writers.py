@@ -14,6 +14,8 @@ EVERY = QoSProfile(depth=50)
 """Of what the gate itself sends fifty times a second, nothing may push out what a stranger sends once."""
 GATE = "gate-"
 """What the mark of every gate begins with."""
+MORE = "+"
+"""What stands behind the mark of a piece that another is to replace before it ends."""
 _FRESH_S = 1.0
 _UNKNOWN = "_NODE_NAME_UNKNOWN_"
 """What rmw calls a node whose endpoints came before its name."""

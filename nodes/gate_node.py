@@ -196,7 +196,7 @@ class GateNode(Node):
             self._status.publish()
             return
         self._streamer, self._settling_since_s = streamer, None
-        self._out.send(piece, now_s)
+        self._out.send(piece, now_s, more=True)
         self._status.take(part, seam)
 
     def _arm_state(self) -> ArmState:
@@ -272,7 +272,7 @@ class GateNode(Node):
 
     def _advance(self, streamer: Streamer, steady: float, now_s: float) -> None:
         self._status.progress = streamer.progress(now_s)
-        self._out.send(streamer.piece(now_s, scale=self._scale.scale), now_s)
+        self._out.send(streamer.piece(now_s, scale=self._scale.scale), now_s, more=not streamer.finished(now_s))
         if not streamer.finished(now_s):
             return
         if self._settling_since_s is None:

@@ -34,7 +34,7 @@ from embodied.errors import EmbodiedError, UnknownNameError, UnsafeCommandError
 from embodied.types import ObjectState, Vector
 from nodes import conversions
 from nodes.arm_controller import ArmController
-from nodes.arm_writers import GATE
+from nodes.arm_writers import GATE, MORE
 from nodes.common import COMMAND, LATCHED, NEWEST, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
 from nodes.notify import Notifier
 from nodes.pace import Pace
@@ -186,8 +186,9 @@ class SimNode(Node):
         try:
             time_s, position, velocity = conversions.from_points(message, self._model.joint_names)
             self._controller.follow(begin_s + time_s, position, velocity, now_s=self.time_s)
-            if message.header.frame_id.startswith(GATE):
-                self._pace.lead(begin_s, begin_s + float(time_s[-1]), steady_s())
+            mark = message.header.frame_id
+            more = mark.startswith(GATE) and mark.endswith(MORE)
+            self._pace.lead(begin_s, begin_s + float(time_s[-1]) if more else begin_s, steady_s())
         except UnsafeCommandError as error:
             self.get_logger().warning(f"refused: {error}", throttle_duration_sec=1.0)
 

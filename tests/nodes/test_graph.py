@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("rclpy")
 
 from embodied.arm import arm_model
+from nodes.arm_writers import MORE
 
 PANDA = arm_model("panda")
 HOME = PANDA.home_rad
@@ -127,6 +128,9 @@ def test_cancel_stops_the_arm(client: Any) -> None:
     outcome = client.outcome(instruction)
     assert (outcome["state"], outcome["text"]) == ("stopped", "cancelled")
     assert np.abs(client.wait_still() - HOME).max() > 0.05
+    marks = [message.header.frame_id for message in client.arm_messages]
+    assert any(mark.endswith(MORE) for mark in marks)
+    assert not marks[-1].endswith(MORE), "behind a brake nothing comes, and no clock waits for it"
 
 
 def test_reset_starts_the_episode_of_the_parameters(client: Any) -> None:

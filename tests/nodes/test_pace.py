@@ -53,7 +53,7 @@ def worst_rad(pace: Pace, rng: np.random.Generator, stall_s: float) -> tuple[flo
     streamer, arm = Streamer(sweep(), MODEL), ArmController(MODEL.home_rad, MODEL.max_velocity_rad_s)
     arm_s, steady_s, heard_s, worst = 10.0, 0.0, 10.0, 0.0
     to_gate: deque[tuple[float, float, np.ndarray]] = deque()
-    to_arm: deque[tuple[float, float, Piece]] = deque()
+    to_arm: deque[tuple[float, float, tuple[Piece, bool]]] = deque()
 
     def arrives_s(link: deque[tuple[float, float, Any]]) -> float:
         delay_s = stall_s if rng.random() < 0.02 else 0.01
@@ -68,13 +68,14 @@ def worst_rad(pace: Pace, rng: np.random.Generator, stall_s: float) -> tuple[flo
         if tick % 10 == 0:
             to_gate.append((arrives_s(to_gate), arm_s, arm.command(arm_s)[0]))
         if tick % 20 == 0:
-            to_arm.append((arrives_s(to_arm), heard_s, streamer.piece(heard_s)))
+            piece, more = streamer.piece(heard_s), not streamer.finished(heard_s)
+            to_arm.append((arrives_s(to_arm), heard_s, (piece, more)))
         while to_arm and to_arm[0][0] <= steady_s:
-            _, begin_s, piece = to_arm.popleft()
+            _, begin_s, (piece, more) = to_arm.popleft()
             times = begin_s + piece.time_s
             with suppress(UnsafeCommandError):  # it came too late altogether
                 arm.follow(times, piece.position_rad, piece.velocity_rad_s, now_s=arm_s)
-                pace.lead(begin_s, float(times[-1]), steady_s)
+                pace.lead(begin_s, float(times[-1]) if more else begin_s, steady_s)
         if streamer.finished(heard_s) or steady_s > 30.0:
             return worst, steady_s
         arm_s += STEP_S * pace.rate(arm_s, steady_s)
@@ -86,7 +87,8 @@ def test_an_arm_whose_gate_stalls_stays_where_the_gate_thinks_it_is(seed: int) -
     stalled, smooth = 0.25, 0.01
     waited, waited_s = worst_rad(Pace(1.0), np.random.default_rng(seed), stalled)
     left, _ = worst_rad(Unmoved(1.0), np.random.default_rng(seed), stalled)
-    _, undisturbed_s = worst_rad(Pace(1.0), np.random.default_rng(seed), smooth)
+    _, undisturbed_s = worst_rad(Unmoved(1.0), np.random.default_rng(seed), smooth)
+    assert worst_rad(Pace(1.0), np.random.default_rng(seed), smooth)[1] == undisturbed_s, "nobody is waited for"
     assert waited < TOLERANCE_RAD < left
     assert undisturbed_s < waited_s < 3.0 * undisturbed_s
 
@@ -95,8 +97,16 @@ def test_a_gate_that_keeps_up_is_not_waited_for() -> None:
     for rate in (0.5, 1.0, 3.0):
         pace = Pace(rate)
         pace.lead(1.0, 1.4, steady_s=100.0)
-        for after_s in (0.0, 0.02, 0.039):
+        for after_s in (0.0, 0.02, 0.049):
             assert pace.rate(1.0 + after_s * max(rate, 1.0), 100.0 + after_s) == rate
+
+
+def test_nothing_is_waited_for_behind_the_last_piece_of_a_motion_or_a_brake() -> None:
+    pace = Pace(1.0)
+    pace.lead(1.0, 1.4, steady_s=100.0)
+    pace.lead(1.02, 1.02, steady_s=100.02)
+    for after_s in (0.0, 0.05, 0.3):
+        assert pace.rate(1.02 + after_s, 100.02 + after_s) == 1.0
 
 
 def test_the_clock_goes_on_whatever_happens() -> None:
