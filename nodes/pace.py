@@ -2,8 +2,8 @@
 """How fast a simulated clock runs: at its rate, and more slowly while the gate that leads the arm is behind."""
 
 _LATE_S = 0.05
-"""A gate sends a piece every 0.02 s, from what it heard a little before; 0.06 s after the newest one began, the arm slows
-down, and then is not where it should be."""
+"""A gate sends a piece every 0.02 s, from what it heard a little before; 0.06 s after the newest one began the arm
+slows down, and then is not where it should be."""
 _SLOWED = 0.25
 """Share of the rate while the gate is behind: the clock and the joints go on, or they would be taken for dead."""
 _PATIENCE_S = 0.4
@@ -26,8 +26,8 @@ class Pace:
         self._begin_s = self._end_s = self._heard_s = float("-inf")
 
     def lead(self, begin_s: float, end_s: float, steady_s: float) -> None:
-        """A piece came at `steady_s` that begins at `begin_s` on the arm's clock, and that another is to replace before it
-        ends at `end_s`; where nothing is to come, that is `begin_s`."""
+        """A piece came at `steady_s` that begins at `begin_s`, on the arm's clock, and that another is to replace
+        before it ends at `end_s`; where nothing is to come, that is `begin_s`."""
         self._begin_s, self._end_s, self._heard_s = begin_s, end_s, steady_s
 
     def rate(self, arm_s: float, steady_s: float) -> float:
