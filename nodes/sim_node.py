@@ -51,6 +51,7 @@ _TICK_S = _STEPS_PER_TICK / PHYSICS_HZ
 _JOINT_STATE_TICKS = 2
 _CLOCK_GAP_S = 0.004
 """A simulator that runs ahead of steady time tells the time and its joints no more often than this."""
+_LARGEST_PX = 4096
 _LAG_S = 0.1
 """Where the machine cannot keep up, lost time beyond this is not caught up with."""
 
@@ -81,6 +82,8 @@ class SimNode(Node):
         hertz = declare(self, "camera_hz", 10.0, "pictures in a simulated second", low=0.1, high=60.0)
         cameras = declare(self, "cameras", list(model.cameras), "cameras to publish: front, wrist")
         self._size_px = int(declare(self, "picture_size_px", 224, "width and height of pictures"))
+        if not 1 <= self._size_px <= _LARGEST_PX:
+            raise EmbodiedError(f"picture_size_px must be 1 to {_LARGEST_PX}, not {self._size_px}")
         unknown = [name for name in cameras if name not in scene.CAMERAS]
         if unknown:
             raise UnknownNameError("camera", unknown[0], scene.CAMERAS)

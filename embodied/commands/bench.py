@@ -4,7 +4,7 @@
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from operator import attrgetter
@@ -31,6 +31,7 @@ QUESTION = "what is on the table?"
 PARTS = ("decision", "answer", "plain", "text", "environment", "bandwidth", "decode", "large")
 _ASKED_FOR = ("text", "large")
 """What takes minutes, or a GPU, is measured where it is named."""
+_OF_A_LANGUAGE_MODEL = ("plain", "text", "decode")
 LINES = {
     "answer": "an answer to {question!r}: {p50:.0f} ms p50, {p95:.0f} ms p95; {words_p50:.0f} words p50",
     "plain": "transformers alone, {layers} layers in {dtype}: {plain_ms:.0f} ms p50 to read {read_tokens:.0f} tokens "
@@ -71,27 +72,28 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print tables, write JSON."""
     options = parse(BenchOptions, arguments, command="embodied bench", example=EXAMPLE)
     check(options)
+    if needing := [part for part in _OF_A_LANGUAGE_MODEL if part in options.part]:
+        _engine(policy.make_policy(options.policy, options.options), options, needing[0])
+    measures: dict[str, Callable[[BenchOptions], dict[str, Any]]] = {
+        "decision": measure_decisions,
+        "answer": measure_answers,
+        "plain": measure_plain,
+        "text": measure_text,
+        "large": measure_large,
+        "environment": measure_environment,
+        "bandwidth": measure_bandwidth,
+        "decode": measure_decode,
+    }
     results: dict[str, Any] = {}
-    if "decision" in options.part:
-        results["decision"] = measure_decisions(options)
-    if "answer" in options.part:
-        results["answer"] = measure_answers(options)
-    if "plain" in options.part:
-        results["plain"] = measure_plain(options)
-    if "text" in options.part:
-        results["text"] = measure_text(options)
-    if "large" in options.part:
-        results["large"] = measure_large(options)
-    if "environment" in options.part:
-        results["environment"] = measure_environment(options)
-    if "bandwidth" in options.part or "decode" in options.part:
-        results["bandwidth"] = measure_bandwidth(options)
-    if "decode" in options.part:
-        results["decode"] = measure_decode(options, results["bandwidth"])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # the most that this process has held
-    results["peak_memory_mb"] = peak / 1e6 if sys.platform == "darwin" else peak / 1e3
-    content = {"policy": options.policy, "machine": machine(), "versions": versions(), "results": results}
-    write_json(Path(options.out), content)
+    for part, measure in measures.items():
+        if part not in options.part:
+            continue
+        results[part] = measure(options)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # the most that this process has held
+        results["peak_memory_mb"] = peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+        # What was measured is not lost with what goes wrong after it.
+        content = {"policy": options.policy, "machine": machine(), "versions": versions(), "results": results}
+        write_json(Path(options.out), content)
     print_tables(results)
     print(f"wrote {options.out}")
     return 0
@@ -214,19 +216,7 @@ def measure_large(options: BenchOptions) -> dict[str, Any]:
     if not torch.cuda.is_available():
         raise ConfigError("part=large needs a CUDA device, and there is none on this machine; leave it out")
     timing = large.measure(torch.device("cuda"), large.Shape(), options.decisions)
-    captured, by_word = percentile(timing.captured_ms, 50), percentile(timing.word_by_word_ms, 50)
-    return {
-        "device": torch.cuda.get_device_name(),
-        "weights_m": timing.weights / 1e6,
-        "captured_p50": captured,
-        "captured_p99": percentile(timing.captured_ms, 99),
-        "per_s": 1e3 / captured,
-        "eager_p50": percentile(timing.eager_ms, 50),
-        "word_by_word_p50": by_word,
-        "roofline_ms": timing.roofline_ms,
-        "of_roofline": captured / timing.roofline_ms,
-        "ratio": by_word / captured,
-    }
+    return {"device": torch.cuda.get_device_name(), **timing.figures()}
 
 
 def _engine(decider: policy.Policy, options: BenchOptions, part: str) -> Any:
@@ -234,7 +224,7 @@ def _engine(decider: policy.Policy, options: BenchOptions, part: str) -> Any:
     try:
         return attrgetter("engine")(decider)
     except AttributeError:
-        others = ",".join(each for each in PARTS if each not in ("plain", "decode", *_ASKED_FOR))
+        others = ",".join(each for each in PARTS if each not in (*_OF_A_LANGUAGE_MODEL, *_ASKED_FOR))
         raise ConfigError(
             f"part={part} needs a policy with a language model (palme), and {options.policy!r} has none; choose "
             f"part={others}"
@@ -309,21 +299,16 @@ def measure_environment(options: BenchOptions) -> dict[str, Any]:
 
 
 def measure_bandwidth(options: BenchOptions) -> dict[str, float]:
-    """Memory bandwidth in GB/s: the best of some maxima over an array that no cache holds."""
+    """Memory bandwidth of the CPU in GB/s: the best of some maxima over an array that no cache holds."""
     import torch
 
+    from embodied.model.large import bytes_a_second
+
     _set_threads(options.threads)
-    numbers = torch.ones(64 * 2**20)  # 268 MB
-    best = 0.0
-    for _ in range(8):
-        start = time.perf_counter()
-        # A maximum reads every byte once and writes nothing, as decoding reads the weights.
-        torch.max(numbers)
-        best = max(best, numbers.nbytes / (time.perf_counter() - start))
-    return {"read_gb_per_s": best / 1e9}
+    return {"read_gb_per_s": bytes_a_second(torch.device("cpu")) / 1e9}
 
 
-def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dict[str, Any]:
+def measure_decode(options: BenchOptions) -> dict[str, Any]:
     """Decoded words (tokens) in a second, and their share of what the memory bandwidth allows.
 
     Each token needs every weight of the language model once, so bandwidth / bytes of weights is the
@@ -331,6 +316,7 @@ def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dic
     """
     import torch
 
+    from embodied.model.large import bytes_a_second
     from embodied.model.packed import bytes_a_word
 
     backbone = _engine(policy.make_policy(options.policy, options.options), options, "decode").model.backbone
@@ -338,9 +324,9 @@ def measure_decode(options: BenchOptions, bandwidth: Mapping[str, float]) -> dic
     weight_bytes, dtype = bytes_a_word(backbone), next(backbone.parameters()).dtype
     prefix, tokens = 150, 40
     with torch.inference_mode():
-        words = backbone.embedding(torch.arange(prefix)).unsqueeze(0).to(dtype)
+        words = backbone.words(range(prefix)).unsqueeze(0).to(dtype)
         best_s = min(_decode(backbone, words, tokens) for _ in range(3))
-    rate, bound = tokens / best_s, bandwidth["read_gb_per_s"] * 1e9 / weight_bytes
+    rate, bound = tokens / best_s, bytes_a_second(words.device) / weight_bytes
     return {
         "threads": threads,
         "weights_mb": weight_bytes / 1e6,
@@ -355,14 +341,16 @@ def _decode(backbone: Any, words: Any, tokens: int) -> float:
     """Seconds for `tokens` single-token passes after the prefix `words` (1, L, D)."""
     import torch
 
-    cache = backbone.new_cache()
+    cache, device = backbone.new_cache(), words.device
     length = words.shape[1]
-    mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
-    backbone(words, mask=mask, position_ids=torch.arange(length).unsqueeze(0), cache=cache)
+    mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=device).tril()
+    backbone(words, mask=mask, position_ids=torch.arange(length, device=device).unsqueeze(0), cache=cache)
     start = time.perf_counter()
     for number in range(length, length + tokens):
-        mask = torch.ones(1, 1, 1, number + 1, dtype=torch.bool)
-        backbone(words[:, :1], mask=mask, position_ids=torch.tensor([[number]]), cache=cache)
+        mask = torch.ones(1, 1, 1, number + 1, dtype=torch.bool, device=device)
+        backbone(words[:, :1], mask=mask, position_ids=torch.tensor([[number]], device=device), cache=cache)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - start
 
 

@@ -113,23 +113,32 @@ def main(arguments: Sequence[str]) -> int:
     chosen = check(options)
     keep_setting(options)
     encoder = shared_encoder(options)
-    rows = list[Mapping[str, Any]]()
     for variant in chosen:
         print(f"\n{variant.name}")
-        folder = Path(options.out) / variant.name.replace(":", "-")
-        trained = train(options, variant, folder, encoder)
-        if not measure(options, variant, folder):
+        train(options, variant, encoder)
+        if not measure(options, variant):
             return 1
-        rows.append({"variant": variant.name, "acts": bool(variant.head), **trained, "eval": measured(folder)})
-        write(options, rows)
+        write(options)
     path = Path(options.out) / TABLE
     print(path.read_text(encoding="utf-8"))
     print(f"wrote {path}")
     return 0
 
 
-def write(options: CompareOptions, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The table of what was measured so far, and the same for programs."""
+def folder_of_variant(options: CompareOptions, variant: Variant) -> Path:
+    """Where its run and its evaluations are."""
+    return Path(options.out) / variant.name.replace(":", "-")
+
+
+def evaluation_of(options: CompareOptions, variant: Variant) -> Path:
+    """The file of the evaluation that is asked for: one for each choice of tasks, episodes and seed."""
+    asked = f"{'-'.join(options.task)}-{options.episodes}-from-{options.seed}"
+    return folder_of_variant(options, variant) / f"eval-{asked}.json"
+
+
+def write(options: CompareOptions) -> None:
+    """The table of all variants that were measured so, and the same for programs."""
+    rows = list(measured(options))
     write_json(Path(options.out) / "compare.json", {"machine": machine(), "rows": rows})
     write_text(Path(options.out) / TABLE, "\n".join(table(options, rows)) + "\n")
 
@@ -179,16 +188,17 @@ def shared_encoder(options: CompareOptions) -> Mapping[str, Any]:
     return asdict(model.config.senses["front"].encoder)
 
 
-def train(options: CompareOptions, variant: Variant, folder: Path, encoder: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Train a variant, or finish that; how long a step took (None of a run with none left), which share learned."""
+def train(options: CompareOptions, variant: Variant, encoder: Mapping[str, Any]) -> None:
+    """Train a variant, or finish that, and write down how long a step took (None of a run with none left) and which
+    share learned."""
     from embodied.model.palme import Palme
     from embodied.train.palme import PalmeTrainConfig, freeze, weights_that_learn
     from embodied.train.palme import train as fit
 
+    folder = folder_of_variant(options, variant)
     times = folder / TIMES
     if times.is_file():
-        known: Mapping[str, Any] = json.loads(times.read_text(encoding="utf-8"))
-        return known
+        return
     folder.mkdir(parents=True, exist_ok=True)
     made_of = folder / "model.yaml"
     write_text(made_of, yaml.safe_dump(variant.composition(options, encoder), sort_keys=False))
@@ -214,29 +224,33 @@ def train(options: CompareOptions, variant: Variant, folder: Path, encoder: Mapp
         "learns": learns / every,
     }
     write_json(times, found)
-    return found
 
 
-def measure(options: CompareOptions, variant: Variant, folder: Path) -> bool:
+def measure(options: CompareOptions, variant: Variant) -> bool:
     """Evaluate a variant, or finish that; whether every episode ran."""
     words = {
         "policy": "palme",
-        "options.checkpoint": folder / "run" / "checkpoint",
+        "options.checkpoint": folder_of_variant(options, variant) / "run" / "checkpoint",
         "task": ",".join(options.task),
         "split": "seen",
         "action_mode": "ee_delta" if variant.head else "skill",
         "episodes": options.episodes,
         "seed": options.seed,
         "resume": "true",
-        "out": folder / "eval.json",
+        "out": evaluation_of(options, variant),
     }
     return evaluation.main([f"{key}={value}" for key, value in words.items()]) == 0
 
 
-def measured(folder: Path) -> Mapping[str, Any]:
-    """What came of it, over all tasks."""
-    rows: list[Mapping[str, Any]] = json.loads((folder / "eval.json").read_text(encoding="utf-8"))["results"]
-    return rows[-1]
+def measured(options: CompareOptions) -> Iterator[Mapping[str, Any]]:
+    """What came of each variant that was trained and measured here, over all tasks."""
+    for variant in variants():
+        times, found = folder_of_variant(options, variant) / TIMES, evaluation_of(options, variant)
+        if times.is_file() and found.is_file():
+            trained = json.loads(times.read_text(encoding="utf-8"))
+            overall = json.loads(found.read_text(encoding="utf-8"))["results"][-1]
+            if overall["episodes"] == options.episodes * len(options.task):  # none was cut short
+                yield {"variant": variant.name, "acts": bool(variant.head), **trained, "eval": overall}
 
 
 def table(options: CompareOptions, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

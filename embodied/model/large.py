@@ -17,6 +17,7 @@ from torch import Tensor
 from embodied.model.backbone import config_from_dict
 from embodied.model.plain import plain_lm
 from embodied.model.precision import fastest_dtype
+from embodied.report import percentile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,21 @@ class Timing:
     def roofline_ms(self) -> float:
         """No pass can take less."""
         return max(self.reading_ms, self.multiplying_ms)
+
+    def figures(self) -> dict[str, float]:
+        """What is told of it."""
+        captured, by_word = percentile(self.captured_ms, 50), percentile(self.word_by_word_ms, 50)
+        return {
+            "weights_m": self.weights / 1e6,
+            "captured_p50": captured,
+            "captured_p99": percentile(self.captured_ms, 99),
+            "per_s": 1e3 / captured,
+            "eager_p50": percentile(self.eager_ms, 50),
+            "word_by_word_p50": by_word,
+            "roofline_ms": self.roofline_ms,
+            "of_roofline": captured / self.roofline_ms,
+            "ratio": by_word / captured,
+        }
 
 
 class Captured:
@@ -147,8 +163,11 @@ def seconds(run: Callable[[], Any], device: torch.device) -> float:
 
 
 def bytes_a_second(device: torch.device) -> float:
-    """The most that were read: a maximum reads every byte once and writes nothing."""
-    numbers = torch.ones(2**28 if device.type == "cuda" else 2**24, device=device)
+    """The most that were read of an array that no cache holds.
+
+    A maximum reads every byte once and writes nothing, as decoding reads the weights.
+    """
+    numbers = torch.ones(2**28 if device.type == "cuda" else 2**26, device=device)
     return numbers.nbytes / min(seconds(lambda: torch.max(numbers), device) for _ in range(8))
 
 

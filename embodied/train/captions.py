@@ -6,9 +6,10 @@ name is enough: "a red block".
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,13 +25,13 @@ WHOLE_SHARE = 0.3
 """Of the windows: the whole picture. The others are of any size down to that of one thing."""
 _OFF_MIDDLE = 0.3
 """How far from the middle of a window the thing is that it was opened on, as a share of the side."""
-_PLACE_SHARE, _COLOUR_SHARE = 0.2, 0.5
-"""Of wrong captions: wrong in places, and in places or a colour; the others are wrong in a kind."""
+_WRONG_IN = ("kind", "colour", "place")
+_SHARES = (0.5, 0.3, 0.2)
+"""In what captions are wrong, and how often that is tried first: colours alone tell most scenes apart."""
 _OPENINGS = ("", "a picture of ", "there is ", "on the table is ")
 _JOINS = (", ", " and ")
 _ACROSS, _ALONG = ("left", "middle", "right"), ("back", "front")
 _NOTHING = "nothing"
-_W = TypeVar("_W")
 _WORD = re.compile(r"[a-z]+|,")
 
 
@@ -84,6 +85,14 @@ def within(things: Sequence[Seen], window: Window) -> tuple[Seen, ...]:
     )
 
 
+def stands_alone(number: int, things: Sequence[Seen]) -> bool:
+    """Whether a thing has a colour, nothing in or on it, and a window around it for itself: what that shows, or a word
+    of its name stands for, is then one thing."""
+    thing = things[number]
+    holds = any(each.on == number for each in things)
+    return thing.colour is not None and not holds and len(within(things, around(thing))) == 1
+
+
 def caption(things: Sequence[Seen], rng: np.random.Generator) -> Caption:
     """What is seen, in any order. Each thing is told once, with its place or what it is in or on."""
     told = _phrases(things)
@@ -92,28 +101,48 @@ def caption(things: Sequence[Seen], rng: np.random.Generator) -> Caption:
 
 
 def altered(things: Sequence[Seen], others: Sequence[Seen], rng: np.random.Generator) -> tuple[Seen, ...]:
-    """`things` told wrong: one has the kind or the colour of one of `others`, or two have changed places.
+    """`things` told wrong: two have changed colours, kinds or places; else one has a colour or kind of the `others`.
 
-    A caption that is wrong in a word makes one read word by word (Yuksekgonul et al. 2023, section 4). Its words are as
-    frequent as those of right ones: otherwise they alone would give it away. Where no other is said, it stays right.
+    A caption that is wrong in a word makes one read word by word (Yuksekgonul et al. 2023, section 4). Words alone must
+    not give it away: each is as frequent as in right ones, no name is there twice that was not, and what is in or on
+    something else keeps its kind, and so does that. Where nothing of that sort is wrong, it stays right.
     """
-    found, one, other = [*things], *(int(number) for number in rng.integers(len(things), size=2))
-    here, there = things[one], things[other]
-    change = rng.random()
-    if change < _PLACE_SHARE and here.on is None and there.on is None:
-        found[one], found[other] = replace(here, u=there.u, v=there.v), replace(there, u=here.u, v=here.v)
-    elif change < _COLOUR_SHARE:
-        colours = [each.colour for each in others if each.colour not in (None, here.colour)]
-        found[one] = replace(here, colour=_one_of(colours, here.colour, rng))
-    if meaning(found) == meaning(things):
-        kinds = [each.kind for each in others if each.kind != here.kind]
-        found = [*things]
-        found[one] = replace(here, kind=_one_of(kinds, here.kind, rng))
-    return tuple(found)
+    for what in rng.choice(_WRONG_IN, len(_WRONG_IN), replace=False, p=_SHARES):
+        replaced = () if what == "place" else _replaced(things, others, str(what))
+        for ways in (_swapped(things, str(what)), replaced):
+            wrong = [way for way in ways if meaning(way) != meaning(things) and _twice(way) <= _twice(things)]
+            if wrong:
+                return wrong[int(rng.integers(len(wrong)))]
+    return tuple(things)
 
 
-def _one_of(words: Sequence[_W], otherwise: _W, rng: np.random.Generator) -> _W:
-    return words[int(rng.integers(len(words)))] if words else otherwise
+def _swapped(things: Sequence[Seen], what: str) -> Iterator[tuple[Seen, ...]]:
+    names = ("u", "v") if what == "place" else (what,)
+    for one, other in combinations(range(len(things)), 2):
+        if what == "colour" or not (_holds(one, things) or _holds(other, things)):
+            found = [*things]
+            for number, donor in ((one, other), (other, one)):
+                found[number] = replace(things[number], **{name: getattr(things[donor], name) for name in names})
+            yield tuple(found)
+
+
+def _replaced(things: Sequence[Seen], others: Sequence[Seen], what: str) -> Iterator[tuple[Seen, ...]]:
+    words = dict.fromkeys(getattr(other, what) for other in others)
+    for number, thing in enumerate(things):
+        if what == "colour" or not _holds(number, things):
+            for word in words:
+                if word is not None:
+                    yield (*things[:number], replace(thing, **{what: word}), *things[number + 1 :])
+
+
+def _holds(number: int, things: Sequence[Seen]) -> bool:
+    """Whether a thing is in or on another one, or another one in or on it."""
+    return things[number].on is not None or any(each.on == number for each in things)
+
+
+def _twice(things: Sequence[Seen]) -> int:
+    """How many things have the name of another."""
+    return len(things) - len({(each.colour, each.kind) for each in things})
 
 
 def meaning(things: Sequence[Seen]) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from embodied.model.towers import Towers
 from embodied.train import run
 from embodied.train.captions import Words, altered, caption, crop, some_window, within
 from embodied.train.grounding_data import GroundingData
-from embodied.train.retrieval import print_scores, scores
+from embodied.train.retrieval import check_measurable, print_scores, scores
 from embodied.train.sources import words_of
 from embodied.train.vision import ENCODER_FILE, jitter
 from embodied.types import Picture
@@ -68,6 +68,8 @@ class Pairs:
             for index in range(len(scenes))
             for thing in scenes.things(index)
         ]
+        if not self._opened:
+            raise EmbodiedError("data= show no thing that a caption could name; collect scenes with things in them")
         found = [thing.kind for *_, thing in self._opened]
         _, kind, count = np.unique(found, return_inverse=True, return_counts=True)
         self._share = (1 - _BY_KIND) / len(kind) + _BY_KIND / (len(count) * count[kind])
@@ -90,13 +92,18 @@ class Pairs:
 
 def train(config: ClipConfig) -> Path:
     """Train, write the encoder's weights and the scores; returns the path of the former."""
+    run.check_options(config)
     torch.manual_seed(config.seed)
     out, sources, test = Path(config.out), [GroundingData(each) for each in config.data], GroundingData(config.test)
     for source in sources:
         check_apart(source, test)
-    run.record(out, config)
+    sides = {source.pictures.shape[1] for source in (*sources, test)}
+    if len(sides) > 1:
+        raise EmbodiedError(f"pictures of {sorted(sides)} px: data= and test= must have pictures of one size")
     said = words_of(dict(zip(config.data, sources, strict=True)))
     words = Words(said["colours"], said["kinds"])
+    check_measurable(words, test)
+    run.record(out, config)
     model = Towers(encoder_of(config.encoder, test.pictures.shape[1]), len(words))
     if config.init:
         take_weights(model.pictures.encoder, Path(config.init) / ENCODER_FILE, "encoder")

@@ -13,7 +13,7 @@ import numpy as np
 
 from embodied.data.sample import Command, Lesson, Sample, Seen
 from embodied.language.verbs import Noun
-from embodied.train.captions import Window, altered, around, caption, meaning, within
+from embodied.train.captions import Window, altered, around, caption, meaning, stands_alone
 from embodied.types import Observation
 
 UNSAID = "something"
@@ -52,14 +52,6 @@ def _told(sample: Sample, reading: str, every: Sequence[Seen], rng: np.random.Ge
 
 def _said(things: Sequence[Seen], lesson: Lesson, rng: np.random.Generator) -> Command:
     return Command(text=caption(things, rng).text, lesson=lesson)
-
-
-def stands_alone(number: int, things: Sequence[Seen]) -> bool:
-    """Whether a thing has a colour, nothing in or on it, and a window around it for itself: what a hole hides, or a
-    word stands for, is then one thing."""
-    thing = things[number]
-    holds = any(each.on == number for each in things)
-    return thing.colour is not None and not holds and len(within(things, around(thing))) == 1
 
 
 def without_word(things: Sequence[Seen], number: int, rng: np.random.Generator) -> tuple[tuple[Seen, ...], str]:

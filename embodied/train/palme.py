@@ -148,23 +148,21 @@ def train(config: PalmeTrainConfig, on_step: Callable[[], None] = lambda: None) 
     """Train and write a checkpoint directory; returns its path. `on_step` is called after every step."""
     torch.manual_seed(config.seed)
     out = Path(config.out)
-    for name in ("steps", "batch", "commands", "save_every", "learning_rate", "new_learning_rate"):
-        if not 0 < getattr(config, name) < float("inf"):
-            raise EmbodiedError(f"{name}={getattr(config, name)}: it must be above 0")
+    if config.steps < 1:
+        raise EmbodiedError(f"steps={config.steps}: it must be above 0")
     if not 0 <= config.text < float("inf"):
         raise EmbodiedError(f"text={config.text}: it must be 0 or more")
     from_files = config.model or not config.init
     composition = read_composition(config.model or COMPOSITION) if from_files else None
     run.record(out, config, _given(composition))
     sources = {folder: open_source(folder) for folder in config.data}
-    if not sources:
-        raise EmbodiedError("data= needs at least one folder")
     words = words_of(sources)
     model = (
         Palme.from_pretrained(config.init).train()
         if composition is None
         else build(composition, words, init=config.init)
     )
+    check_known(model, sources)
     if model.base is not None:  # without a gradient, it can be as coarse as it is on the robot
         model.base.to(fastest_dtype(torch.device("cpu")))
     frozen = freeze(model)
@@ -303,6 +301,18 @@ def check_shown(model: Palme, sources: Mapping[str, Source]) -> None:
             raise EmbodiedError(f"the data show nothing that the head {name!r} learns; {remedy}")
 
 
+def check_known(model: Palme, sources: Mapping[str, Source]) -> None:
+    """Raises EmbodiedError where scenes show a thing whose kind or colour the model has no word for."""
+    for folder, source in sources.items():
+        if not isinstance(source, GroundingData):
+            continue
+        for what, known in (("kind", model.config.kinds), ("colour", model.config.colours)):
+            shown = {getattr(thing, what) for index in range(len(source)) for thing in source.things(index)}
+            if strange := sorted(shown - {*known, None}):
+                told = f"{folder} shows things of the {what} {', '.join(strange)}, for which the model has no word"
+                raise EmbodiedError(f"{told}; it has: {', '.join(known)}; train one with model=, or leave the data out")
+
+
 def weights_of(model: Palme) -> dict[str, float]:
     """What each part of the loss weighs, by head and part."""
     return {f"{name}/{part}": weight for name, head in model.heads.items() for part, weight in head.weights.items()}
@@ -325,10 +335,15 @@ def losses(model: Palme, samples: Sequence[Sample], features: Sequence[Mapping[s
     Captions are read by themselves: nobody else learns of a picture with a hole in it.
     """
     parts = _losses(model, model.heads, samples, features)
-    told = [sample.told for sample in samples if sample.told is not None]
+    # What is known of a picture is not of one with a hole.
+    told = [
+        (told, known if told.observations is sample.observations else {})
+        for sample, known in zip(samples, features, strict=True)
+        if (told := sample.told) is not None
+    ]
     if told:
         captioned = {name: head for name, head in model.heads.items() if head.captioned}
-        parts |= _losses(model, captioned, told, [{} for _ in told])
+        parts |= _losses(model, captioned, *zip(*told, strict=True))
     return parts
 
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plain text, beside commands: a language model that learns to act shall stay one.
 
-The text is what comes with every Python: its own documentation. Every tenth page is never trained on; how well those
-are read, beside the language model as it came, tells what was forgotten.
+The text is what comes with every Python: its own documentation. Every tenth page is never trained on; how well what
+stands there alone is read, beside the language model as it came, tells what was forgotten.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pydoc_data.topics import topics
 
@@ -23,16 +23,31 @@ PART = "text/words"
 """Of the loss."""
 CHARACTERS = 600
 """Of one piece of text: about as many words of the vocabulary as a sentence with a picture has."""
+SAME = 80
+"""Characters that two pages have in common when one repeats the other."""
 _HELD_OUT = 10
 
 
 @lru_cache(maxsize=2)
 def pieces(*, held_out: bool) -> tuple[str, ...]:
-    """All text in pieces of one length, of the pages that are held out of training, or of the others."""
-    pages = [text for number, (_, text) in enumerate(sorted(topics.items())) if (number % _HELD_OUT == 0) == held_out]
-    return tuple(
-        page[start : start + CHARACTERS] for page in pages for start in range(0, len(page) - CHARACTERS, CHARACTERS)
-    )
+    """All text in pieces of one length: of the pages that are held out of training, what no other page says too; or of
+    the others."""
+    pages = [text for _, text in sorted(topics.items())]
+    trained = [text for number, text in enumerate(pages) if number % _HELD_OUT]
+    if not held_out:
+        return tuple(_cut(trained))
+    known = {span for page in trained for span in _spans(page)}
+    return tuple(piece for piece in _cut(pages[::_HELD_OUT]) if known.isdisjoint(_spans(piece)))
+
+
+def _cut(pages: Iterable[str]) -> Iterator[str]:
+    for page in pages:
+        yield from (page[start : start + CHARACTERS] for start in range(0, len(page) - CHARACTERS, CHARACTERS))
+
+
+def _spans(text: str) -> Iterator[int]:
+    """Every stretch of SAME characters, as a number."""
+    return (hash(text[start : start + SAME]) for start in range(len(text) - SAME + 1))
 
 
 def loss(model: Palme, rng: np.random.Generator) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from embodied.errors import EmbodiedError
 from embodied.model.towers import Towers, hardest
 from embodied.report import Row, console, percent, wilson
 from embodied.train import run
-from embodied.train.captions import WHOLE, Window, Words, around, called, caption, crop, within
+from embodied.train.captions import WHOLE, Caption, Window, Words, around, called, caption, crop, stands_alone
 from embodied.train.grounding_data import GroundingData
 
 OWN = "own"
@@ -42,13 +42,8 @@ def scores(model: Towers, words: Words, data: GroundingData) -> dict[str, Any]:
 
     Raises EmbodiedError for data that show nothing to measure.
     """
-    scenes = [data.things(index) for index in range(len(data))]
-    alone = [(index, thing) for index, things in enumerate(scenes) for thing in things if stands_alone(thing, things)]
-    if not alone or len(scenes) <= max(AT):
-        raise EmbodiedError(f"{len(scenes)} scenes are too few to measure on; collect more, with another seed=")
-    names = [(colour, kind) for colour in data.colours for kind in data.kinds]
-    rng = np.random.default_rng(0)
-    captions = [caption(things, rng) for things in scenes]
+    scenes, alone, names = _asked(data)
+    captions = _captions(scenes)
     same = torch.tensor([[one.meaning == other.meaning for other in captions] for one in captions])
     whole = data.picture(np.arange(len(data)))
     rows, each = list[Row](), dict[str, list[int]]()
@@ -69,9 +64,32 @@ def scores(model: Towers, words: Words, data: GroundingData) -> dict[str, Any]:
     return {"scenes": len(scenes), "rows": rows, "each": each}
 
 
-def stands_alone(thing: Seen, things: Sequence[Seen]) -> bool:
-    """Whether it has a name, and a window around it holds nothing else."""
-    return thing.colour is not None and len(within(things, around(thing))) == 1
+def check_measurable(words: Words, data: GroundingData) -> None:
+    """Raises EmbodiedError, before anything is trained, for what `scores` would refuse."""
+    scenes, _, names = _asked(data)
+    words.ids([called(*name) for name in names])
+    words.ids([each.text for each in _captions(scenes)])
+
+
+def _asked(
+    data: GroundingData,
+) -> tuple[Sequence[Sequence[Seen]], Sequence[tuple[int, Seen]], Sequence[tuple[str, str]]]:
+    """The things of every scene, those that stand alone with the scene's number, and all names."""
+    scenes = [data.things(index) for index in range(len(data))]
+    alone = [
+        (index, thing)
+        for index, things in enumerate(scenes)
+        for number, thing in enumerate(things)
+        if stands_alone(number, things)
+    ]
+    if not alone or len(scenes) <= max(AT):
+        raise EmbodiedError(f"{len(scenes)} scenes are too few to measure on; collect more, with another seed=")
+    return scenes, alone, [(colour, kind) for colour in data.colours for kind in data.kinds]
+
+
+def _captions(scenes: Sequence[Sequence[Seen]]) -> list[Caption]:
+    rng = np.random.default_rng(0)
+    return [caption(things, rng) for things in scenes]
 
 
 def read_texts(model: Towers, ids: Tensor) -> Read:

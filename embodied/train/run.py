@@ -23,6 +23,8 @@ from embodied.processes import progress_bar
 from embodied.versions import machine, versions
 
 RECORD, PROGRESS = "run.json", "progress.safetensors"
+_COUNTS = ("batch", "commands", "save_every", "learning_rate", "new_learning_rate")
+"""Options that must be above 0, in the recipes that have them."""
 _FREE = ("steps", "save_every", "out", "test")
 """Options that may change from one start of a run to the next."""
 
@@ -32,14 +34,27 @@ def record(folder: Path, config: Any, given: Identity | None = None) -> None:
 
     `given` is what it belongs to besides its options.
 
-    Raises EmbodiedError where the folder holds the work of another run, or cannot be written to.
+    Raises EmbodiedError where an option makes no sense, and where the folder holds the work of another run or cannot be
+    written to.
     """
+    check_options(config)
     check_folder(folder)
     identity = identity_of(config) | dict(given or {})
     if others := [path.name for path in folder.glob("*") if path.name != RECORD]:
         _check_same(folder, identity, _recorded(folder), others)
     data = {"config": dataclasses.asdict(config), "identity": identity, "versions": versions(), "machine": machine()}
     write_json(folder / RECORD, data)
+
+
+def check_options(config: Any) -> None:
+    """Raises EmbodiedError for numbers that no run can have, and for no data."""
+    for name in _COUNTS:
+        if not 0 < getattr(config, name, 1) < math.inf:
+            raise EmbodiedError(f"{name}={getattr(config, name)}: it must be above 0")
+    if getattr(config, "steps", 0) < 0:
+        raise EmbodiedError(f"steps={config.steps}: it must be 0 or more")
+    if getattr(config, "data", None) == []:
+        raise EmbodiedError("data= needs at least one folder")
 
 
 def identity_of(config: Any) -> dict[str, Any]:

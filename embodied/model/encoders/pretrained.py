@@ -87,11 +87,14 @@ class PretrainedEncoder(Patched):
         try:
             config = _vision(AutoConfig.from_pretrained(source, trust_remote_code=False, **where))
             said, _ = ImageProcessingMixin.get_image_processor_dict(source, **where)
+            shift = said.get("do_normalize", True)
+            mean, std = (said["image_mean"], said["image_std"]) if shift else ([0.0] * 3, [1.0] * 3)
+            of_shares = said.get("do_rescale", True) and math.isclose(said.get("rescale_factor", 1 / 255), 1 / 255)
         except FOREIGN_ERRORS as error:
             raise CheckpointError(f"no vision model at {source!r}: {first_line(error)}") from error
         plain = json.loads(config.to_json_string(use_diff=False))
-        shift = said.get("do_normalize", True)
-        mean, std = (said["image_mean"], said["image_std"]) if shift else ([0.0] * 3, [1.0] * 3)
+        if not of_shares:
+            raise CheckpointError(f"{source!r} wants pixels of another scale than 0 to 1, which is not supported")
         return {
             "config": {key: value for key, value in plain.items() if key not in _UNUSED},
             "mean": mean,

@@ -88,6 +88,7 @@ def test_the_report_is_written_and_printed(tmp_path: Path, capsys: pytest.Captur
 
 def test_decoding_is_compared_with_what_the_bandwidth_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     transformers = pytest.importorskip("transformers")
+    from embodied.model import large
     from embodied.model.backbone import Backbone
 
     config = transformers.LlamaConfig(
@@ -96,7 +97,8 @@ def test_decoding_is_compared_with_what_the_bandwidth_allows(monkeypatch: pytest
     backbone = Backbone(config).eval()
     engine = types.SimpleNamespace(model=types.SimpleNamespace(backbone=backbone))
     monkeypatch.setattr(policy, "make_policy", lambda name, given: types.SimpleNamespace(engine=engine))
-    found = bench.measure_decode(options("threads=1"), {"read_gb_per_s": 1.0})
+    monkeypatch.setattr(large, "bytes_a_second", lambda device: 1e9)
+    found = bench.measure_decode(options("threads=1"))
     layers = sum(p.nbytes for name, p in backbone.named_parameters() if "embed" not in name)
     assert found["weights_mb"] == pytest.approx(layers / 1e6)
     assert found["bound_tokens_per_s"] == pytest.approx(1e9 / layers)
@@ -126,7 +128,7 @@ def test_the_plain_way_needs_a_language_model() -> None:
 @pytest.mark.usefixtures("staged")
 def test_decoding_needs_a_language_model() -> None:
     with pytest.raises(ConfigError, match="language model"):
-        bench.measure_decode(options("policy=random"), {"read_gb_per_s": 1.0})
+        bench.measure_decode(options("policy=random"))
 
 
 def test_mistakes_are_found_before_anything_is_loaded() -> None:
@@ -165,3 +167,17 @@ def test_a_large_model_needs_a_gpu() -> None:
     else:
         with pytest.raises(ConfigError, match="part=large needs a CUDA device, and there is none"):
             bench.measure_large(options())
+
+
+def test_what_was_measured_stays_where_a_later_part_goes_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: BenchOptions) -> dict[str, Any]:
+        raise RuntimeError("out of memory")
+
+    out = tmp_path / "bench.json"
+    monkeypatch.setattr(bench, "measure_bandwidth", lambda _: {"read_gb_per_s": 7.0})
+    monkeypatch.setattr(bench, "measure_decode", fail)
+    monkeypatch.setattr(bench, "_engine", lambda *_: None)
+    monkeypatch.setattr(policy, "make_policy", lambda *_: None)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        bench.main(["part=bandwidth,decode", f"out={out}"])
+    assert json.loads(out.read_text())["results"]["bandwidth"] == {"read_gb_per_s": 7.0}

@@ -81,9 +81,10 @@ def test_variants_are_trained_and_measured_once(
         raise AssertionError("trained again")
 
     monkeypatch.setattr("embodied.train.palme.train", never)
-    (out / "table.md").unlink()
-    assert compare.main([*given, "steps=2"]) == 0
-    assert (out / "table.md").read_text() == table
+    assert compare.main([*given, "steps=2", "seed=5"]) == 0
+    assert "seeds from 5" in (out / "table.md").read_text()
+    assert compare.main([*given, "steps=2", "only=fusion:norms"]) == 0
+    assert (out / "table.md").read_text() == table, "what was measured before is in it, however few are asked for"
     with pytest.raises(ConfigError, match=r"holds another comparison: .*steps"):
         compare.main([*given, "steps=3"])
 

@@ -146,6 +146,15 @@ def test_what_is_no_vision_model_is_told(folder: Path, tmp_path: Path) -> None:
     (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": False}))
     options = PretrainedEncoder.options_of(str(folder))
     assert (options["mean"], options["std"]) == ([0.0] * 3, [1.0] * 3)
+    for says, words in (
+        ({"do_normalize": True}, "no vision model at .*image_mean"),
+        ({"do_normalize": False, "rescale_factor": "much"}, "no vision model at"),
+        ({"do_normalize": False, "rescale_factor": 1 / 127.5}, "wants pixels of another scale than 0 to 1"),
+        ({"do_normalize": False, "do_rescale": False}, "wants pixels of another scale than 0 to 1"),
+    ):
+        (folder / "preprocessor_config.json").write_text(json.dumps(says))
+        with pytest.raises(CheckpointError, match=words):
+            PretrainedEncoder.options_of(str(folder))
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(CheckpointError, match="no vision model at"):
         PretrainedEncoder.options_of(str(folder))

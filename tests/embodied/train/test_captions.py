@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -91,6 +92,29 @@ def test_a_wrong_caption_is_wrong_in_one_thing_or_in_two_places_and_of_words_tha
         assert {each.kind for each in told} <= set(KINDS)
     assert min(changes[each] for each in ("places", "colour", "kind")) > 10
     assert captions.altered(THINGS[:1], THINGS[:1], rng) == THINGS[:1], "there is nothing else to say"
+
+
+def test_words_alone_do_not_give_a_wrong_caption_away() -> None:
+    rng, right, wrong = np.random.default_rng(1), Counter[str | None](), Counter[str | None]()
+    names = [(colour, kind) for colour in COLOURS for kind in KINDS]
+    for _ in range(100):
+        scenes = []
+        for _ in range(4):
+            chosen = rng.choice(len(names), 5, replace=False)
+            places = rng.uniform(size=(5, 2))
+            found = [
+                Seen(colour=names[name][0], kind=names[name][1], u=u, v=v)
+                for name, (u, v) in zip(chosen, places, strict=True)
+            ]
+            scenes.append((*found[:4], replace(found[4], u=found[0].u, v=found[0].v, on=0)))
+        every = [thing for scene in scenes for thing in scene]
+        for scene in scenes:
+            told = captions.altered(scene, every, rng)
+            assert len({(each.colour, each.kind) for each in told}) == 5, "no name is there twice"
+            assert (told[0].kind, told[4].kind) == (scene[0].kind, scene[4].kind), "holders stay holders"
+            right.update(word for each in scene for word in (each.colour, each.kind))
+            wrong.update(word for each in told for word in (each.colour, each.kind))
+    assert all(abs(wrong[word] - count) < 0.15 * count for word, count in right.items())
 
 
 def test_every_word_of_a_caption_has_a_number_and_no_other() -> None:

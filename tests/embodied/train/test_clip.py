@@ -77,6 +77,28 @@ def test_scenes_that_are_trained_on_are_not_measured_on(config: clip.ClipConfig,
     assert not Path(config.out).exists()
 
 
+def test_what_cannot_be_trained_or_measured_is_refused_before_anything_is(
+    config: clip.ClipConfig, tmp_path: Path
+) -> None:
+    def refused(match: str, **given: Any) -> None:
+        with pytest.raises(EmbodiedError, match=match):
+            clip.train(replace(config, **given))
+        assert not Path(config.out).exists()
+
+    refused("batch=0: it must be above 0", batch=0)
+    refused("save_every=0: it must be above 0", save_every=0)
+    refused("steps=-1: it must be 0 or more", steps=-1)
+    refused("data= needs at least one folder", data=[])
+    few = write_scenes(tmp_path / "few", [[(0, 0, 0.5, 0.5)]] * 2, seed=300)
+    refused("2 scenes are too few", test=str(few))
+    strange = write_scenes(tmp_path / "strange", [[(0, 0, 0.5, 0.5)]] * 6, seed=400)
+    meta = json.loads((strange / "meta.json").read_text())
+    (strange / "meta.json").write_text(json.dumps(meta | {"kinds": ["teapot", *meta["kinds"][1:]]}))
+    refused("no caption of the training data has the word 'teapot'", test=str(strange))
+    np.save(few / "pictures.npy", np.zeros((2, 2 * SIZE_PX, 2 * SIZE_PX, 3), np.uint8))
+    refused(rf"pictures of \[{SIZE_PX}, {2 * SIZE_PX}\] px", data=[*config.data, str(few)])
+
+
 def test_kinds_that_are_seldom_seen_are_not_seldom_shown(tmp_path: Path) -> None:
     scenes = [[(0, 0, 0.2, 0.2), (0, 0, 0.8, 0.2)]] * 49 + [[(1, 2, 0.5, 0.5)]]
     pairs = clip.Pairs([GroundingData(write_scenes(tmp_path / "data", scenes, seed=0))])

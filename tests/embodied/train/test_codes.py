@@ -130,7 +130,7 @@ def test_what_is_told_of_an_exact_tokenizer_is_that_nothing_is_lost() -> None:
         ({"camera": "wrist"}, "unknown camera 'wrist'. Valid: front, joints"),
         ({"patch_px": 12}, "no tokenizer of these sizes: patch_px must be one of"),
         ({"width": 6}, "no tokenizer of these sizes: "),
-        ({"data": []}, "too few pictures"),
+        ({"data": []}, "data= needs at least one folder"),
     ],
 )
 def test_what_cannot_be_trained_is_told_in_a_line(

@@ -7,8 +7,8 @@ import numpy as np
 
 from embodied.data.sample import Sample, Seen
 from embodied.language.verbs import Noun
-from embodied.train.captions import altered, around, meaning
-from embodied.train.lessons import EACH, UNSAID, holed, stands_alone, told, without_word
+from embodied.train.captions import altered, around, meaning, stands_alone
+from embodied.train.lessons import EACH, UNSAID, holed, told, without_word
 from embodied.types import Observation, Picture
 
 THINGS = (

@@ -12,6 +12,8 @@ import pytest
 import torch
 import transformers
 
+from embodied.commands import bench
+from embodied.config import parse
 from embodied.errors import EmbodiedError
 from embodied.model.backbone import Backbone
 from embodied.model.base import read_base
@@ -44,7 +46,8 @@ def above_a_base(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, monkeypatch
 
 def test_what_is_held_out_is_never_trained_on() -> None:
     held_out, trained = (set(plain_text.pieces(held_out=each)) for each in (True, False))
-    assert not held_out & trained
+    everything = "\n".join(trained)
+    assert not [piece for piece in held_out for start in range(0, 520, 40) if piece[start : start + 80] in everything]
     assert len(trained) > 5 * len(held_out) > 100
     assert {len(each) for each in held_out | trained} == {plain_text.CHARACTERS}
 
@@ -59,6 +62,15 @@ def test_a_model_that_learned_nothing_reads_text_as_the_language_model_does(abov
         model.entry.map.weight.zero_()
     # The table of words is in int8, in ours.
     assert plain_text.perplexity(model, texts) == (pytest.approx(untouched, rel=0.02), words)
+
+
+def test_bench_measures_what_decides(above_a_base: Palme, tmp_path: Path) -> None:
+    above_a_base.save_pretrained(tmp_path / "model")
+    words = [f"options.checkpoint={tmp_path / 'model'}", "threads=1"]
+    found = bench.measure_text(parse(bench.BenchOptions, words, command="embodied bench"))
+    assert found["words"] > 20 * plain_text.CHARACTERS
+    assert found["ratio"] == pytest.approx(found["perplexity"] / found["untouched"])
+    assert f"ratio {found['ratio']:.2f}" in bench.LINES["text"].format(**found)
 
 
 def test_no_word_tells_of_itself(tiny: Palme) -> None:

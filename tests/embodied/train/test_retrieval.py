@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +16,7 @@ from embodied.data.sample import Seen
 from embodied.errors import EmbodiedError
 from embodied.report import wilson
 from embodied.train import retrieval
-from embodied.train.captions import Words
+from embodied.train.captions import Words, stands_alone
 from embodied.train.grounding_data import GroundingData
 from tests.embodied.train.scenes import COLOURS, KINDS, write_scenes
 
@@ -105,9 +106,11 @@ def test_a_rank_counts_wrong_ones_alone_and_what_is_as_similar_as_the_right_one(
 def test_a_thing_among_others_or_of_no_colour_is_not_asked_for() -> None:
     block, near = (Seen(colour="red", kind="block", u=u, v=0.5) for u in (0.5, 0.55))
     far = Seen(colour=None, kind="block", u=0.9, v=0.9)
-    assert retrieval.stands_alone(block, (block, far))
-    assert not retrieval.stands_alone(block, (block, near, far))
-    assert not retrieval.stands_alone(far, (block, far))
+    held = replace(near, u=0.1, on=0)
+    assert stands_alone(0, (block, far))
+    assert not stands_alone(0, (block, near, far))
+    assert not stands_alone(1, (block, far))
+    assert not stands_alone(0, (block, held)), "it holds something"
 
 
 def test_too_few_scenes_are_refused(tmp_path: Path) -> None:
