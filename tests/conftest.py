@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_S = 60.0
 """For what should take a second: a loaded machine is no failure."""
 
-_ALONE = ("tests/launch/", "tests/nodes/", "tests/ros2/")
+_ALONE, _PATIENT = ("tests/launch/", "tests/nodes/"), "tests/ros2/"
+"""Where arms move in real time, and where nodes only talk."""
 
 
 def pytest_configure() -> None:
@@ -42,8 +43,8 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what starts a graph, or an arm that moves in real time."""
     for item in items:
-        graph = "ros" in getattr(item, "fixturenames", ())
-        if graph or item.path.relative_to(ROOT).as_posix().startswith(_ALONE):
+        place, graph = item.path.relative_to(ROOT).as_posix(), "ros" in getattr(item, "fixturenames", ())
+        if place.startswith(_ALONE) or (graph and not place.startswith(_PATIENT)):
             item.add_marker("alone")
     # What takes longest begins first, or one worker waits for the other in the end.
     items.sort(key=lambda item: item.path.name != "test_quality.py")
@@ -116,8 +117,10 @@ class Ros:
     def __init__(self) -> None:
         ours = ("ROS_", "FASTDDS_", "FASTRTPS_", "AMENT_")
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        # 1..101 are the domains whose ports are below the ephemeral ones.
-        self.env |= {"ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 101)), "PYTHONPATH": str(ROOT)}
+        # 1..101 are the domains whose ports are below the ephemeral ones; those of another worker are not ours.
+        worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+        domains = range(1 + worker, 102, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+        self.env |= {"ROS_DOMAIN_ID": str(random.SystemRandom().choice(domains)), "PYTHONPATH": str(ROOT)}
         # No emergency stop of an earlier launch.
         self._run_folder = tempfile.mkdtemp(prefix="embodied-test-")
         self.env |= {"PYTHONUNBUFFERED": "1", "XDG_RUNTIME_DIR": self._run_folder}
