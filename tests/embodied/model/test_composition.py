@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from embodied.errors import EmbodiedError
-from embodied.model.composition import COMPOSITION, WORDS, PartConfig, SenseConfig, read_composition
+from embodied.model.composition import BACKBONE, COMPOSITION, WORDS, PartConfig, SenseConfig, read_composition
 from embodied.model.palme import Palme
 from policies.palme import SHIPPED
 
@@ -115,3 +115,10 @@ def test_a_fault_is_told_in_a_line(old: str, new: str, words: str, tmp_path: Pat
 def test_parts_that_do_not_fit_are_refused(options: dict, words: str, make_tiny: Callable[..., Palme]) -> None:
     with pytest.raises(EmbodiedError, match=words):
         make_tiny(**options)
+
+
+def test_the_composition_that_stays_a_language_model_trains_none_of_its_layers() -> None:
+    lora = read_composition(Path(COMPOSITION).parent / "lora.yaml").model
+    shipped = read_composition(COMPOSITION).model
+    assert (lora.fusion.name, lora.base) == ("lora", shipped.base)
+    assert BACKBONE in lora.frozen and BACKBONE not in shipped.frozen
