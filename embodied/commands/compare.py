@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.commands import eval as evaluation
 from embodied.config import REQUIRED, ConfigError, option, parse
 from embodied.data.identity import differences, digest_of
@@ -35,8 +36,6 @@ PLAIN = "plain"
 """The variant with none of its own."""
 SETTING, TIMES, ENCODER, TABLE = "setting.json", "times.json", "encoder.safetensors", "table.md"
 RECORD = "embodied collect task=touch episodes=200 picture_size_px=160"
-STATE_SIZE = 8
-"""Numbers that say how the arm stands: seven joints, and how far the fingers are apart."""
 _FREE = ("only", "task", "episodes", "seed", "out")
 """Options that change nothing about how a variant is trained."""
 
@@ -56,6 +55,7 @@ class CompareOptions:
     batch: int = option(8, "scenes a step")
     commands: int = option(4, "commands for each scene; of recorded moments, which have one, so many times more")
     task: list[str] = option(["touch"], "tasks to measure, which the data must show")
+    arm: str = option(DEFAULT_ARM, "arm by name, or the YAML file of one: that of the recorded episodes")
     episodes: int = option(50, "episodes of each task, split seen")
     seed: int = option(EVALUATION_SEED, "seed of the first episode")
     out: str = option("runs/compare", "folder of the variants, and of the table (Markdown)")
@@ -77,7 +77,8 @@ class Variant:
         from embodied.packages import folder_of
 
         backbone = {"name": str(folder_of(options.language)), "layers": options.layers}
-        arm = {"state": {"reading": "joints", "encoder": {"name": "mlp", "options": {"size": STATE_SIZE}}}}
+        size = arm_model(options.arm).joints + 1  # and how far the fingers are apart
+        arm = {"state": {"reading": "joints", "encoder": {"name": "mlp", "options": {"size": size}}}}
         plans = {"plan": "plan", "where": {"name": self.pointer, "options": {"sense": "front"}}}
         return {
             "backbone": backbone | ({"gguf_file": options.gguf_file} if options.gguf_file else {}),
@@ -232,6 +233,7 @@ def measure(options: CompareOptions, variant: Variant) -> bool:
         "policy": "palme",
         "options.checkpoint": folder_of_variant(options, variant) / "run" / "checkpoint",
         "task": ",".join(options.task),
+        "arm": options.arm,
         "split": "seen",
         "action_mode": "ee_delta" if variant.head else "skill",
         "episodes": options.episodes,

@@ -41,6 +41,13 @@ def test_every_connector_and_fusion_is_one_variant_and_a_composition(tmp_path: P
         assert ("backbone" in model.frozen) == each.frozen
 
 
+def test_heads_that_act_read_the_joints_of_the_arm_that_is_asked_for(tmp_path: Path) -> None:
+    acts = next(each for each in compare.variants() if each.head)
+    for arm, size in (("panda", 8), ("ur5e", 7)):
+        composition = acts.composition(options(tmp_path, arm=arm), {"name": "conv"})
+        assert composition["senses"]["state"]["encoder"]["options"] == {"size": size}
+
+
 @pytest.mark.parametrize("given", [{"only": ["connector:glue"]}, {"steps": 0}, {"task": ["juggle"]}, {"seed": -1}])
 def test_what_cannot_be_compared_is_refused_before_it_is_trained(tmp_path: Path, given: dict[str, object]) -> None:
     with pytest.raises((UnknownNameError, ConfigError)):
