@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def measure_plain(options: BenchOptions) -> dict[str, Any]:
     """
     import torch
 
-    from embodied.model.plain import plain_lm
+    from embodied.model.plain import plain_lm, seconds, write
 
     decider = policy.make_policy(options.policy, options.options)
     engine = _engine(decider, options, "plain")
@@ -182,7 +183,8 @@ def measure_plain(options: BenchOptions) -> dict[str, Any]:
             count = len(engine.planner.language.tokens(plan).ids)
             if number:  # the first scene warms up
                 ours_ms.append(1e3 * ours_s)
-                plain_ms.append(1e3 * _write(alone, tokens, count))
+                words = {"input_ids": torch.zeros(1, tokens, dtype=torch.long, device=alone.device)}
+                plain_ms.append(1e3 * seconds(partial(write, alone, words, count), alone.device))
                 read.append(float(tokens))
                 written.append(float(count))
     found = {"plain_ms": plain_ms, "engine_ms": ours_ms, "read_tokens": read, "written_tokens": written}
@@ -229,21 +231,6 @@ def _engine(decider: policy.Policy, options: BenchOptions, part: str) -> Any:
             f"part={part} needs a policy with a language model (palme), and {options.policy!r} has none; choose "
             f"part={others}"
         ) from None
-
-
-def _write(alone: Any, tokens: int, count: int) -> float:
-    """Seconds to read `tokens` tokens and to write `count` more."""
-    import torch
-
-    with torch.inference_mode():
-        words = torch.zeros(1, tokens, dtype=torch.long, device=alone.device)
-        start, cache = time.perf_counter(), None
-        for _ in range(count):
-            given = alone(input_ids=words, past_key_values=cache, use_cache=True, logits_to_keep=1)
-            words, cache = given.logits[:, -1:].argmax(dim=-1), given.past_key_values
-        if alone.device.type == "cuda":
-            torch.cuda.synchronize(alone.device)
-        return time.perf_counter() - start
 
 
 def _environment(options: BenchOptions, **settings: Any) -> Any:
@@ -341,17 +328,19 @@ def _decode(backbone: Any, words: Any, tokens: int) -> float:
     """Seconds for `tokens` single-token passes after the prefix `words` (1, L, D)."""
     import torch
 
+    from embodied.model.plain import seconds
+
     cache, device = backbone.new_cache(), words.device
     length = words.shape[1]
     mask = torch.ones(1, 1, length, length, dtype=torch.bool, device=device).tril()
     backbone(words, mask=mask, position_ids=torch.arange(length, device=device).unsqueeze(0), cache=cache)
-    start = time.perf_counter()
-    for number in range(length, length + tokens):
-        mask = torch.ones(1, 1, 1, number + 1, dtype=torch.bool, device=device)
-        backbone(words[:, :1], mask=mask, position_ids=torch.tensor([[number]], device=device), cache=cache)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+
+    def decode() -> None:
+        for number in range(length, length + tokens):
+            mask = torch.ones(1, 1, 1, number + 1, dtype=torch.bool, device=device)
+            backbone(words[:, :1], mask=mask, position_ids=torch.tensor([[number]], device=device), cache=cache)
+
+    return seconds(decode, device)
 
 
 def _set_threads(threads: int) -> int:

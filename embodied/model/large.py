@@ -6,7 +6,6 @@ captured once and replayed, so that nothing waits for Python. What it is measure
 device (Williams et al. 2009): the longer of the time that it takes to read the weights and of that to multiply them.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from embodied.model.backbone import config_from_dict
-from embodied.model.plain import plain_lm
+from embodied.model.plain import plain_lm, seconds, write
 from embodied.model.precision import fastest_dtype
 from embodied.report import percentile
 
@@ -120,7 +119,7 @@ def measure(device: torch.device, shape: Shape, rounds: int) -> Timing:
     ways = {
         "captured": lambda: captured(sentence),
         "eager": lambda: one_pass(sentence),
-        "word_by_word": lambda: write(lm, sentence[:, : shape.read], shape.written),
+        "word_by_word": lambda: write(lm, {"inputs_embeds": sentence[:, : shape.read]}, shape.written),
     }
     for number in range(rounds + 1):
         for name, way in ways.items():
@@ -140,26 +139,6 @@ def measure(device: torch.device, shape: Shape, rounds: int) -> Timing:
         multiplying_ms=1e3 * 2 * products / products_a_second(device, dtype),
         weights=layers + head,
     )
-
-
-def write(lm: Any, read: Tensor, count: int) -> Tensor:
-    """The plain way: (1, count) words, each by a pass of its own with the cache of transformers."""
-    words, cache, given = list[Tensor](), None, {"inputs_embeds": read}
-    for _ in range(count):
-        told = lm(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
-        cache = told.past_key_values
-        words.append(told.logits[:, -1:].argmax(dim=-1))
-        given = {"input_ids": words[-1]}
-    return torch.cat(words, dim=1)
-
-
-def seconds(run: Callable[[], Any], device: torch.device) -> float:
-    """How long it takes until all of it is done."""
-    start = time.perf_counter()
-    run()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
 
 
 def bytes_a_second(device: torch.device) -> float:

@@ -2,8 +2,12 @@
 """The plain way, to compare ours with: a causal language model as transformers alone builds it and runs it."""
 
 import copy
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM
 from transformers.configuration_utils import PretrainedConfig
 
@@ -30,3 +34,27 @@ def untouched_lm(base: BaseConfig) -> Any:
     """
     path, _ = checked_file(base.source, base.file, base.sha256)
     return load_source(str(path.parent), gguf_of(base.file))
+
+
+@torch.inference_mode()
+def write(lm: Any, read: Mapping[str, Tensor], count: int) -> Tensor:
+    """(1, count) words that follow on what it has `read`, each by a pass of its own with the cache of transformers.
+
+    That is `input_ids` (1, L) or `inputs_embeds` (1, L, D), as its `forward` takes them.
+    """
+    words, cache, given = list[Tensor](), None, dict(read)
+    for _ in range(count):
+        told = lm(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache = told.past_key_values
+        words.append(told.logits[:, -1:].argmax(dim=-1))
+        given = {"input_ids": words[-1]}
+    return torch.cat(words, dim=1)
+
+
+def seconds(run: Callable[[], Any], device: torch.device) -> float:
+    """How long it takes until all of it is done."""
+    start = time.perf_counter()
+    run()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start

@@ -107,10 +107,11 @@ def altered(things: Sequence[Seen], others: Sequence[Seen], rng: np.random.Gener
     not give it away: each is as frequent as in right ones, no name is there twice that was not, and what is in or on
     something else keeps its kind, and so does that. Where nothing of that sort is wrong, it stays right.
     """
+    right, twice = meaning(things), _twice(things)
     for what in rng.choice(_WRONG_IN, len(_WRONG_IN), replace=False, p=_SHARES):
         replaced = () if what == "place" else _replaced(things, others, str(what))
         for ways in (_swapped(things, str(what)), replaced):
-            wrong = [way for way in ways if meaning(way) != meaning(things) and _twice(way) <= _twice(things)]
+            wrong = [way for way in ways if meaning(way) != right and _twice(way) <= twice]
             if wrong:
                 return wrong[int(rng.integers(len(wrong)))]
     return tuple(things)

@@ -306,8 +306,9 @@ def check_known(model: Palme, sources: Mapping[str, Source]) -> None:
     for folder, source in sources.items():
         if not isinstance(source, GroundingData):
             continue
+        things = [thing for index in range(len(source)) for thing in source.things(index)]
         for what, known in (("kind", model.config.kinds), ("colour", model.config.colours)):
-            shown = {getattr(thing, what) for index in range(len(source)) for thing in source.things(index)}
+            shown = {getattr(thing, what) for thing in things}
             if strange := sorted(shown - {*known, None}):
                 told = f"{folder} shows things of the {what} {', '.join(strange)}, for which the model has no word"
                 raise EmbodiedError(f"{told}; it has: {', '.join(known)}; train one with model=, or leave the data out")

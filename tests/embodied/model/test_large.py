@@ -6,7 +6,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from embodied.model import large
-from embodied.model.large import Captured, Shape, measure, write
+from embodied.model.large import Captured, Shape, measure
+from embodied.model.plain import write
 
 SHAPE = Shape(layers=2, dim=64, hidden=128, heads=4, vocabulary=100, read=40, written=8)
 CPU = torch.device("cpu")
@@ -32,8 +33,8 @@ def test_words_are_written_one_after_the_other_as_transformers_would() -> None:
         read, attention_mask=torch.ones_like(read), max_new_tokens=6, do_sample=False, eos_token_id=None
     )
     with torch.inference_mode():
-        ours = write(lm, lm.get_input_embeddings()(read), 6)
-    assert ours.tolist() == theirs[:, 4:].tolist()
+        ours = write(lm, {"inputs_embeds": lm.get_input_embeddings()(read)}, 6)
+    assert ours.tolist() == write(lm, {"input_ids": read}, 6).tolist() == theirs[:, 4:].tolist()
 
 
 def test_the_roofline_is_that_of_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
