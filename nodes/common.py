@@ -18,7 +18,6 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.exceptions import InvalidParameterTypeException, ParameterException
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
@@ -26,6 +25,7 @@ from std_msgs.msg import String
 
 from embodied.errors import EmbodiedError, UnknownNameError
 from nodes.dds import use_local_transport
+from nodes.executor import make_executor
 from nodes.launch_support import USER_ERROR
 from nodes.notify import Notifier
 
@@ -216,7 +216,7 @@ def spin(
     modules: Callable[[], str] = lambda: "",
 ) -> None:
     """Serve `node` until it is told to end, or has failed; once it is ready it tells what `modules` made it slow."""
-    executor, notifier = SingleThreadedExecutor(), Notifier()
+    executor, notifier = make_executor(), Notifier()
     executor.add_node(node)
     while not (stopping.is_set() or failed()):
         notifier.beat(ready=ready(), modules=modules())

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """gate_node: nothing reaches the arm but through here. A process of its own, without torch.
 
-In: `proposed_trajectory` (trajectory_msgs/JointTrajectory: the arm's joints and its first finger joint
-with half of the wanted width; header.stamp = the observation that it was decided on, header.frame_id = an
-id for the motion; no points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least
-10 Hz, frame_id = id of the motion that the agent wants executed).
+In: `proposed_trajectory` (trajectory_msgs/JointTrajectory: the arm's joints and its first finger joint with half of
+the wanted width; header.stamp = the observation that it was decided on, header.frame_id = an id for the motion; no
+points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least 10 Hz, frame_id = id of the motion
+that the agent wants executed).
 
 A streamed motion has later parts: `id+part1`, `id+part2`, ..., whose times count from their stamp. While the motion
 `id` is under way, each replaces what is left of the one before.
 
 Out: `arm_controller/joint_trajectory` and `gripper_controller/commands` in pieces that go on for 0.06 s of steady time
-and then come to rest as soon as the limits allow, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz):
-{"state": idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1, "part": number of
-the part under way, "seam": where it took over, "stopped": whether the emergency stop is latched, "blocked": why no
-motion can be accepted now, or "", "gate": which process says so}.
+and then come to rest as soon as the limits allow, and `gate_status` (std_msgs/String, JSON, latched, 10 Hz): {"state":
+idle | executing | done | refused | aborted | stopped, "id", "reason", "progress": 0..1, "part": number of the part
+under way, "seam": where it took over, "stopped": whether the emergency stop is latched, "blocked": why no motion can
+be accepted now, or "", "gate": which process says so}.
 
-Motion runs on ROS time; the watchdogs over the other processes run on steady time. Services `~/stop`
-(latches) and `~/resume`. Where the path can be trusted no longer, because the arm is not on it, the arm is
-brought to rest where it is measured; so is one that moves although nobody ordered it to.
+Motion runs on ROS time; the watchdogs over the other processes run on steady time. Services `~/stop` (latches) and
+`~/resume`. Where the path can be trusted no longer, because the arm is not on it, the arm is brought to rest where it
+is measured; so is one that moves although nobody ordered it to.
 """
 
 import sys
@@ -95,7 +95,7 @@ class GateNode(Node):
             Inlet(self, JointTrajectory, "proposed_trajectory", self._on_proposal, RELIABLE),
         )
         self._writers = ArmWriters(self, self._mark, self._out.topics, self._on_stranger)
-        # Of requests that wait together the last that was made to the node is served last: a stop undoes a resume.
+        # Where an executor keeps no order, what was made last here is served last: a stop undoes a resume.
         self.create_service(Trigger, "~/resume", self._on_resume)
         self.create_service(Trigger, "~/stop", self._on_stop)
         self._timer = self.create_timer(_TICK_S, self._tick, clock=STEADY)
@@ -190,6 +190,8 @@ class GateNode(Node):
             )
             streamer = self._streamer.follow(path, now_s)
             piece = streamer.piece(now_s, scale=self._scale.scale)
+            if steady_s() - steady > self._heartbeat.timeout_s:
+                raise UnsafeCommandError("the gate itself stood still meanwhile")
         except UnsafeCommandError as error:
             self._counts["dropped_parts"] += 1
             self.get_logger().warning(f"dropped part {part} of {motion_id}: {error}", throttle_duration_sec=1.0)
@@ -272,7 +274,11 @@ class GateNode(Node):
 
     def _advance(self, streamer: Streamer, steady: float, now_s: float) -> None:
         self._status.progress = streamer.progress(now_s)
-        self._out.send(streamer.piece(now_s, scale=self._scale.scale), now_s, more=not streamer.finished(now_s))
+        piece = streamer.piece(now_s, scale=self._scale.scale)
+        if steady_s() - steady > _STALL_S:
+            streamer.take_back()  # this process stood still meanwhile: what it would say is of then
+            return
+        self._out.send(piece, now_s, more=not streamer.finished(now_s))
         if not streamer.finished(now_s):
             return
         if self._settling_since_s is None:
@@ -378,15 +384,9 @@ class GateNode(Node):
         blocked = silent or self._rest.complaint(self._now_s()) or self._writers.trouble()
         agents = self._agents.count()
         level = WARN if self._gate.stopped or blocked or agents > 1 else OK
-        details: dict[str, object] = {
-            **self._counts,
-            "strange_messages": self._writers.strange_messages,
-            "agents": agents,
-            "joint_states_silence_s": f"{self._joints.silence_s():.3f}",
-            "blocked": blocked,
-            "latch_file": self._complaint or "ok",
-            **refusals(self._inlets),
-        }
+        known = {"agents": agents, "blocked": blocked, "latch_file": self._complaint or "ok"}
+        heard = {"joint_states_silence_s": f"{self._joints.silence_s():.3f}", **refusals(self._inlets)}
+        details = {**self._counts, "strange_messages": self._writers.strange_messages, **known, **heard}
         return ERROR if self._complaint else level, self._status.text, details
 
 

@@ -17,6 +17,7 @@ except ImportError:  # ROS 2 Humble
 from embodied.errors import EmbodiedError
 from embodied.text import shown
 from nodes.common import steady_s
+from nodes.executor import informed
 
 MOST_BYTES = 1 << 20
 """A message of lists that is longer is not even taken apart: that takes seconds for a list of 1e5 things."""
@@ -56,7 +57,7 @@ class Inlet:
             node.create_subscription(
                 cls,
                 topic,
-                self.take if most_bytes is None else self.hear,
+                self.take if most_bytes is None else informed(self.hear),
                 quality,
                 raw=most_bytes is not None,
                 event_callbacks=_QUIET if len(qualities) > 1 else None,

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
-from rclpy.executors import SingleThreadedExecutor
+from rclpy.executors import Executor
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rosgraph_msgs.msg import Clock as ClockMessage
@@ -36,6 +36,7 @@ from nodes import conversions
 from nodes.arm_controller import ArmController
 from nodes.arm_writers import GATE, MORE
 from nodes.common import COMMAND, LATCHED, NEWEST, OK, RELIABLE, Diagnostics, declare, declare_arm, run, steady_s
+from nodes.executor import make_executor
 from nodes.notify import Notifier
 from nodes.pace import Pace
 from sim import scene
@@ -261,7 +262,7 @@ def _plain(objects: Mapping[str, ObjectState]) -> dict[str, dict[str, object]]:
     }
 
 
-def refuse_second_clock(node: SimNode, executor: SingleThreadedExecutor) -> None:
+def refuse_second_clock(node: SimNode, executor: Executor) -> None:
     """Raises EmbodiedError where another simulator tells the time under the same name.
 
     Only a clock that is heard counts: of a simulator that was killed, the others still know the publisher for
@@ -282,7 +283,7 @@ def refuse_second_clock(node: SimNode, executor: SingleThreadedExecutor) -> None
 
 def serve(node: SimNode, stopping: threading.Event) -> None:
     """Run the world at its rate and answer in between, until told to end."""
-    executor, notifier = SingleThreadedExecutor(), Notifier()
+    executor, notifier = make_executor(), Notifier()
     executor.add_node(node)
     refuse_second_clock(node, executor)
     node.get_logger().info(f"ready: {node.get_parameter('task').value}, rate {node.rate:g}")

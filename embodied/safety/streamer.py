@@ -61,6 +61,8 @@ class _Made:
     made_s: float
     rate: Rate
     limit_s: float  # place on the path that it does not pass
+    curve: TimedPath
+    """What the arm makes of its points, from the moment it was made: between them it is a little off the path."""
 
     def at(self, now_s: float) -> tuple[float, float, float]:
         """Place on the path, rate and its slope at `now_s`."""
@@ -89,8 +91,6 @@ class Streamer:
         self._full = float(min(1.0, np.sqrt(SPARE / max(acceleration, 1e-9)), np.cbrt(SPARE / max(jerk, 1e-9))))
         """The rate of a path that leaves nothing of its limits for slowing down."""
         self._made: deque[_Made] = deque(maxlen=_REMEMBERED)
-        self._sent: tuple[float, TimedPath] | None = None
-        """The last piece as a curve, and when it was made: between its points it is a little off the path."""
         self._before: tuple[float, Streamer] | None = None
 
     def place_s(self, now_s: float) -> float:
@@ -185,6 +185,10 @@ class Streamer:
 
         return self._first_within(now_s, place, ways())
 
+    def take_back(self) -> None:
+        """The piece that was made last was not sent: the arm goes on as the one before it says."""
+        self._made.pop()
+
     def brake(self, now_s: float) -> Piece:
         """A piece that stops the arm on the path as soon as its limits allow."""
         place, rate, slope = self._now(now_s)
@@ -228,22 +232,20 @@ class Streamer:
         for rate in ways:
             if rate.rate.min() < -1e-9:
                 continue
-            made = _Made(made_s=now_s, rate=rate, limit_s=limit_s)
-            piece, curve = self._points(made, begin)
+            piece, curve = self._points(rate, limit_s, begin)
             if self._within(curve):
                 break
         else:
             # The rest of a piece is within the limits as the whole of it was.
-            made = _Made(made_s=now_s, rate=self._rest(now_s), limit_s=limit_s)
-            piece, curve = self._points(made, begin)
-        self._made.append(made)
-        self._sent = now_s, curve
+            rate = self._rest(now_s)
+            piece, curve = self._points(rate, limit_s, begin)
+        self._made.append(_Made(made_s=now_s, rate=rate, limit_s=limit_s, curve=curve))
         return piece
 
     def _sent_to(self, now_s: float) -> tuple[Float, Float]:
         """Position and velocity (N,) at `now_s` on the curve through the points that were sent."""
-        if self._sent is not None:
-            position, velocity = self._sent[1].sample(np.array([now_s - self._sent[0]]))
+        if self._made:
+            position, velocity = self._made[-1].curve.sample(np.array([now_s - self._made[-1].made_s]))
         elif self._before is not None:
             return self._before[1]._sent_to(now_s)
         else:
@@ -266,14 +268,14 @@ class Streamer:
         ahead = self._stops_s[self._stops_s > place_s + 1e-9]
         return float(min(ahead[0] if ahead.size else np.inf, self.path.duration_s))
 
-    def _points(self, made: _Made, begin: tuple[Float, Float]) -> tuple[Piece, TimedPath]:
+    def _points(self, rate: Rate, limit_s: float, begin: tuple[Float, Float]) -> tuple[Piece, TimedPath]:
         """The piece, and the curve that the arm makes of it from the position and velocity (N,) that it has."""
-        time_s = _grid(made.rate, self.path.time_s, made.limit_s)
-        place, rate, _ = made.rate.at(time_s)
-        position, velocity = self.path.sample(np.minimum(place, made.limit_s))
-        velocity = velocity * (rate * (place < made.limit_s - 1e-9))[:, None]
+        time_s = _grid(rate, self.path.time_s, limit_s)
+        place, rates, _ = rate.at(time_s)
+        position, velocity = self.path.sample(np.minimum(place, limit_s))
+        velocity = velocity * (rates * (place < limit_s - 1e-9))[:, None]
         velocity[-1] = 0.0
-        width_m = self.path.gripper_width_at(float(made.rate.place_s[0]))
+        width_m = self.path.gripper_width_at(float(rate.place_s[0]))
         trajectory = JointTrajectory(
             joint_names=self._model.joint_names,
             time_s=time_s,

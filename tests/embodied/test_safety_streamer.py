@@ -48,6 +48,22 @@ SWING_BRAKE_S = 0.375 / PANDA.max_acceleration_rad_s2[0]
 """The shortest time in which the fastest of a swing can come to rest."""
 
 
+@pytest.mark.parametrize("sent", [0, 1, 20])
+def test_a_piece_that_is_taken_back_was_never_made(sent: int) -> None:
+    one, other = Streamer(swing(), PANDA), Streamer(swing(), PANDA)
+    for i in range(sent):
+        one.piece(10.0 + 0.02 * i)
+        other.piece(10.0 + 0.02 * i)
+    one.piece(10.0 + 0.02 * sent)
+    one.take_back()
+    for later_s in (0.01, 0.05, 0.5, 2.0):
+        now_s = 10.0 + 0.02 * sent + later_s
+        np.testing.assert_array_equal(one.told_rad(now_s), other.told_rad(now_s))
+        for told, as_told in zip(one.told(now_s), other.told(now_s), strict=True):
+            np.testing.assert_array_equal(told, as_told)
+    np.testing.assert_array_equal(one.piece(now_s).position_rad, other.piece(now_s).position_rad)
+
+
 @pytest.mark.parametrize("scale", [1.0, 4.0])
 def test_every_piece_is_short_and_ends_at_rest(scale: float) -> None:
     streamer, now_s = Streamer(swing(), PANDA), 10.0

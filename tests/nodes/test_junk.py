@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import random
 import struct
 import time
@@ -74,7 +75,7 @@ def shower(node: Any, rng: random.Random, each: int) -> dict[str, int]:
             if subscription.raw:
                 data = serialize_message(message)
                 message = data[: rng.randrange(len(data))] if i % 4 == 0 else data
-            if getattr(subscription.callback, "__func__", None) is Inlet.hear:
+            if len(inspect.signature(subscription.callback).parameters) == 2:
                 subscription.callback(message, {"publication_sequence_number": i % 7})  # as of several publishers
             else:
                 subscription.callback(message)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gate that stood still in the middle of a thought does not say it afterwards."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+
+from embodied.arm import arm_model
+from embodied.motion.path import TimedPath
+from embodied.safety import Piece, Streamer
+from embodied.types import JointTrajectory
+from nodes.common import now_s, steady_s
+from tests.nodes.gate_bench import swing
+
+MODEL = arm_model("panda")
+
+
+class Sleepy(Streamer):
+    """Stands still for a while once it has made a piece, as a process does that is stopped there."""
+
+    asleep_s = 0.0
+
+    def piece(self, now_s: float, *, scale: float = 1.0) -> Piece:
+        made = super().piece(now_s, scale=scale)
+        time.sleep(self.asleep_s)
+        return made
+
+
+def test_a_piece_of_before_is_not_sent_after_it(ros: Any) -> None:
+    import rclpy
+
+    from nodes.gate_node import GateNode
+
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=int(ros.env["ROS_DOMAIN_ID"]))
+    gate = GateNode(context=context)
+    try:
+        sent: list[Any] = []
+        gate._out._arm.publish = sent.append
+        time_s, position_rad, velocity_rad_s = swing(MODEL.home_rad, 0.5)
+        motion = JointTrajectory(
+            joint_names=MODEL.joint_names,
+            time_s=time_s,
+            position_rad=position_rad,
+            velocity_rad_s=velocity_rad_s,
+            gripper_width_m=np.full(len(time_s), 0.08),
+        )
+        streamer = Sleepy(TimedPath(motion), MODEL)
+        gate._advance(streamer, steady_s(), now_s(gate))
+        assert len(sent) == 1
+        end_rad = sent[0].points[-1].positions
+        streamer.asleep_s = 0.3
+        gate._advance(streamer, steady_s(), now_s(gate))
+        assert len(sent) == 1
+        np.testing.assert_allclose(streamer.told(now_s(gate) + 1.0)[0], end_rad, atol=1e-6)
+    finally:
+        gate.destroy_node()
+        context.try_shutdown()
