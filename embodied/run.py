@@ -157,7 +157,7 @@ class Agent:
             hooks.on_decision(decision)
             text, look = decision.text, self._go_on
             if decision.refused:
-                return Result(state="refused", text=text, motions=motions, asked=decision.asked)
+                return replace(self._given_up(decision), motions=motions)
             if decision.motion is None:
                 if decision.done:
                     return Result(state="done", text=text, motions=motions)
@@ -169,7 +169,7 @@ class Agent:
             outcome = self._execute(decision, observation, stream, hooks)
             motions, decision, text = motions + stream.motions, stream.last, stream.last.text
             if decision.refused and outcome.done:
-                return Result(state="refused", text=text, motions=motions, asked=decision.asked)
+                return replace(self._given_up(decision, stream.executed.text), motions=motions)
             result = replace(_result(stream.executed, outcome), motions=motions, over=outcome.over)
             if result.over or result.cut or result.state == "stopped" or decision.done:
                 return result
@@ -183,6 +183,14 @@ class Agent:
             self._steps += (Step(text=stream.executed.text, failed=result.state != "done"),)
             look = self._look_again
         return Result(state="failed", text=f"not done after {MAX_STEPS} steps: {text}", motions=motions)
+
+    def _given_up(self, refusal: Decision, *begun: str) -> Result:
+        """How a command ends with a refusal: once the arm has moved for it, it has failed."""
+        made = (*(step.text for step in self._steps if not step.failed), *begun)
+        if refusal.asked or not (self._steps or begun):
+            return Result(state="refused", text=refusal.text, asked=refusal.asked)
+        so_far = f" (so far: {', then '.join(made)})" if made else ""
+        return Result(state="failed", text=refusal.text + so_far, cut=True)
 
     def _go_on(self, hooks: Hooks) -> tuple[Observation, Decision] | Result:
         observation = self.arm.observe()

@@ -499,6 +499,21 @@ def test_after_each_step_it_comes_home_and_the_policy_hears_what_was_done() -> N
     assert policy.shown[3].steps == (), "another command begins with nothing done"
 
 
+def test_what_gives_up_in_the_middle_has_failed_and_says_what_was_done() -> None:
+    arm = FakeArm()
+    policy = Stepwise(says(TOUCH, "touch a", done=False), says(TOUCH, "touch b", done=False), REFUSAL)
+    result = Agent(policy, arm).do("touch all")
+    assert result == Result(state="failed", text=f"{REFUSAL.text} (so far: touch a, then touch b)", motions=2, cut=True)
+    assert arm.log.count("touch") == 2, "it begins anew on words alone"
+
+
+def test_a_question_in_the_middle_is_still_a_question() -> None:
+    question = replace(REFUSAL, text="Which block?", asked=True)
+    policy = Stepwise(says(TOUCH, "touch a", done=False), question)
+    result = Agent(policy, FakeArm()).do("touch two")
+    assert (result.state, result.asked, result.text) == ("refused", True, "Which block?")
+
+
 def test_a_step_that_failed_is_told_and_may_be_tried_again() -> None:
     arm = FakeArm()
     arm.outcomes = [Outcome(state="refused", reason="out of reach"), Outcome(state="done")]
