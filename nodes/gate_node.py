@@ -384,10 +384,10 @@ class GateNode(Node):
         blocked = silent or self._rest.complaint(self._now_s()) or self._writers.trouble()
         agents = self._agents.count()
         level = WARN if self._gate.stopped or blocked or agents > 1 else OK
-        known = {"agents": agents, "blocked": blocked, "latch_file": self._complaint or "ok"}
-        heard = {"joint_states_silence_s": f"{self._joints.silence_s():.3f}", **refusals(self._inlets)}
-        details = {**self._counts, "strange_messages": self._writers.strange_messages, **known, **heard}
-        return ERROR if self._complaint else level, self._status.text, details
+        told: dict[str, object] = {**self._counts, "strange_messages": self._writers.strange_messages, "agents": agents}
+        told |= {"joint_states_silence_s": f"{self._joints.silence_s():.3f}", "blocked": blocked}
+        told |= {"latch_file": self._complaint or "ok", **refusals(self._inlets)}
+        return ERROR if self._complaint else level, self._status.text, told
 
 
 def main() -> int:

@@ -52,8 +52,8 @@ LONGHORIZON = (
 """The families that take several steps, or one and the word that it is done, or a look at what there is."""
 
 VQA = (
-    *("ask_there", "ask_count", "ask_count_colour", "ask_colour", "ask_where", "ask_in", "ask_on", "ask_nearest"),
-    *("ask_scene", "ask_holding", "ask_did", "ask_done"),
+    *("ask_there", "ask_any", "ask_count", "ask_count_colour", "ask_colour", "ask_where", "ask_in", "ask_on"),
+    *("ask_nearest", "ask_scene", "ask_holding", "ask_did", "ask_done"),
 )
 """Questions with one right answer."""
 CONVERSATION = ("instead", "the_other", "too", "again", "now_into", "take_back")

@@ -47,10 +47,14 @@ def saying(answer: str) -> Plan:
     return Plan(verb=SAY, said=answer)
 
 
+def with_article(words: str) -> str:
+    """Words with the article that they take: "an open box"."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
 def one(thing: ObjectState | Noun) -> str:
     """A thing as it is named for the first time: "a red block"."""
-    article = "an" if thing.colour[0] in "aeiou" else "a"
-    return f"{article} {thing.colour} {thing.kind}"
+    return with_article(f"{thing.colour} {thing.kind}")
 
 
 def several(things: Sequence[ObjectState]) -> str:

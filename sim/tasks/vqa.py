@@ -13,7 +13,7 @@ from embodied.language.vocabulary import COLOURS
 from embodied.types import ObjectState
 from sim.phrases.talk import NUMBERS, Talk, plural
 from sim.tasks import register
-from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, one, several
+from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, one, several, with_article
 from sim.tasks.long import foreseen
 from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, held_by, holder_of, on_table, place_things
 from sim.tasks.spoken import plain_plans
@@ -22,6 +22,7 @@ KINDS = ("block", "bowl", "zone")
 MOST_COUNTED = 5
 _CLEAR_M = 0.03
 """By so much must the nearest thing be nearer than the next, or a thing off the border between two regions."""
+_ANY = ("anything", "anything", "something", "a thing that is")
 _FULL_SHARE = 0.7
 """Of questions what is in or on something: there is something."""
 _THIRD_M, _HALF_M = 0.08, 0.5
@@ -93,6 +94,23 @@ class AskThere(Asked):
             return None
         noun = asked[talk.rng.integers(len(asked))]
         some = one(Noun(noun.colour, talk.kind(noun.kind)))
+        return talk.fill(talk.key(("q_there", "ask_exists")), some=some, a=some), YES if is_there else NO
+
+
+@register
+class AskAny(Asked):
+    """Is there anything green? Is there a bowl? Of a colour or of a kind alone, half of them of what is there."""
+
+    name = "ask_any"
+
+    def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
+        by_colour, is_there = talk.rng.random() < 0.5, talk.rng.random() < 0.5
+        there = {o.colour if by_colour else o.kind for o in objects}
+        asked = [word for word in (COLOURS if by_colour else KINDS) if (word in there) == is_there]
+        if not asked:
+            return None
+        word = asked[talk.rng.integers(len(asked))]
+        some = f"{_ANY[talk.rng.integers(len(_ANY))]} {word}" if by_colour else with_article(talk.kind(word))
         return talk.fill(talk.key(("q_there", "ask_exists")), some=some, a=some), YES if is_there else NO
 
 
