@@ -14,40 +14,36 @@ from embodied.types import Float, Reading, Vector
 
 _WINDOW_S, _HOP_S = 0.025, 0.01
 """How much sound a frame has, and when the next one comes."""
+FRAMES = 4
+"""Of which a token is made."""
 _FLOOR = 1e-10
 """Energy that counts as silence: 100 dB below the full scale."""
 _BREAK_HZ, _BREAK_MEL, _STEP_HZ, _LOG_STEP = 1000.0, 15.0, 200.0 / 3.0, math.log(6.4) / 27.0
 """Of Slaney's mel scale (Auditory Toolbox, 1998): it is linear below a frequency, and above that logarithmic."""
 
 
-class MelEncoder(Encoder):
-    """(B, frames, `bands`) log-mel energies to (B, T, `width`), a token for four frames, which are 40 ms.
+class Sound(Encoder):
+    """(B, frames, `bands`) log-mel energies to (B, `tokens`, `feature_dim`), a token for four frames, which are 40 ms.
 
-    Whisper's second convolution halves the steps, and Qwen-Audio pools two and two of what comes out; here both
-    convolutions halve, and the language model is what looks around. A `Vector` does not say its rate: the microphone
-    must have `rate_hz`.
+    A `Vector` does not say its rate: the microphone must have `rate_hz`.
     """
 
-    def __init__(self, *, rate_hz: int = 16000, seconds: float = 1.0, bands: int = 80, width: int = 128) -> None:
+    def __init__(self, *, rate_hz: int, seconds: float, bands: int) -> None:
         super().__init__()
-        check_sizes(rate_hz=rate_hz, bands=bands, width=width)
+        check_sizes(rate_hz=rate_hz, bands=bands)
         if not 4000 <= rate_hz <= 192_000:
             raise ValueError(f"rate_hz must be from 4000 to 192000, not {rate_hz}")
         if not 0.1 <= seconds <= 30.0:
             raise ValueError(f"seconds must be from 0.1 to 30, not {seconds}")
         if bands > 128:
             raise ValueError(f"bands must be at most 128, not {bands}")
-        self.feature_dim, self.samples = width, round(seconds * rate_hz)
+        self.samples = round(seconds * rate_hz)
         self._hop, window = round(_HOP_S * rate_hz), round(_WINDOW_S * rate_hz)
         self._frames = self.samples // self._hop
+        self.tokens = math.ceil(self._frames / FRAMES)
         # Neither is a weight: computed in double, which no type of the model makes coarse, and no checkpoint has them.
         self._window = torch.from_numpy(np.hanning(window + 1)[:-1].copy())
         self._filters = torch.from_numpy(mel_filters(bands, rate_hz, 4 * window))
-        self.layers = nn.Sequential(
-            *(nn.Conv1d(bands, width, 3, stride=2, padding=1), nn.GELU()),
-            *(nn.Conv1d(width, width, 3, stride=2, padding=1), nn.GELU()),
-        )
-        self.place = nn.Parameter(0.02 * torch.randn(math.ceil(self._frames / 4), width))
 
     def prepare(self, readings: Sequence[Reading]) -> Tensor:
         """(frames, bands) float32, the newest recording: 0 where it is silent, which is also what convolutions find
@@ -72,6 +68,21 @@ class MelEncoder(Encoder):
         spectrum = torch.stft(samples, fft, self._hop, len(window), window, pad_mode=around, return_complex=True)
         power = (spectrum[:, : self._frames].abs() / window.sum()).square()
         return (self._filters @ power).clamp_min(_FLOOR).log10().T
+
+
+class MelEncoder(Sound):
+    """Convolutions over what is heard. Whisper's second one halves the steps, and Qwen-Audio pools two and two of what
+    comes out; here both halve, and the language model is what looks around."""
+
+    def __init__(self, *, rate_hz: int = 16000, seconds: float = 1.0, bands: int = 80, width: int = 128) -> None:
+        super().__init__(rate_hz=rate_hz, seconds=seconds, bands=bands)
+        check_sizes(width=width)
+        self.feature_dim = width
+        self.layers = nn.Sequential(
+            *(nn.Conv1d(bands, width, 3, stride=2, padding=1), nn.GELU()),
+            *(nn.Conv1d(width, width, 3, stride=2, padding=1), nn.GELU()),
+        )
+        self.place = nn.Parameter(0.02 * torch.randn(self.tokens, width))
 
     def forward(self, value: Tensor) -> Tensor:
         features: Tensor = self.layers(value.to(self.place.dtype).transpose(1, 2))

@@ -332,6 +332,25 @@ def qwen_audio(model: Palme) -> None:
     assert all(each.grad.any() for each in encoder.layers.parameters()), "convolutions learn of what words take up"
 
 
+def audio_palm(model: Palme) -> None:
+    encoder, [seen] = model.encoders["sound"], sample().observations
+
+    def units(sound: Vector) -> list[int]:
+        return encoder.units(encoder.prepare([sound])[None])[0].tolist()
+
+    assert set(units(tone(0.0))) == {0}, "silence is one word"
+    late, loud = units(tone(900.0, 0.4, 0.8)), replace(tone(900.0), values=3.0 * tone(900.0).values)
+    assert set(late[:9]) == set(late[22:]) == {0} and 0 not in late[10:19], "words are said when it sounds"
+    assert units(loud)[2:-2] == units(tone(900.0))[2:-2] != units(tone(300.0))[2:-2], "by its pitch, however loud"
+
+    embedded = model.embed([model.sentence(model.senses([seen]), [("go", None)])])
+    assert embedded.of("sound").shape[1] == 25, "40 ms a word"
+    with torch.enable_grad():
+        with_senses(model)[-1].sum().backward()
+    said = encoder.words.weight.grad.any(dim=1).nonzero()[:, 0].tolist()
+    assert said == sorted(set(units(seen.readings["sound"]))), "what words mean is what learns"
+
+
 def rt_2(model: Palme) -> None:
     head = model.heads["act"]
     codes = torch.arange(256)
@@ -432,6 +451,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "kosmos_2": kosmos_2,
     "video_llama": video_llama,
     "qwen_audio": qwen_audio,
+    "audio_palm": audio_palm,
     "rt_2": rt_2,
     "openvla": openvla,
     "openvla_oft": openvla_oft,
