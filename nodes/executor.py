@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rclpy.context import Context
 from rclpy.executors import Executor
 
 try:
@@ -17,9 +18,9 @@ except ImportError:  # ROS 2 Humble
     from rclpy.executors import SingleThreadedExecutor as _Executor
 
 
-def make_executor() -> Executor:
-    """One that serves one node, in the thread that spins it."""
-    return _Executor()
+def make_executor(context: Context | None = None) -> Executor:
+    """One that serves a node of `context`, or of the process, in the thread that spins it."""
+    return _Executor(context=context)
 
 
 def informed(callback: Callable[[Any, Mapping[str, Any]], None]) -> Callable[..., None]:

@@ -96,8 +96,23 @@ class Base(nn.Module):
         self._keep(tuple(said[:-count]), reading)
 
     def _taken(self, said: tuple[int, ...]) -> _Reading:
-        """What was read of these words, no longer kept; they are read now where it was not."""
-        return self._known.pop(said, None) or self._further(_Reading(self._below.new_cache()), said)
+        """What was read of these words, no longer kept; what of them was not read yet is read now."""
+        if (reading := self._known.pop(said, None)) is not None:
+            return reading
+        begun = self._begun(said)
+        return begun if begun.length == len(said) else self._further(begun, said[begun.length :])
+
+    def _begun(self, said: tuple[int, ...]) -> _Reading:
+        """A copy of the reading that goes on as these words do for longest, up to there: what is seen stands before
+        what is said of it, and is told in the same words until something moves."""
+        begun = _Reading(self._below.new_cache())
+        count, like = max(((_alike(said, other), other) for other in self._known), default=(0, ()))
+        if count:
+            found = self._known[like]
+            for number, layer in enumerate(found.cache.layers):
+                begun.cache.update(layer.keys[:, :, :count].clone(), layer.values[:, :, :count].clone(), number)
+            begun.states, begun.length = [torch.cat(found.states)[:count]], count
+        return begun
 
     def _further(self, reading: _Reading, ids: Sequence[int]) -> _Reading:
         before, count, device = reading.length, len(ids), self.embedding.weight.device
@@ -154,6 +169,11 @@ class Base(nn.Module):
         self._below.eval()
         self._known.clear()
         return self
+
+
+def _alike(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many words both begin with."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def read_base(config: BaseConfig) -> tuple[Base, BaseConfig]:

@@ -185,7 +185,8 @@ class ActionGate:
         allowed_s = self.limits.max_proposal_age_s
         if not -0.1 <= proposal_age_s <= allowed_s:
             raise UnsafeCommandError(
-                f"the motion was decided on something {proposal_age_s:.2f} s old; at most {allowed_s:.2f} s"
+                f"the motion was decided on something {proposal_age_s:.2f} s old; at most {allowed_s:.2f} s are valid"
+                " (max_proposal_age_s): is this machine busy, or too slow for the model?"
             )
         if not arm.age_s <= self.limits.max_state_age_s:
             raise UnsafeCommandError(

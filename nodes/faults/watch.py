@@ -21,7 +21,6 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.srv import SetParameters
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.serialization import deserialize_message
@@ -38,6 +37,7 @@ from nodes import conversions
 from nodes.arm_writers import GATE
 from nodes.common import EVERY_FACT, LATCHED, RELIABLE, from_json, steady_s
 from nodes.dds import use_local_transport
+from nodes.executor import make_executor
 from nodes.faults.saboteur import Order
 from nodes.faults.streams import CONTROL, STATE
 
@@ -112,7 +112,7 @@ class Watch:
         self._set: Any = node.create_client(SetParameters, "sim_node/set_parameters")
         names = ("sim_node/reset", "sim_node/score", "gate_node/stop", "gate_node/resume", "agent_node/cancel")
         self._triggers: dict[str, Any] = {name: node.create_client(Trigger, name) for name in names}
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor = make_executor(self._context)
         self._executor.add_node(node)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)

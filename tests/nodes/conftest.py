@@ -28,13 +28,13 @@ class Client:
 
     def __init__(self, domain_id: int) -> None:
         import rclpy
-        from rclpy.executors import SingleThreadedExecutor
         from rclpy.qos import QoSProfile, qos_profile_sensor_data
         from sensor_msgs.msg import JointState
         from std_msgs.msg import Header, String
         from trajectory_msgs.msg import JointTrajectory
 
         from nodes.common import EVERY_FACT, LATCHED, RELIABLE
+        from nodes.executor import make_executor
 
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=domain_id)
@@ -76,7 +76,7 @@ class Client:
         self.proposal = self.node.create_publisher(JointTrajectory, "proposed_trajectory", RELIABLE)
         self._heartbeat = self.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
         self.node.create_timer(0.05, beat)
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor = make_executor(self._context)
         self._executor.add_node(self.node)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._spin)

@@ -36,7 +36,6 @@ class Bench:
     def __init__(self, domain_id: int) -> None:
         import rclpy
         from diagnostic_msgs.msg import DiagnosticArray
-        from rclpy.executors import SingleThreadedExecutor
         from rclpy.qos import qos_profile_sensor_data
         from rosgraph_msgs.msg import Clock
         from sensor_msgs.msg import JointState
@@ -45,6 +44,7 @@ class Bench:
 
         from nodes.arm_controller import ArmController
         from nodes.common import COMMAND, EVERY_FACT, RELIABLE
+        from nodes.executor import make_executor
 
         self._context = rclpy.Context()
         rclpy.init(context=self._context, domain_id=domain_id)
@@ -71,7 +71,7 @@ class Bench:
         )
         self.node.create_timer(0.01, self._advance)
         self.node.create_timer(0.05, lambda: self._heartbeat_out.publish(Header(frame_id=self._motion_id)))
-        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor = make_executor(self._context)
         self._executor.add_node(self.node)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._spin)

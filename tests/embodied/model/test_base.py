@@ -114,7 +114,29 @@ def test_a_sentence_is_read_the_same_beside_others_behind_what_they_share_and_ag
     first = base((), [SENTENCES[0]])
     for number in range(200):
         base((), [[number % 60, number // 60 + 1]])
-    torch.testing.assert_close(base((), [SENTENCES[0]]), first)
+    torch.testing.assert_close(base((), [SENTENCES[0]]), first, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("alike", [0, 1, 4, 12])
+def test_what_begins_like_something_that_was_read_goes_on_from_there(
+    base: Base, folder: Path, alike: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = torch.Generator().manual_seed(alike)
+    one, other = (torch.randint(3, 60, (12,), generator=drawn).tolist() for _ in range(2))
+    other[:alike] = one[:alike]
+    if alike < len(other):
+        other[alike] = one[alike] + 1
+    other = other if alike < len(other) else other[:-1]  # one that ends where the first goes on
+    first, counted, further = base((), [one]), list[int](), base._further
+    monkeypatch.setattr(base, "_further", lambda *given: [counted.append(len(given[1])), further(*given)][1])
+    second = base((), [other])
+    assert counted == ([] if alike == 12 else [12 - alike]), "no more is read than differs"
+    fresh = read_base(BaseConfig(str(folder), FILE, BELOW))[0].eval()
+    torch.testing.assert_close(second, fresh((), [other]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(base((), [one]), first, rtol=0, atol=0)  # and nothing was taken from it
+    after = base.after(other, [7, 8])
+    torch.testing.assert_close(after, fresh.after(other, [7, 8]), rtol=1e-4, atol=1e-5)
 
 
 @torch.no_grad()
