@@ -15,9 +15,8 @@ idle | executing | done | refused | aborted | stopped, "id", "reason", "progress
 under way, "seam": where it took over, "stopped": whether the emergency stop is latched, "blocked": why no motion can
 be accepted now, or "", "gate": which process says so}.
 
-Motion runs on ROS time; the watchdogs over the other processes run on steady time. Services `~/stop` (latches) and
-`~/resume`. Where the path can be trusted no longer, because the arm is not on it, the arm is brought to rest where it
-is measured; so is one that moves although nobody ordered it to.
+Motion runs on ROS time, the watchdogs on steady time. Services `~/stop` (latches) and `~/resume`. An arm that is not on
+its path is brought to rest where it is measured; so is one that moves although nobody ordered it to.
 """
 
 import sys
@@ -32,7 +31,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from embodied.errors import ObservationError, UnsafeCommandError
 from embodied.motion.path import TimedPath
-from embodied.safety import ActionGate, ArmState, Following, RestWatch, Streamer, Watchdog, hold
+from embodied.safety import ActionGate, ArmState, Following, RestWatch, Stall, Streamer, Watchdog, hold
 from embodied.text import shown
 from embodied.types import Float, Joints
 from nodes import common, conversions
@@ -71,10 +70,9 @@ class GateNode(Node):
         self._measured: Joints | None = None
         self._streamer: Streamer | None = None
         self._settling_since_s: float | None = None
-        self._hold_is_due = False
         self._rest = RestWatch(given.model, given.limits.start_speed_rad_s)
-        self._unordered = False
-        self._ticked_s = -np.inf
+        self._unordered = self._hold_is_due = False
+        self._stall = Stall(given.heartbeat_timeout_s)
         self._counts = dict.fromkeys(("refused", "dropped_parts", "unordered_motions"), 0)
         self._complaint = ""
 
@@ -115,8 +113,9 @@ class GateNode(Node):
             measured = self._joints.read(within_s=self._state_age_s, gripper=False)
         except ObservationError:
             return  # what is missing is said where it is asked for
-        self._measured = measured
-        told = (measured.position_rad, measured.velocity_rad_s)
+        self._measured, told = measured, (measured.position_rad, measured.velocity_rad_s)
+        if self._stall.just_ended(steady_s()):
+            return  # it may be of before
         if self._hold_is_due:
             self._hold((measured.position_rad, np.zeros_like(measured.position_rad)))
         if self._streamer is None and self._rest.moves(*told, self._now_s()):
@@ -238,7 +237,7 @@ class GateNode(Node):
             self._abort("the clock went backwards", on_path=False)
         self._ticks += 1
         # After a stall of this process, what was said meanwhile waits to be heard: judge nobody by it yet.
-        away_s, self._ticked_s = steady - self._ticked_s, steady
+        away_s = self._stall.tick(steady)
         if away_s > self._heartbeat.timeout_s:
             self._abort(f"the gate itself stood still for {away_s:.2f} s")
         if self._streamer is not None and away_s <= _STALL_S:
@@ -323,7 +322,8 @@ class GateNode(Node):
         Where that is not known it is done as soon as it is.
         """
         measured = self._measured
-        self._hold_is_due = measured is None or not self._joints.silence_s() <= _NOW_S
+        unknown = measured is None or self._stall.just_ended(steady_s())
+        self._hold_is_due = unknown or not self._joints.silence_s() <= _NOW_S
         if measured is not None and not self._hold_is_due:
             piece = hold(self._model, measured.position_rad, measured.velocity_rad_s, told)
             # Stamped zero: it begins when it arrives, whatever the two clocks show.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What stands between a decision and an arm. Plain numpy: nothing here learns, nothing imports torch."""
 
-from embodied.safety.clocks import ClockScale, Watchdog
+from embodied.safety.clocks import ClockScale, Stall, Watchdog
 from embodied.safety.following import Following
 from embodied.safety.gate import ActionGate, ArmState, GateLimits
 from embodied.safety.hold import hold
@@ -18,6 +18,7 @@ __all__ = [
     "Latch",
     "Piece",
     "RestWatch",
+    "Stall",
     "Streamer",
     "Watchdog",
     "hold",

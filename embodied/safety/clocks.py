@@ -11,6 +11,9 @@ import bisect
 import math
 from collections import deque
 
+_CATCHES_UP_S = 0.2
+"""Steady time in which everything is heard that waited."""
+
 
 class Watchdog:
     """Has something been heard within `timeout_s` of steady time? Silent before the first word."""
@@ -31,6 +34,29 @@ class Watchdog:
     def expired(self, now_s: float) -> bool:
         """Whether the silence is longer than allowed."""
         return not self.silence_s(now_s) <= self.timeout_s
+
+
+class Stall:
+    """Whether this process itself stood still: what it hears then is of before, for as long as it catches up.
+
+    Args:
+        patience_s: steady time between two ticks that is no stall yet.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        self._patience_s = patience_s
+        self._ticked_s = self._woke_s = -math.inf
+
+    def tick(self, now_s: float) -> float:
+        """It lives at steady time `now_s`; how long it had not."""
+        away_s, self._ticked_s = now_s - self._ticked_s, now_s
+        if away_s > self._patience_s:
+            self._woke_s = now_s
+        return away_s
+
+    def just_ended(self, now_s: float) -> bool:
+        """Whether a stall is not followed yet by a tick, or by time enough to hear what waited meanwhile."""
+        return now_s - self._ticked_s > self._patience_s or now_s - self._woke_s <= _CATCHES_UP_S
 
 
 class ClockScale:

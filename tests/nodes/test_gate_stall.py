@@ -13,7 +13,7 @@ pytest.importorskip("rclpy")
 
 from embodied.arm import arm_model
 from embodied.motion.path import TimedPath
-from embodied.safety import Piece, Streamer
+from embodied.safety import Piece, Stall, Streamer
 from embodied.types import JointTrajectory
 from nodes.common import now_s, steady_s
 from tests.nodes.gate_bench import swing
@@ -30,6 +30,19 @@ class Sleepy(Streamer):
         made = super().piece(now_s, scale=scale)
         time.sleep(self.asleep_s)
         return made
+
+
+def test_what_waited_is_of_before_until_it_was_heard() -> None:
+    stall = Stall(0.3)
+    assert stall.just_ended(5.0), "it did not live yet"
+    stall.tick(5.0)
+    assert stall.just_ended(5.1) and not stall.just_ended(5.25)
+    for i in range(1, 40):
+        stall.tick(5.0 + 0.02 * i)
+    assert not stall.just_ended(5.9), "a late tick is no stall"
+    assert stall.just_ended(7.0), "asleep, or woken by a message before the first tick"
+    assert stall.tick(7.8) > 1.9
+    assert stall.just_ended(7.9) and not stall.just_ended(8.05)
 
 
 def test_a_piece_of_before_is_not_sent_after_it(ros: Any) -> None:
