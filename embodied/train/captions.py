@@ -17,6 +17,7 @@ from torch import Tensor
 
 from embodied.data.sample import Seen
 from embodied.errors import EmbodiedError
+from embodied.language.verbs import with_article
 from embodied.things import THINGS
 
 ONE_THING = 0.25
@@ -154,7 +155,7 @@ def meaning(things: Sequence[Seen]) -> tuple[str, ...]:
 def called(colour: str | None, kind: str, article: str = "") -> str:
     """A name with its article: "an orange block", or "the orange block"."""
     name = kind if colour is None else f"{colour} {kind}"
-    return f"{article or ('an' if name[0] in 'aeiou' else 'a')} {name}"
+    return f"{article} {name}" if article else with_article(name)
 
 
 def _phrases(things: Sequence[Seen]) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embodied.language.verbs import SAY, Noun, Plan, listed
+from embodied.language.verbs import SAY, Noun, Plan, listed, with_article
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import Episode, SceneState
@@ -45,11 +45,6 @@ class Asked(Spoken):
 def saying(answer: str) -> Plan:
     """The plan that answers."""
     return Plan(verb=SAY, said=answer)
-
-
-def with_article(words: str) -> str:
-    """Words with the article that they take: "an open box"."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def one(thing: ObjectState | Noun) -> str:

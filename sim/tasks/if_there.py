@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 
-from embodied.language.verbs import Noun
+from embodied.language.verbs import Noun, with_article
 from embodied.language.vocabulary import COLOURS
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
@@ -29,8 +29,6 @@ class IfThere(Spoken):
         if not asked or one is None or two is None or one == two or set(one.nouns) & set(two.nouns):
             return None
         noun = asked[talk.rng.integers(len(asked))]
-        article = "an" if noun.colour[0] in "aeiou" else "a"
-        words = talk.fill(
-            "if_there", some=f"{article} {noun.colour} {talk.kind(noun.kind)}", one=talk.bare(one), two=talk.bare(two)
-        )
+        some = with_article(f"{noun.colour} {talk.kind(noun.kind)}")
+        words = talk.fill("if_there", some=some, one=talk.bare(one), two=talk.bare(two))
         return Said(words=words, plan=one if noun in there else two)

@@ -8,12 +8,12 @@ from itertools import combinations
 
 import numpy as np
 
-from embodied.language.verbs import Noun
+from embodied.language.verbs import Noun, with_article
 from embodied.language.vocabulary import COLOURS
 from embodied.types import ObjectState
 from sim.phrases.talk import NUMBERS, Talk, plural
 from sim.tasks import register
-from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, one, several, with_article
+from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, one, several
 from sim.tasks.long import foreseen
 from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, held_by, holder_of, on_table, place_things
 from sim.tasks.spoken import plain_plans
@@ -93,8 +93,7 @@ class AskThere(Asked):
         if not asked:
             return None
         noun = asked[talk.rng.integers(len(asked))]
-        some = one(Noun(noun.colour, talk.kind(noun.kind)))
-        return talk.fill(talk.key(("q_there", "ask_exists")), some=some, a=some), YES if is_there else NO
+        return _whether(one(Noun(noun.colour, talk.kind(noun.kind))), is_there, talk)
 
 
 @register
@@ -111,7 +110,7 @@ class AskAny(Asked):
             return None
         word = asked[talk.rng.integers(len(asked))]
         some = f"{_ANY[talk.rng.integers(len(_ANY))]} {word}" if by_colour else with_article(talk.kind(word))
-        return talk.fill(talk.key(("q_there", "ask_exists")), some=some, a=some), YES if is_there else NO
+        return _whether(some, is_there, talk)
 
 
 class _Count(Asked):
@@ -239,6 +238,11 @@ def alone_of_their_names(objects: Sequence[ObjectState]) -> list[ObjectState]:
     """Those that are the only ones of their colour and kind."""
     counts = Counter((o.colour, o.kind) for o in objects)
     return [o for o in objects if counts[o.colour, o.kind] == 1]
+
+
+def _whether(some: str, is_there: bool, talk: Talk) -> QuestionAndAnswer:
+    """Whether there is "a red block", or "anything green"."""
+    return talk.fill(talk.key(("q_there", "ask_exists")), some=some, a=some), YES if is_there else NO
 
 
 def _where(thing: ObjectState, objects: Sequence[ObjectState]) -> str | None:

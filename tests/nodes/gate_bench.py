@@ -27,6 +27,17 @@ def swing(begin_rad: Float, reach_rad: float, *, moving: bool = False) -> tuple[
     return 2.0 * share, place, speed
 
 
+def with_open_fingers(time_s: Float, position_rad: Float, velocity_rad_s: Float) -> JointTrajectory:
+    """The whole motion that goes through (T, N) these places."""
+    return JointTrajectory(
+        joint_names=MODEL.joint_names,
+        time_s=time_s,
+        position_rad=position_rad,
+        velocity_rad_s=velocity_rad_s,
+        gripper_width_m=np.full(len(time_s), 0.08),
+    )
+
+
 class Bench:
     """An arm without physics and a living agent, as one node: what a gate needs around it.
 
@@ -161,13 +172,7 @@ class Bench:
         """Propose a motion with open fingers, whatever this agent wants."""
         from nodes import conversions
 
-        motion = JointTrajectory(
-            joint_names=MODEL.joint_names,
-            time_s=time_s,
-            position_rad=position_rad,
-            velocity_rad_s=velocity_rad_s,
-            gripper_width_m=np.full(len(time_s), 0.08),
-        )
+        motion = with_open_fingers(time_s, position_rad, velocity_rad_s)
         message = conversions.to_trajectory(
             motion, gripper_joint=MODEL.gripper_joints[0], motion_id=name, stamp_s=stamp_s
         )

@@ -11,14 +11,10 @@ import pytest
 
 pytest.importorskip("rclpy")
 
-from embodied.arm import arm_model
 from embodied.motion.path import TimedPath
 from embodied.safety import Piece, Stall, Streamer
-from embodied.types import JointTrajectory
 from nodes.common import now_s, steady_s
-from tests.nodes.gate_bench import swing
-
-MODEL = arm_model("panda")
+from tests.nodes.gate_bench import MODEL, swing, with_open_fingers
 
 
 class Sleepy(Streamer):
@@ -56,15 +52,7 @@ def test_a_piece_of_before_is_not_sent_after_it(ros: Any) -> None:
     try:
         sent: list[Any] = []
         gate._out._arm.publish = sent.append
-        time_s, position_rad, velocity_rad_s = swing(MODEL.home_rad, 0.5)
-        motion = JointTrajectory(
-            joint_names=MODEL.joint_names,
-            time_s=time_s,
-            position_rad=position_rad,
-            velocity_rad_s=velocity_rad_s,
-            gripper_width_m=np.full(len(time_s), 0.08),
-        )
-        streamer = Sleepy(TimedPath(motion), MODEL)
+        streamer = Sleepy(TimedPath(with_open_fingers(*swing(MODEL.home_rad, 0.5))), MODEL)
         gate._advance(streamer, steady_s(), now_s(gate))
         assert len(sent) == 1
         end_rad = sent[0].points[-1].positions

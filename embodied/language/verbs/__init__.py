@@ -182,6 +182,11 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def with_article(words: str) -> str:
+    """Words with the article that they take: "an open box"."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
 def sentence_of(verb: str) -> str:
     """The canonical sentence of a verb or of an answer, with its slots. Raises UnknownNameError."""
     return ANSWERS.get(verb) or VERBS.get(verb).sentence
