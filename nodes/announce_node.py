@@ -13,6 +13,7 @@ from std_msgs.msg import String
 from embodied.errors import EmbodiedError
 from nodes.common import LATCHED, declare, from_json, spin_until, temporary_node
 from nodes.conversation import SUCCEEDED, Conversation
+from nodes.dds import share_no_memory
 from nodes.launch_support import USER_ERROR
 
 STOPPED = "the emergency stop is latched, and nothing moves until you call"
@@ -20,6 +21,7 @@ STOPPED = "the emergency stop is latched, and nothing moves until you call"
 
 def main() -> int:
     """Console entry point."""
+    share_no_memory()
     try:
         with temporary_node("announce_node") as node:
             return announce(node)

@@ -161,8 +161,25 @@ def spin_until(node: Node, condition: Callable[[], bool], timeout_s: float | Non
     while not condition():
         if end_s is not None and steady_s() > end_s:
             return False
-        rclpy.spin_once(node, timeout_sec=0.05)
+        with interrupted_after():
+            rclpy.spin_once(node, timeout_sec=0.05)
     return True
+
+
+@contextmanager
+def interrupted_after() -> Iterator[None]:
+    """Ctrl-C comes at the end of the block: in the midst of rclpy it ends as an error of another kind, or is lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python's signals are those of the main thread
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came and callable(before):
+            before(came[0], None)
 
 
 _HINTS = {

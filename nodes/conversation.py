@@ -9,6 +9,7 @@ from pathlib import Path
 from rclpy.client import Client
 from rclpy.duration import Duration
 from rclpy.node import Node
+from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -24,6 +25,8 @@ SUCCEEDED, FAILED, NOBODY = 0, 1, 2
 STATES = ("loading", "ready", "thinking", "moving", "done", "refused", "failed", "stopped")
 """What an agent can be about."""
 _MOST_TOLD = 2000
+_TRIES, _ANSWER_S = 4, 0.4
+"""How often something is asked of a node, and how long its answer is waited for each time."""
 _GATE_S = 0.8
 """A gate that is silent for so long does not hear either."""
 
@@ -157,11 +160,14 @@ class Conversation:
     def _trigger(self, client: Client) -> bool:
         if not self._wait(client.service_is_ready, 1.0):
             return False
-        future = client.call_async(Trigger.Request())
-        if not self._wait(future.done, 1.0):
-            return False
-        answer = future.result()
-        return answer is not None and bool(answer.success)
+        # Asked again, for what it asks may be asked twice, and among too much that comes one answer may be lost.
+        calls: list[Future] = []
+        for _ in range(_TRIES):
+            calls.append(client.call_async(Trigger.Request()))
+            if self._wait(lambda: any(call.done() for call in calls), _ANSWER_S):
+                break
+        answers = [call.result() for call in calls if call.done()]
+        return any(answer is not None and bool(answer.success) for answer in answers)
 
     def _listens(self) -> bool:
         return bool(self._instruction.get_subscription_count())

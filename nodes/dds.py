@@ -43,7 +43,8 @@ def use_local_transport(environment: MutableMapping[str, str] = os.environ) -> N
 def share_no_memory(environment: MutableMapping[str, str] = os.environ) -> None:
     """Set the profile without shared memory in `environment`, where it would be ours.
 
-    For the gate: a process that dies or hangs while it holds a lock in there must not hold the gate as well.
+    For the gate, and for whoever only talks: a process that dies or hangs while it holds a lock in there must hold
+    neither, and what comes through memory that was given up is lost for good.
     """
     use_local_transport(environment)
     for name, value in local_transport(environment.get("ROS_DISTRO")).items():

@@ -48,7 +48,9 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
     # Not before the options were read: rclpy starts the interpreter anew.
     from nodes.common import temporary_node
     from nodes.conversation import FAILED, NOBODY, Conversation
+    from nodes.dds import share_no_memory
 
+    share_no_memory()
     with temporary_node(f"say_{os.getpid()}", namespace) as node:
         conversation = Conversation(node, lambda line: print(line, flush=True))
         try:

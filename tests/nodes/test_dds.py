@@ -51,6 +51,20 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_uses_stays(ro
     assert all(path.exists() and Path(f"{path}_el").exists() for path in used)
 
 
+TALKERS = {
+    "say_": "from nodes.say import say; say('done')",
+    "announce_node": "import sys; sys.argv = ['announce']; from nodes.announce_node import main; main()",
+}
+
+
+@pytest.mark.parametrize("name", TALKERS)
+def test_who_only_talks_shares_no_memory(ros: Any, wait_until: Any, name: str) -> None:
+    """What an agent that was killed has left in there must not make the next one unheard."""
+    process = ros.start("-c", TALKERS[name])
+    wait_until(lambda: name in ros.run("node", "list")[1])
+    assert not segments_of(process.pid)
+
+
 def test_what_lies_there_to_hold_it_up_does_not(tmp_path: Path) -> None:
     """A pipe that nobody writes to, a link to somebody's file, and no folder at all."""
     os.mkfifo(tmp_path / f"fastdds_{16 * 'a'}_el")

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`embodied say`: an instruction followed to its outcome."""
 
+import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,26 @@ def test_an_agent_that_dies_is_no_reason_to_wait(ros, agent):
     again.wait_for("up")
     assert process.wait() == 1
     assert process.lines[-1] == "the agent was started anew; say it again"
+
+
+def test_ctrl_c_waits_for_what_it_would_break():
+    """In the midst of a message that is taken it ends as rclpy's error, and nobody stops the arm."""
+    pytest.importorskip("rclpy")
+    from nodes.common import interrupted_after
+
+    ended = []
+
+    def take() -> None:
+        with interrupted_after():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            ended.append(True)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            take()
+        assert ended
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
