@@ -55,7 +55,7 @@ CONNECTORS.register("gathered", Gathered)
 SAID = ["touch the red block", "put it in the bowl", "lift the blue one"]
 PLANS = [parse_plan(text) for text in ("touch red block", "put red block in green bowl", "lift blue block")]
 STATE = SenseConfig(PartConfig("mlp", {"size": 8, "hidden": 16}), reading="joints")
-QUERIES = ("cross", "gathered", "perceiver", "qformer")
+QUERIES = ("cross", "gathered", "perceiver", "qformer", "slots")
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from embodied.types import Joints, Observation, Picture
 
 NAMES = sorted(CONNECTORS)
 SQUARES = ("pool", "shuffle")
-QUERIES = ("cross", "instructed", "perceiver", "qformer")
+QUERIES = ("cross", "instructed", "perceiver", "qformer", "slots")
 STATE = SenseConfig(PartConfig("mlp", {"size": 8, "hidden": 16}), reading="joints")
 
 
@@ -112,6 +112,7 @@ def test_a_head_that_points_at_cells_refuses_a_connector_without_them(
         ("shuffle", {"side": 0}, Grid(), "side must be a whole number from 1 on"),
         ("perceiver", {"heads": 3}, Grid(), "heads must divide the language model's width 32"),
         ("qformer", {"tokens": 0}, Grid(), "tokens must be a whole number from 1 on"),
+        ("slots", {"rounds": 0}, Grid(), "rounds must be a whole number from 1 on"),
     ],
 )
 def test_options_that_fit_nothing_are_refused(name: str, given: dict[str, Any], encoder: Grid, complaint: str) -> None:
@@ -129,6 +130,19 @@ def test_queries_take_other_things_for_other_words_and_order_matters() -> None:
     assert (connector(features, words.flip(1)) - told).abs().max() > 1e-4
     told.sum().backward()
     assert all(each.grad is not None for each in connector.blocks[0].parameters())
+
+
+def test_slots_share_a_picture_out_and_are_one_like_the_other_but_for_where_they_begin() -> None:
+    torch.manual_seed(0)
+    connector = CONNECTORS.get("slots")(Grid(), 32, text_scale=0.13, tokens=5).eval()
+    features = torch.randn(2, 24, 6)
+    tokens, shares = connector(features), connector.shares(features)
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(2, 24), msg="what one explains, no other one does")
+    order = torch.tensor([3, 0, 4, 1, 2])
+    connector.begin.data = connector.begin.data[order]
+    torch.testing.assert_close(connector(features), tokens[:, order], rtol=1e-4, atol=1e-5)
+    one = CONNECTORS.get("slots")(Grid(), 32, text_scale=0.13, tokens=1)
+    torch.testing.assert_close(one.shares(features), torch.ones(2, 1, 24), msg="alone it has all of it")
 
 
 def test_a_command_that_is_read_by_a_connector_is_alone_in_its_sentence(make_tiny: Callable[..., Palme]) -> None:

@@ -35,8 +35,8 @@ FOLDER = ROOT / "embodied" / "model" / "systems"
 SYSTEMS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 SMALL = {"size_px": 64, "width": 24, "steps": 2}
 """What is made smaller, besides the language model, where a part has it."""
-SIZES = {"vit": {"depth": 1}, "qformer": {"depth": 1}, "instructed": {"depth": 1}, "perceiver": {"depth": 1}} | {
-    name: {"width": 8} for name in ("conv", "video")
+SIZES = {name: {"depth": 1} for name in ("vit", "qformer", "instructed", "perceiver")} | {
+    name: {"width": 8} for name in ("conv", "video", "slots")
 }
 OWN = {
     "conv": ("size_px", "width"),
@@ -243,6 +243,14 @@ def each_matters(model: Palme, *names: str) -> None:
         assert (without - whole).abs().max() > 1e-4
 
 
+def palm_e_objects(model: Palme) -> None:
+    tokens_of(8, cells=16)(model)
+    features = torch.randn(1, 16, model.encoders["front"].feature_dim)
+    shares = model.projectors["front"].shares(features)
+    torch.testing.assert_close(shares.sum(dim=1), torch.ones(1, 16))
+    assert shares.std(dim=1).min() > 1e-3, "slots do not all take the same of a cell"
+
+
 def clip(model: Palme) -> None:
     written = f"{ClipConfig().out}/{ENCODER_FILE}"
     assert read_composition(FOLDER / "clip.yaml").pretrained == {"front": written}
@@ -431,6 +439,7 @@ def uniter(model: Palme) -> None:
 
 PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "palm_e": palm_e,
+    "palm_e_objects": palm_e_objects,
     "flamingo": flamingo,
     "llama_adapter": llama_adapter,
     "cogagent": cogagent,
