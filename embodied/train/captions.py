@@ -5,6 +5,7 @@
 name is enough: "a red block".
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -84,6 +85,11 @@ def within(things: Sequence[Seen], window: Window) -> tuple[Seen, ...]:
         )
         for number in inside
     )
+
+
+def mirrored(things: Sequence[Seen]) -> tuple[Seen, ...]:
+    """The things as a mirror shows them, at the same height."""
+    return tuple(replace(each, u=math.nextafter(1.0, 0.0) - each.u) for each in things)
 
 
 def stands_alone(number: int, things: Sequence[Seen]) -> bool:

@@ -25,7 +25,7 @@ from embodied.model.checkpoint import save_tensors, take_weights
 from embodied.model.encoders import ENCODERS, Encoder
 from embodied.model.towers import Towers
 from embodied.train import run
-from embodied.train.captions import Words, altered, caption, crop, some_window, within
+from embodied.train.captions import Words, altered, caption, crop, mirrored, some_window, within
 from embodied.train.grounding_data import GroundingData
 from embodied.train.retrieval import check_measurable, print_scores, scores
 from embodied.train.sources import words_of
@@ -39,6 +39,8 @@ WRONG = 2
 """Captions for each picture that are wrong in a word: colours alone tell most scenes apart, and kinds stay unread."""
 _BY_KIND = 0.5
 """Of the windows that are opened on a thing of a kind that is drawn first: most kinds are seldom seen."""
+_MIRRORED = 0.5
+"""Of the windows: left is right, in the picture and in what is said of it. A scene is two that way."""
 
 
 @dataclass(kw_only=True)
@@ -82,12 +84,16 @@ class Pairs:
             within(self._sources[source].things(index), window)
             for (source, index, _), window in zip(chosen, windows, strict=True)
         ]
+        turned = torch.from_numpy(rng.random(count) < _MIRRORED)
+        shown = [mirrored(things) if turn else things for things, turn in zip(shown, turned, strict=True)]
         every = [thing for things in shown for thing in things]
         wrong = [altered(things, every, rng) for things in shown for _ in range(WRONG)]
         told = [caption(things, rng) for things in (*shown, *wrong)]
         whole = torch.from_numpy(np.stack([self._sources[source].pictures[index] for source, index, _ in chosen]))
         same = torch.tensor([[one.meaning == other.meaning for other in told] for one in told[:count]])
-        return jitter(crop(whole, windows), rng), [each.text for each in told], same
+        seen = crop(whole, windows)
+        seen[turned] = seen[turned].flip(2)
+        return jitter(seen, rng), [each.text for each in told], same
 
 
 def train(config: ClipConfig) -> Path:

@@ -112,6 +112,19 @@ def test_kinds_that_are_seldom_seen_are_not_seldom_shown(tmp_path: Path) -> None
     assert not same[of_wrong, torch.arange(200, len(texts))].any(), "what is told wrong is not what is there"
 
 
+def test_what_is_said_to_lie_left_lies_left_also_where_left_is_right(tmp_path: Path) -> None:
+    folder = write_scenes(tmp_path / "data", [[(0, 0, 0.1, 0.2), (2, 1, 0.9, 0.2)]], seed=0)
+    picture = np.zeros((1, SIZE_PX, SIZE_PX, 3), np.uint8)
+    picture[0, :, : SIZE_PX // 2, 0] = picture[0, :, SIZE_PX // 2 :, 2] = 200  # red left, blue right
+    np.save(folder / "pictures.npy", picture)
+    pictures, texts, _ = clip.Pairs([GroundingData(folder)]).draw(200, np.random.default_rng(0))
+    told = [text for text in texts[:200] if "left" in text]
+    seen = [shown for shown, text in zip(pictures, texts, strict=False) if "left" in text]
+    red_left = [bool(shown[:, 0, 0].mean() > shown[:, -1, 0].mean()) for shown in seen]
+    assert red_left == ["red block at the back left" in text for text in told]
+    assert 0.3 < np.mean(red_left) < 0.7
+
+
 def test_encoders_of_something_else_are_refused() -> None:
     for name in ("conv", "vit", "patches"):
         assert clip.encoder_of(name, SIZE_PX).grid is not None
