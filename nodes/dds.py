@@ -44,7 +44,7 @@ def share_no_memory(environment: MutableMapping[str, str] = os.environ) -> None:
     """Set the profile without shared memory in `environment`, where it would be ours.
 
     For the gate, and for whoever only talks: a process that dies or hangs while it holds a lock in there must hold
-    neither, and what comes through memory that was given up is lost for good.
+    neither them, nor the one that is started in its place and writes to them.
     """
     use_local_transport(environment)
     for name, value in local_transport(environment.get("ROS_DISTRO")).items():
