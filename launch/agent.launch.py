@@ -129,9 +129,13 @@ def start(context: LaunchContext) -> list[Node | RegisterEventHandler]:
     prefix = text("joint_prefix")
     policy = [text(name) for name in ("policy", "checkpoint", "device", "policy_options")]
     parameters = [use_sim_time, arm, prefix, *policy, *params_file]
-    agent = Node(executable="supervise", arguments=["agent"], exec_name="agent_node", parameters=parameters, **lasting)
+    agent = Node(
+        executable="supervise", arguments=["agent", "--bound"], exec_name="agent_node", parameters=parameters, **lasting
+    )
     parameters = [use_sim_time, arm, prefix, {"latch_file": latch_file(given("namespace"))}, *params_file]
-    gate = Node(executable="supervise", arguments=["gate"], exec_name="gate_node", parameters=parameters, **lasting)
+    gate = Node(
+        executable="supervise", arguments=["gate", "--bound"], exec_name="gate_node", parameters=parameters, **lasting
+    )
     announcer = Node(executable="announce_node", parameters=[text("instruction")], **common)
     reactions = [OnProcessExit(on_exit=give_up_on_user_error)]
     if given("exit_on_done") == "true":

@@ -48,7 +48,7 @@ def start(context: LaunchContext) -> list[Node]:
             package="embodied",
             executable="supervise",
             # Less urgent than the gate: a busy machine must not make that one late.
-            arguments=["sim", "--nice", "2"],
+            arguments=["sim", "--bound", "--nice", "2"],
             exec_name="sim_node",
             prefix="env --block-signal=INT",
             namespace=given("namespace"),

@@ -6,16 +6,19 @@ failed or stopped; 0 without an instruction.
 """
 
 import sys
+from collections import deque
 
 from rclpy.node import Node
 from std_msgs.msg import String
 
 from embodied.errors import EmbodiedError
 from nodes.common import LATCHED, declare, from_json, spin_until, temporary_node
-from nodes.conversation import SUCCEEDED, Conversation
+from nodes.conversation import FAILED, SUCCEEDED, Conversation
 from nodes.dds import share_no_memory
 from nodes.launch_support import USER_ERROR
 
+_PATIENCE_S, _LIMIT_S = 10.0, 60.0
+"""Then it is told what is missing; then an instruction is given up."""
 STOPPED = "the emergency stop is latched, and nothing moves until you call"
 
 
@@ -37,10 +40,15 @@ def announce(node: Node) -> int:
     what = "what to tell the agent once it is ready; empty: nothing"
     instruction = str(declare(node, "instruction", "", what, read_only=False))
     conversation = Conversation(node, lambda line: print(line, flush=True))
-    gate: list[String] = []
+    gate = deque[String](maxlen=1)
     node.create_subscription(String, "gate_status", gate.append, LATCHED)
     conversation.wait_until_ready(None)
-    spin_until(node, lambda: complete(node) and bool(gate), None)
+    if not spin_until(node, lambda: complete(node) and bool(gate), _PATIENCE_S):
+        print(f"waiting: {missing(node, gate)}", flush=True)
+        limit_s = _LIMIT_S - _PATIENCE_S if instruction else None
+        if not spin_until(node, lambda: complete(node) and bool(gate), limit_s):
+            print(f"given up after {_LIMIT_S:g} s: {missing(node, gate)}", flush=True)
+            return FAILED
     if from_json(gate[-1]).get("stopped"):
         service = node.resolve_service_name("gate_node/resume")
         print(f"STOPPED: {STOPPED} ros2 service call {service} std_srvs/srv/Trigger", flush=True)
@@ -49,6 +57,15 @@ def announce(node: Node) -> int:
         return SUCCEEDED
     print(f"instruction: {instruction}", flush=True)
     return conversation.say(instruction)
+
+
+def missing(node: Node, gate: deque[String]) -> str:
+    """What the graph lacks, in words."""
+    arm = node.resolve_topic_name("joint_states")
+    if not node.count_publishers(arm):
+        return f"nobody publishes {arm}: start the arm's driver, or name its topic with joint_states:="
+    blocked = from_json(gate[-1]).get("blocked") if gate else ""
+    return str(blocked or "no gate listens: `supervise gate` starts one")
 
 
 def complete(node: Node) -> bool:

@@ -44,6 +44,7 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 EVERY_FACT = QoSProfile(depth=50, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """For listening to facts of which each counts, however quickly the next one follows."""
 
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 _MOST_JSON = 1 << 16
 """Characters of a record; more is none of ours."""
 
@@ -168,18 +169,20 @@ def spin_until(node: Node, condition: Callable[[], bool], timeout_s: float | Non
 
 @contextmanager
 def interrupted_after() -> Iterator[None]:
-    """Ctrl-C comes at the end of the block: in the midst of rclpy it ends as an error of another kind, or is lost."""
+    """Ctrl-C, or SIGTERM, comes at the end of the block: in the midst of rclpy it ends as an error of another kind, or
+    is lost."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python's signals are those of the main thread
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _ENDING}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if came and callable(before):
-            before(came[0], None)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came and callable(handler := before[signal.Signals(came[0])]):
+            handler(came[0], None)
 
 
 _HINTS = {
@@ -251,7 +254,7 @@ def run(
     `serve` runs the node until the event is set, by Ctrl-C or SIGTERM, or until it gives another exit code.
     """
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, lambda *_: stopping.set())
     node = None
     try:

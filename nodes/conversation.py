@@ -17,8 +17,8 @@ from embodied.language.door import plain, stops
 from embodied.safety.latch import LATCHED as LATCHED_WORDS
 from embodied.safety.latch import Latch
 from embodied.text import check_text, shown
-from nodes.common import EVERY_FACT, LATCHED, RELIABLE, from_json, spin_until, steady_s
-from nodes.launch_support import existing_latch_file
+from nodes.common import EVERY_FACT, LATCHED, RELIABLE, from_json, interrupted_after, spin_until, steady_s
+from nodes.launch_support import existing_latch_files
 
 SUCCEEDED, FAILED, NOBODY = 0, 1, 2
 """Exit codes: done; refused, failed or stopped; no agent to talk to."""
@@ -99,10 +99,11 @@ class Conversation:
         while True:
             if not self._wait(lambda: bool(self._heard), None if end is None else end - steady_s()):
                 self._show(f"no outcome within {timeout_s:g} s; the arm is being stopped")
-                self.halt()
-                return FAILED
+                return SUCCEEDED if self.halt() and stops(text) else FAILED
             status = self._heard.popleft()
             if status.state == "loading" or (own is not None and status.state == "ready"):
+                if stops(text):  # nobody has to say that again
+                    return SUCCEEDED if self.halt() else FAILED
                 self._show("the agent was started anew; say it again")
                 return FAILED
             if own is None and (status.id == previous_id or status.instruction.strip() != shown(text).strip()):
@@ -122,30 +123,40 @@ class Conversation:
         """What is said next is a command of its own, and no answer; whether the agent has heard it."""
         return self._trigger(self._cancel)
 
-    def halt(self) -> None:
-        """Stop the arm: the agent gives up its instruction; if it or the gate does not answer, the gate shuts."""
-        if self._trigger(self._cancel) and self._gate_speaks():
-            self._show("stopped")
-        else:
-            self._shut()
+    @property
+    def is_alone(self) -> bool:
+        """Whether neither an agent nor a gate was heard."""
+        return self.status is None and self._gate_s == float("-inf")
 
-    def _shut(self) -> None:
-        """The emergency stop: the gate is told, or finds it in its file when it is back."""
+    def halt(self) -> bool:
+        """Stop the arm: the agent gives up its instruction; if it or the gate does not answer, the gate shuts.
+
+        Whether somebody has answered that it is so. A Ctrl-C meanwhile, by somebody in haste, comes when it is done.
+        """
+        with interrupted_after():
+            if self._trigger(self._cancel) and self._gate_speaks():
+                self._show("stopped")
+                return True
+            return self._shut()
+
+    def _shut(self) -> bool:
+        """The emergency stop: the gate is told, and answers, or finds it in its file when it is back."""
         resume = f"`ros2 service call {self._node.resolve_service_name('gate_node/resume')} std_srvs/srv/Trigger`"
         if self._trigger(self._stop):
             self._show(f"the gate stopped the arm and stays shut until {resume}")
-            return
-        path = existing_latch_file(self._node.get_namespace())
+            return True
+        paths = existing_latch_files(self._node.get_namespace())
         # Anyone may say anything on a topic: what is named there has to be such a file already.
         if self._latch_file is not None and Latch(self._latch_file).read() in ("", LATCHED_WORDS):
-            path = self._latch_file
-        complaint = "no launch has left a file to write it to" if path is None else Latch(path).stop()
-        if complaint:
+            paths = [self._latch_file]
+        complaints = [complaint for path in paths if (complaint := Latch(path).stop())]
+        if complaints or not paths:
+            complaint = "; ".join(complaints) or "no launch has left a file to write it to"
             self._show(f"the gate does not answer: without it, the arm holds where it is ({complaint})")
         else:
-            self._show(
-                f"the gate does not answer: {path} says stopped, so that it is shut when it is back, until {resume}"
-            )
+            says = f"{' and '.join(map(str, paths))} {'say' if len(paths) > 1 else 'says'} stopped"
+            self._show(f"the gate does not answer: {says}, so that it is shut when it is back, until {resume}")
+        return False
 
     def _gate_speaks(self) -> bool:
         """Whether the gate, which speaks ten times a second, does so now, or there is none."""
@@ -155,7 +166,7 @@ class Conversation:
         # Where there is none, and never was, the agent's word is all that there is. One that hangs is not to be seen by
         # who comes later, but the launch that began it has left a file.
         seen = self._gate_s > 0.0 or self._node.count_publishers(self._node.resolve_topic_name("gate_status"))
-        return not seen and existing_latch_file(self._node.get_namespace()) is None
+        return not seen and not existing_latch_files(self._node.get_namespace())
 
     def _trigger(self, client: Client) -> bool:
         if not self._wait(client.service_is_ready, 1.0):

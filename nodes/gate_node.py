@@ -66,7 +66,7 @@ class GateNode(Node):
         self._heartbeat = Watchdog(given.heartbeat_timeout_s)
         self._state_age_s = given.limits.max_state_age_s
         self._gate = ActionGate(given.model, given.limits)
-        self._scale = common.clock_scale(self)
+        self._scale, self._now_s = common.clock_scale(self), lambda: common.now_s(self)
         self._measured: Joints | None = None
         self._streamer: Streamer | None = None
         self._settling_since_s: float | None = None
@@ -104,9 +104,6 @@ class GateNode(Node):
             why = f"{why}; call {self.get_fully_qualified_name()}/resume to release it"
             self.get_logger().warning(f"stopped: {why}")
         self._status.say("stopped" if why else "idle", "", why)
-
-    def _now_s(self) -> float:
-        return common.now_s(self)
 
     def _on_joints(self) -> None:
         try:
@@ -240,6 +237,8 @@ class GateNode(Node):
         away_s = self._stall.tick(steady)
         if away_s > self._heartbeat.timeout_s:
             self._abort(f"the gate itself stood still for {away_s:.2f} s")
+        elif self._streamer is not None and (late := self._out.trouble(steady)):
+            self._abort(late)
         if self._streamer is not None and away_s <= _STALL_S:
             if trouble := self._trouble(steady, now_s):
                 self._abort(trouble[0], on_path=trouble[1])
@@ -254,9 +253,8 @@ class GateNode(Node):
 
     def _read_latch(self) -> None:
         """A stop may also be written to the file, by whoever got no answer from here."""
-        stops, was = self._latch.stops(), self._latch_stops
-        self._latch_stops = stops
-        if stops and not was and not self._gate.stopped:
+        was, self._latch_stops = self._latch_stops, self._latch.stops()
+        if self._latch_stops and not was and not self._gate.stopped:
             self._stop(f"emergency stop: {self._latch.read() or self._latch.path}")
 
     def _trouble(self, steady: float, now_s: float) -> tuple[str, bool] | None:
@@ -280,8 +278,7 @@ class GateNode(Node):
         self._out.send(piece, now_s, more=not streamer.finished(now_s))
         if not streamer.finished(now_s):
             return
-        if self._settling_since_s is None:
-            self._settling_since_s = steady
+        self._settling_since_s = self._settling_since_s or steady
         assert self._measured is not None
         away = np.abs(streamer.path.position_rad[-1] - self._measured.position_rad)
         if away.max() <= _ARRIVED_RAD and not self._moves(self._measured):
@@ -361,6 +358,7 @@ class GateNode(Node):
         was_stopped = self._gate.stopped
         self._gate.resume()
         self._note(self._latch.release())
+        self._latch_stops = bool(self._complaint)  # what is written there from now on is new
         if was_stopped:
             self._status.say("idle", "", self._complaint)
         return self._answer("ready for the next motion" if was_stopped else "was not stopped")

@@ -61,7 +61,7 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
                     conversation.halt()  # the gate may be there
                 return NOBODY
             if stops(text):  # ready or not
-                return conversation.say(text, timeout_s)
+                return conversation.say(text, min(timeout_s, STOP_WITHIN_S))
             if conversation.status is not None and not conversation.status.ready:
                 print(conversation.status, flush=True)
             if not conversation.wait_until_ready(LOADED_WITHIN_S):
@@ -69,5 +69,7 @@ def say(text: str, namespace: str = "", timeout_s: float = 120.0) -> int:
                 return NOBODY
             return conversation.say(text, timeout_s)
         except KeyboardInterrupt:
-            conversation.halt()
+            if stops(text) or not conversation.is_alone:
+                print("stopping the arm", flush=True)
+                conversation.halt()
             return FAILED

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""supervise: keeps one node alive, as its parent: `supervise gate --nice 0 --ros-args ...`.
+"""supervise: keeps one node alive, as its parent: `supervise gate --bound --nice 0 --ros-args ...`.
 
 A node that dies is started again; one that was ready and gives no sign of life for 2 s hangs, and is killed
 first. After 5 deaths without a good life in between, and where it ends with USER_ERROR, so does this process,
-and with it the launch. No ROS and nothing heavy is imported: this process must be the last one to fail.
+and with it the launch. No ROS and nothing heavy is imported: this process must be the last one to fail. With
+`--bound` it ends with the process that started it, as with a launch that is killed.
 
 Of a node that says which modules make it slow to start, a spare process stands by that has imported them.
 """
@@ -127,8 +128,9 @@ class Life:
 class Supervisor:
     """Runs a command, again and again; one thread, which never waits for anybody."""
 
-    def __init__(self, name: str, command: Sequence[str], nice: int) -> None:
+    def __init__(self, name: str, command: Sequence[str], nice: int, *, bound: bool = False) -> None:
         self._name, self._command, self._nice = name, command, nice
+        self._parent = os.getppid() if bound else None
         self._out, self._err = Output(1), Output(2)
         self._stop: list[signal.Signals] = []
         """The signals that told it to end, as they came."""
@@ -162,6 +164,11 @@ class Supervisor:
             if self._wait(ours, delay_s):
                 return self._end(0)
 
+    def _follow_parent(self) -> None:
+        """End where nobody is left who could tell us to."""
+        if self._parent not in (None, os.getppid()) and not self._stop:
+            self._stop.append(signal.SIGTERM)
+
     def _on_signal(self, number: int, _: FrameType | None) -> None:
         self._stop.append(signal.Signals(number))
 
@@ -191,6 +198,7 @@ class Supervisor:
                 if life.is_ready_since_s is not None and now_s - life.is_ready_since_s > GOOD_LIFE_S:
                     self._deaths = 0
                 self._look_after_spare(life)
+                self._follow_parent()
                 for number in self._stop[told:]:
                     if number not in self._stop[:told]:
                         process.send_signal(number)
@@ -241,6 +249,7 @@ class Supervisor:
         while not self._stop and (left_s := end_s - time.monotonic()) > 0:
             select.select([ours], [], [], min(left_s, _LOOK_S))
             self._flush(ours)
+            self._follow_parent()
         return bool(self._stop)
 
     def _flush(self, ours: socket.socket) -> None:
@@ -264,14 +273,15 @@ class Supervisor:
 
 
 def main() -> NoReturn:
-    """Console entry point: `supervise <node without _node> [--nice <0..19>] <the node's arguments>`."""
+    """Console entry point: `supervise <node without _node> [--bound] [--nice <0..19>] <the node's arguments>`."""
     name, *arguments = sys.argv[1:] or ["?"]
     path = Path(nodes.__file__).with_name(f"{name}_node.py")
     known = sorted(other.stem.removesuffix("_node") for other in path.parent.glob("*_node.py"))
     if name not in known:
         print(f"error: there is no node {name!r} to supervise; there are: {', '.join(known)}", file=sys.stderr)
         sys.exit(USER_ERROR)
-    nice = 0
+    bound = arguments[:1] == ["--bound"]
+    nice, arguments = 0, arguments[bound:]
     if arguments[:1] == ["--nice"]:
         if len(arguments) < 2 or not arguments[1].isdecimal():
             print("error: --nice is followed by a number from 0 to 19", file=sys.stderr)
@@ -282,4 +292,4 @@ def main() -> NoReturn:
     safe = [] if sys.path[0] == str(path.parent.parent) else ["-P"]
     command = [sys.executable, *safe, "-m", "nodes.process", f"nodes.{path.stem}", *arguments]
     # Without Python's own way out: nothing is left to be done, and a late signal could only disturb it.
-    os._exit(Supervisor(path.stem, command, nice).run())
+    os._exit(Supervisor(path.stem, command, nice, bound=bound).run())

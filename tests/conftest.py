@@ -123,7 +123,7 @@ class Ros:
         self.env |= {"ROS_DOMAIN_ID": str(random.SystemRandom().choice(domains)), "PYTHONPATH": str(ROOT)}
         # No emergency stop of an earlier launch.
         self._run_folder = tempfile.mkdtemp(prefix="embodied-test-")
-        self.env |= {"PYTHONUNBUFFERED": "1", "XDG_RUNTIME_DIR": self._run_folder}
+        self.env |= {"PYTHONUNBUFFERED": "1", "XDG_RUNTIME_DIR": self._run_folder, "TMPDIR": self._run_folder}
         self._processes: list[Process] = []
 
     def start(self, *command: str, cwd: Path = ROOT) -> Process:

@@ -102,10 +102,11 @@ class ClockScale:
     @property
     def scale(self) -> float:
         """The measured scale, within [lowest, highest]."""
-        if len(self._pairs) < 2:
+        pairs = list(self._pairs)  # another thread may forget them meanwhile
+        if len(pairs) < 2:
             return max(1.0, self._lowest)
-        arm_s = self._pairs[-1][0] - self._pairs[0][0]
-        steady_s = self._pairs[-1][1] - self._pairs[0][1]
+        arm_s = pairs[-1][0] - pairs[0][0]
+        steady_s = pairs[-1][1] - pairs[0][1]
         # A tenth of a window says little: both clocks are read in steps.
         if steady_s < 0.1 * self._window_s:
             return max(1.0, self._lowest)

@@ -160,6 +160,7 @@ def test_real_launch_starts_agent_and_gate_on_the_topics_of_the_arm(ros, wait_un
         assert ros.run("param", "get", node, "joint_prefix") == (0, "String value is: left_")
     assert "sim_node" not in launch.text
     assert "The graph is ready" not in launch.text, "there is no arm"
+    launch.wait_for("waiting: nobody publishes /franka/joint_states: start the arm's driver")
     launch.send(signal.SIGINT)
     assert launch.wait() == 0
 

@@ -79,6 +79,24 @@ def test_a_killed_node_is_started_again_and_told_once_to_end(supervise):
     assert not alive(second)
 
 
+def test_it_ends_with_a_launch_that_is_killed_where_it_is_bound_to_it():
+    """ROS's own launch takes nobody along that it leaves behind."""
+    bound = SUPERVISE.format(child=LIVES, start=60.0, good=5.0).replace(", 3)", ", 3, bound=True)")
+    launch = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {bound!r}])"
+    process = Process([sys.executable, "-c", launch], os.environ | {"PYTHONPATH": str(ROOT)})
+    try:
+        node, _ = child_of(process)
+        time.sleep(0.5)
+        assert alive(node)
+        process.send(signal.SIGKILL)
+        end_s = time.monotonic() + 30.0
+        while alive(node):
+            assert time.monotonic() < end_s, "it outlives its launch"
+            time.sleep(0.05)
+    finally:
+        process.end()
+
+
 def test_a_node_that_hangs_is_killed_and_started_again(supervise):
     process = supervise(LIVES)
     first, at = child_of(process)

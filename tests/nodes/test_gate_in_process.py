@@ -97,3 +97,19 @@ def test_a_stop_is_kept_whatever_else_fails(
     gate._streamer = None
     assert gate._gate.stopped
     assert latch.read() == "emergency stop, latched before"
+
+
+def test_a_stop_that_is_written_just_after_a_resume_counts(make: Callable[..., Any], tmp_path: Path) -> None:
+    from std_srvs.srv import Trigger
+
+    from nodes.gate_node import GateNode
+
+    latch = Latch(tmp_path / "stop")
+    latch.release()
+    gate = make(GateNode, latch_file=str(latch.path))
+    for _ in range(2):  # each time within one look at the file
+        latch.stop()
+        gate._read_latch()
+        assert gate._gate.stopped
+        gate._on_resume(Trigger.Request(), Trigger.Response())
+        assert not gate._gate.stopped

@@ -63,3 +63,34 @@ def test_a_piece_of_before_is_not_sent_after_it(ros: Any) -> None:
     finally:
         gate.destroy_node()
         context.try_shutdown()
+
+
+def test_a_motion_of_which_nothing_can_be_sent_comes_to_an_end(ros: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each tick is a little late nobody is judged, and no piece is sent: that is said, and not for ever."""
+    import rclpy
+
+    from nodes import gate_node
+
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=int(ros.env["ROS_DOMAIN_ID"]))
+    gate = gate_node.GateNode(context=context)
+    try:
+        clock_s = steady_s()
+        monkeypatch.setattr(gate_node, "steady_s", lambda: clock_s)
+        gate._tick()
+        gate._out.begin()
+        gate._streamer = Streamer(TimedPath(with_open_fingers(*swing(MODEL.home_rad, 0.5))), MODEL)
+        late_s = 0.2
+        assert gate_node._STALL_S < late_s < gate._heartbeat.timeout_s
+        for _ in range(4):
+            clock_s += late_s
+            gate._tick()
+            assert gate._streamer is not None, "a moment passes"
+        for _ in range(3):
+            clock_s += late_s
+            gate._tick()
+        assert gate._streamer is None
+        assert "no piece of the motion could be sent for 1" in gate._status.text
+    finally:
+        gate.destroy_node()
+        context.try_shutdown()

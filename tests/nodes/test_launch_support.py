@@ -12,7 +12,8 @@ import pytest
 
 from embodied.errors import EmbodiedError, UnknownNameError
 from embodied.safety import Latch
-from nodes.launch_support import latch_file, refuse_unknown
+from nodes import launch_support
+from nodes.launch_support import existing_latch_files, latch_file, refuse_unknown
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +24,7 @@ def places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Path]
     temporary.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(run))
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setattr(launch_support, "_RUNS", tmp_path / "runs")
     return run, temporary
 
 
@@ -62,6 +64,26 @@ def test_without_a_runtime_folder_it_is_a_private_one_among_the_temporary(
     path = Path(latch_file(""))
     assert path.is_relative_to(places[1] / f"embodied-{os.getuid()}")
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_a_stop_is_found_from_a_session_with_another_environment(
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert existing_latch_files("") == []
+    with monkeypatch.context() as service:
+        service.delenv("XDG_RUNTIME_DIR")
+        path = Path(latch_file(""))
+    assert existing_latch_files("") == [path] and path.is_relative_to(places[1])
+    Latch(path).stop()
+    assert latch_file("") == str(path) and Latch(path).read(), "a login shell does not release what a service stopped"
+    Latch(path).release()
+    own = places[0] / "embodied"
+    own.mkdir(mode=0o700)
+    Latch(own / path.name).stop()
+    assert existing_latch_files("") == [own / path.name, path]
+    assert latch_file("") == str(own / path.name), "of two that one counts which stops"
+    own.chmod(0o777)
+    assert latch_file("") == str(path), "what others may write says nothing"
 
 
 def test_a_folder_that_others_may_write_to_is_not_used(places: tuple[Path, Path]) -> None:

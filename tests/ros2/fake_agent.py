@@ -31,6 +31,8 @@ def main():
         time.sleep(0.1)
         say("moving", "touch red block", text, number)
         end = text.split()[0].replace("stop", "stopped")
+        if end == "hang":  # its threads of DDS live on
+            time.sleep(600.0)
         if end in ("done", "refused", "failed", "stopped"):
             time.sleep(0.1)
             say(end, "I see no red block" if end == "refused" else "", text, number)

@@ -116,7 +116,29 @@ def test_an_agent_that_dies_is_no_reason_to_wait(ros, agent):
     assert process.lines[-1] == "the agent was started anew; say it again"
 
 
-def test_ctrl_c_waits_for_what_it_would_break():
+def test_a_stop_does_not_wait_for_an_agent_that_hangs_and_haste_does_not_cut_it_short(ros):
+    latch = Latch(Path(ros.env["XDG_RUNTIME_DIR"]) / "embodied" / f"emergency_stop.{ros.env['ROS_DOMAIN_ID']}.deaf")
+    agent = ros.start(str(AGENT), "--ros-args", "-r", "__ns:=/deaf")
+    agent.wait_for("up")
+    moving = ros.start("-c", SAY, "hang", "deaf")
+    moving.wait_for("moving: touch red block")
+    assert not latch.release()
+    stop = ros.start("-c", SAY, "stop", "deaf")
+    assert stop.wait(30.0) == 1
+    assert "no outcome within 2 s" in stop.text
+    assert f"{latch.path} says stopped" in stop.text
+    assert not latch.release()
+    for _ in range(3):  # somebody who sees the arm go on does not press once
+        moving.send(signal.SIGINT)
+        time.sleep(0.3)
+    moving.wait(30.0)
+    assert "stopping the arm" in moving.text
+    assert f"{latch.path} says stopped" in moving.text, "it was brought to its end all the same"
+    assert latch.read() == LATCHED
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_ends_it_waits_for_what_it_would_break(number):
     """In the midst of a message that is taken it ends as rclpy's error, and nobody stops the arm."""
     pytest.importorskip("rclpy")
     from nodes.common import interrupted_after
@@ -125,15 +147,20 @@ def test_ctrl_c_waits_for_what_it_would_break():
 
     def take() -> None:
         with interrupted_after():
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.05)
+            with interrupted_after():
+                os.kill(os.getpid(), number)
+                time.sleep(0.05)
             ended.append(True)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         with pytest.raises(KeyboardInterrupt):
             take()
         assert ended
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(number) is interrupt
     finally:
-        signal.signal(signal.SIGINT, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
