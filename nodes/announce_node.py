@@ -41,7 +41,7 @@ def announce(node: Node) -> int:
     instruction = str(declare(node, "instruction", "", what, read_only=False))
     conversation = Conversation(node, lambda line: print(line, flush=True))
     gate = deque[String](maxlen=1)
-    node.create_subscription(String, "gate_status", gate.append, LATCHED)
+    node.create_subscription(String, "gate_status", lambda message: gate.append(message), LATCHED)
     conversation.wait_until_ready(None)
     if not spin_until(node, lambda: complete(node) and bool(gate), _PATIENCE_S):
         print(f"waiting: {missing(node, gate)}", flush=True)
