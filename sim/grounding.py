@@ -337,7 +337,8 @@ def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, 
     plans = [plan for plan in plans if plan.verb == verb]
     plan = plans[talk.rng.integers(len(plans))]
     assert HELD_OUT_THINGS.isdisjoint(plan.nouns)
-    return talk.act(plan) if talk.rng.random() < _SPOKEN_SHARE else task.say(plan, talk.rng), plan
+    as_people_do = talk.rng.random() < _SPOKEN_SHARE and talk.can_act(plan)
+    return talk.act(plan) if as_people_do else task.say(plan, talk.rng), plan
 
 
 def _impossible(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[str, Plan]:

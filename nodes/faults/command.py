@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hurt the running graph and judge what the arm is told: kills, hangs, bad cameras, lost messages, and more."""
+"""Hurt a graph that is started for it and judge what the arm is told: kills, hangs, bad cameras, lost messages."""
 
 from __future__ import annotations
 

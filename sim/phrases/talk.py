@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from embodied.language.verbs import Noun, Plan
-from sim.phrases import noun_phrase, pick, spoken
+from sim.phrases import noun_phrase, nouns, pick, spoken
 from sim.phrases.spoken import Lines
 
 KEYS = {"put_in_bowl": "put_in", "place_between": "put_between"}
@@ -57,7 +57,12 @@ class Talk:
 
     def kind(self, kind: str) -> str:
         """What a kind of thing is called."""
-        return pick(spoken.words("nouns", "long_box" if kind == "bar" else kind), self.rng)
+        word = "long_box" if kind == "bar" else kind
+        return pick(spoken.words("nouns", word) if spoken.is_called("nouns", word) else nouns(kind)[0], self.rng)
+
+    def can_act(self, plan: Plan) -> bool:
+        """Whether there are lines for what is to be done."""
+        return spoken.is_said(KEYS.get(plan.verb, plan.verb))
 
     def act(self, plan: Plan, called: Mapping[str, str] | None = None) -> str:
         """The whole command; `called` says how things of the plan are called, by slot."""

@@ -102,3 +102,16 @@ def test_what_does_not_stand_tall_cannot_be_knocked_over() -> None:
 
     nouns = [Noun("red", kind) for kind in ("block", "bowl", "pillar")]
     assert [plan.text() for plan in VERBS.get("knock_over").plans(nouns)] == ["knock over red pillar"]
+
+
+def test_scenes_in_which_it_is_said_are_rendered_for_training() -> None:
+    """Nobody has written lines for it, or words for a pillar: it is said as its task says it."""
+    from embodied.arm import DEFAULT_ARM, arm_model
+    from sim.grounding import render_scene
+    from sim.world import World
+
+    with World(arm_model(DEFAULT_ARM)) as world:
+        scenes = [render_scene(world, seed, 32, tasks=("touch", "knock_over")) for seed in range(6)]
+    said = {text.lower() for scene in scenes for text, plan in scene.commands if plan.startswith("knock over")}
+    assert any("pillar" in text for text in said)
+    assert all("knock" in text or "make" in text for text in said)

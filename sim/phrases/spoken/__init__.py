@@ -81,6 +81,16 @@ def words(table: str, name: str, *, held_out: bool = False) -> Lines:
     return _entry("held_out" if held_out else "words", table, name)
 
 
+def is_said(key: str) -> bool:
+    """Whether anybody has written lines for a key: for a verb of somebody else's nobody has."""
+    return any(isinstance(_read(name).get(key), tuple) for name in WRITERS)
+
+
+def is_called(table: str, name: str) -> bool:
+    """Whether there are `words` for it."""
+    return name in _read("words")[table]
+
+
 def bare(table: str, name: str) -> Lines:
     """The "imperatives" of a verb, or words for one of its "relations". Raises UnknownNameError."""
     return _entry("bare", table, name)
