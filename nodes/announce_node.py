@@ -43,10 +43,14 @@ def announce(node: Node) -> int:
     gate = deque[String](maxlen=1)
     node.create_subscription(String, "gate_status", lambda message: gate.append(message), LATCHED)
     conversation.wait_until_ready(None)
-    if not spin_until(node, lambda: complete(node) and bool(gate), _PATIENCE_S):
+
+    def is_there() -> bool:
+        return complete(node) and bool(gate)
+
+    if not spin_until(node, is_there, _PATIENCE_S):
         print(f"waiting: {missing(node, gate)}", flush=True)
         limit_s = _LIMIT_S - _PATIENCE_S if instruction else None
-        if not spin_until(node, lambda: complete(node) and bool(gate), limit_s):
+        if not spin_until(node, is_there, limit_s):
             print(f"given up after {_LIMIT_S:g} s: {missing(node, gate)}", flush=True)
             return FAILED
     if from_json(gate[-1]).get("stopped"):

@@ -34,8 +34,9 @@ class Slots(Connector):
         self.shows = Projector(encoder, width, text_scale=1.0)
         self.keys, self.values, self.asks = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.update = nn.GRUCell(width, width)
-        self.think = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.ReLU())
-        self.thought = nn.Linear(2 * width, width)
+        self.think = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width)
+        )
         self.out = nn.Linear(width, dim)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -48,7 +49,7 @@ class Slots(Connector):
 
     def _filled(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """The slots (B, S, W), and their shares."""
-        shown = unit_rms(self.shows(features))
+        shown = self.shows(features)
         keys, values = self.keys(shown), self.values(shown)
         slots = unit_rms(self.begin).expand(len(features), -1, -1)
         shares = slots.new_zeros(*slots.shape[:2], shown.shape[1])
@@ -58,7 +59,7 @@ class Slots(Connector):
             mean = shares / shares.sum(dim=2, keepdim=True).clamp_min(_LEAST)
             found = (mean @ values).flatten(0, 1)
             slots = self.update(found, slots.flatten(0, 1)).view_as(slots)
-            slots = slots + self.thought(self.think(slots))
+            slots = slots + self.think(slots)
         return slots, shares
 
 
