@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.geometry import unproject
-from embodied.language.verbs import Noun, Plan, parse_plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.types import Decision, Float, Instruction, Observation, Picture
 

@@ -3,26 +3,32 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
-from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, SAY, WHICH, Noun, Plan, abilities
+from embodied.language.looks import result_of
+from embodied.language.nouns import Noun
+from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, SAY, WHICH, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
 from embodied.model.heads.pointing import Sight
 from embodied.model.palme import Palme
 from embodied.model.precision import prepared
-from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture
+from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture, Step
 
 MOST_ALIKE = 3
 """How often the same step is made, one time after the other: what it should lead to does not come about."""
+MOST_LOOKS = 3
+"""How often it looks, one time after the other, before it says what to do."""
 SHIPPED = Path(__file__).parent / "checkpoint"
 
 
@@ -103,7 +109,7 @@ class PalmePolicy:
         # One that plans no steps was not taught either what follows on a command that was carried out.
         earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
         said = " ".join(joined(earlier, self._instruction.text, steps).split())
-        answer = self.engine.answer(senses, said, plan=self._plan, no_vision=self._no_vision)
+        answer = self._answer(senses, said)
         timings = {"prepare": 1e3 * (sensed - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
         text, motion, done = self._decided(answer, observation)
@@ -117,6 +123,19 @@ class PalmePolicy:
             done=done,
             timings_ms=timings,
         )
+
+    def _answer(self, senses: Mapping[str, Tensor], said: str) -> Answer:
+        """What the model answers. Where it looks first, what it answers to what it finds: a look is a step that takes
+        no time, and the pictures are encoded once."""
+        answer = self.engine.answer(senses, said, plan=self._plan, no_vision=self._no_vision)
+        for _ in range(MOST_LOOKS):
+            if answer.plan is None or not answer.plan.looks:
+                break
+            said = joined("", said, [Step(text=result_of(answer.plan, answer.things))])
+            after = self.engine.answer(senses, said, features=answer.features, no_vision=self._no_vision)
+            both_ms = {stage: ms + answer.timings_ms[stage] for stage, ms in after.timings_ms.items()}
+            answer = replace(after, confidence=answer.confidence * after.confidence, timings_ms=both_ms)
+        return answer
 
     def _decided(self, answer: Answer, observation: Observation) -> tuple[str, Motion | None, bool]:
         """Words, a motion or none where the command is refused, and whether nothing is left to do after it."""
@@ -171,7 +190,7 @@ class PalmePolicy:
             if plan.verb == SAY and not self._is_answered(answer):
                 return f"I am not sure; perhaps: {plan.said or 'nothing'}."
             return self._answered(plan, answer.visible)
-        if answer.confidence < certain:
+        if answer.confidence < certain or plan.looks:
             unsure = f"I took that for {plan.text()!r}, and am not sure. Say it in other words."
             return f"{unsure}{_seen(answer.visible)}"
         for sight in answer.sights:

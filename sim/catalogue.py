@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""List the tasks with examples, and every suite, policy, thing, verb, skill and arm by name."""
+"""List the tasks with examples, and every suite, policy, thing, verb, look, skill and arm by name."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from embodied.arm import ARMS
 from embodied.config import option, parse
 from embodied.environments import SUITES, environment_id, load_environments
 from embodied.errors import EmbodiedError
+from embodied.language.looks import LOOKS
 from embodied.language.verbs import VERBS
 from embodied.motion.skills import SKILLS
 from embodied.policy import POLICIES
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     for suite in SUITES:
         console.print(f"suite={suite}: {', '.join(SUITES.get(suite))}", highlight=False)
     console.print(f"policy=: {', '.join(POLICIES)}, or module:Class", highlight=False)
-    for registry in (THINGS, VERBS, SKILLS, ARMS):
+    for registry in (THINGS, VERBS, LOOKS, SKILLS, ARMS):
         console.print(f"{registry.what}: {', '.join(registry.names())}", highlight=False)
     return 0
 

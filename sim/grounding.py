@@ -31,7 +31,9 @@ from embodied.files import check_folder, replacing, write_text
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.dialogue import is_joined, joined
-from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, SAY, Noun, Plan
+from embodied.language.looks import LOOKS
+from embodied.language.nouns import Noun
+from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, SAY, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
@@ -83,8 +85,8 @@ SCENES = (
 """How often the scene of a family is shown; others once."""
 MOMENTS = (
     dict.fromkeys(("two_acts", "two_backwards", "three_acts"), 3.0)
-    | dict.fromkeys(("ask_did", "ask_done", "ask_holding", "one_act"), 0.5)
-    | {"tower_of": 2.0}
+    | dict.fromkeys(("ask_did", "ask_holding", "one_act"), 0.5)
+    | {"tower_of": 2.0, "ask_done": 1.5}
 )
 """How often the task of a family is under way; others once. Which act comes after which is learnt last of all."""
 OTHER_COLOUR_SHARE = 0.7
@@ -246,6 +248,7 @@ def write(config: GroundingConfig) -> Path:
         "colours": COLOURS,
         "other_colours": OTHER_COLOURS,
         "answers": tuple(ANSWERS),
+        "looks": LOOKS.names(),
         "verbs": sorted(verbs, key=(*TABLETOP_VERBS, *sorted(verbs)).index),
     }
     write_text(out / "meta.json", json.dumps(meta) + "\n")
@@ -327,7 +330,10 @@ def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, 
     """Something that a family says about a scene; None where there is nothing that it could say."""
     if isinstance(task, Spoken):
         said = task.about(objects, talk)
-        return None if said is None or said.before else (said.words, said.plan)
+        if said is None or said.before:
+            return None
+        thought = said.thought(objects)
+        return thought[talk.rng.integers(len(thought))] if len(thought) > 1 else thought[0]
     plans = list(plain_plans(objects, (task.name,)))
     if not plans:
         return None

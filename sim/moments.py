@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embodied.language.dialogue import joined
-from embodied.language.verbs import DONE, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import DONE, Plan
 from embodied.types import Float, ObjectState, Step
 from sim.phrases.talk import Talk
 from sim.tasks.long import InSteps, foreseen
 from sim.tasks.spoken import some_plan
 
-FAILED_SHARE, SLIPPED_SHARE = 0.1, 0.15
+FAILED_SHARE, SLIPPED_SHARE, DOUBTED_SHARE = 0.1, 0.15, 0.5
 """Of what is said under way: that the next step failed before. Of scenes after a step that can be seen: it came to
-nothing, and nobody noticed."""
+nothing, and nobody noticed; and of those where somebody asks whether it did."""
 EARLIER_SHARE = 0.15
 """Of what is said: it is a new command, or a question, after another one."""
 _UNSEEN = frozenset({"touch", "put_down", "move_by"})
@@ -64,7 +65,8 @@ def some_moment(families: Sequence[InSteps], often: Mapping[str, float], rng: np
     family = families[drawn([often.get(task.name, 1.0) for task in families], rng)]
     episode = family.sample(rng)
     made = episode.steps[: rng.integers(len(episode.steps) + 1)]
-    slipped = bool(made) and made[-1].verb not in _UNSEEN and rng.random() < SLIPPED_SHARE
+    seen = bool(made) and made[-1].verb not in _UNSEEN
+    slipped = seen and rng.random() < (DOUBTED_SHARE if family.doubts else SLIPPED_SHARE)
     now = episode.objects
     for plan in made[: len(made) - slipped]:
         now = foreseen(now, plan)

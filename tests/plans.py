@@ -3,7 +3,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from embodied.language.verbs import VERBS, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import VERBS, Plan
 from embodied.model.plan_tokens import Node
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
 from embodied.motion.actions import EE_DELTA_NAMES
 from embodied.types import Observation
 

@@ -7,3 +7,6 @@ OTHER_COLOURS = ("pink", "brown", "grey", "turquoise", "golden", "silver", "cyan
 
 RELATIONS = ("left of", "right of", "in front of", "behind")
 """As seen in the picture of the front camera: in front of = nearer to the camera."""
+
+NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+"""Numbers by their words."""

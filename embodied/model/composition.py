@@ -60,6 +60,7 @@ class PalmeConfig:
     frozen: tuple[str, ...] = ()  # senses whose encoders are not trained, and BACKBONE where that is not either
     verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
     answers: tuple[str, ...] = (CANNOT,)  # that it may write in place of a motion
+    looks: tuple[str, ...] = ()  # that it may write before it does anything; they look at `entities`
     kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write
     colours: tuple[str, ...] = COLOURS  # that it can see and may write
     other_colours: tuple[str, ...] = OTHER_COLOURS  # that it may write and never sees
@@ -92,7 +93,7 @@ BACKBONE = "backbone"
 """The trained layers of the language model, among what may be frozen."""
 ENTITIES = "entities"
 """What names the things in a picture, among what comes pretrained."""
-WORDS = ("verbs", "answers", "kinds", "colours", "other_colours")
+WORDS = ("verbs", "answers", "looks", "kinds", "colours", "other_colours")
 _TAKEN = frozenset({BACKBONE, "keys", "values", "items", "pop", "update", "clear", "type", "forward", "training"})
 """Names that a collection of modules has for itself."""
 PARTS = ("senses", "fusion", "heads", "base", "entities", "frozen", *WORDS)
@@ -130,6 +131,8 @@ def config_from(content: Mapping[str, Any], where: str) -> PalmeConfig:
         check_name(f"sense in {where}", name, (*known["senses"], BACKBONE))
     if entities:
         check_name(f"sense in {where}", entities, known["senses"])
+    elif known.get("looks"):
+        raise EmbodiedError(f"{where} has looks:, which look at things that are told: say in which picture, entities:")
     return PalmeConfig(**known)
 
 

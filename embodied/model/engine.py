@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from embodied.language.seen import Entity
 from embodied.language.verbs import Plan
 from embodied.model.encoders import Encoder
 from embodied.model.heads.plan import PlanHead
@@ -36,6 +37,8 @@ class Answer:
     sights: tuple[Sight, ...]  # one for each of plan.nouns, in order; none if the plan is a refusal
     visible: tuple[Sight, ...] | None  # everything that is seen; None of a model that looks for what is named alone
     others: Mapping[str, Any]  # by the name of the head
+    things: tuple[Entity, ...]  # that were named in the sentence
+    features: Mapping[str, Tensor]  # (1, T, F) what the encoders said of each sense: the same for other words
     timings_ms: Mapping[str, float]
 
 
@@ -53,7 +56,13 @@ class Engine:
 
     @torch.inference_mode()
     def answer(
-        self, senses: Mapping[str, Tensor], instruction: str, *, plan: Plan | None = None, no_vision: bool = False
+        self,
+        senses: Mapping[str, Tensor],
+        instruction: str,
+        *,
+        plan: Plan | None = None,
+        features: Mapping[str, Tensor] | None = None,
+        no_vision: bool = False,
     ) -> Answer:
         """Answer one command.
 
@@ -61,6 +70,7 @@ class Engine:
             senses: what `Palme.senses` makes of the last observations; any may be missing.
             instruction: the command.
             plan: a plan that was decoded before for this command; skips decoding.
+            features: those of an answer to other words about the same senses; skips the encoders.
             no_vision: control: the tokens of pictures are zeros.
         """
         timings, device = dict[str, float](), self.model.backbone.embedding.weight.device
@@ -69,7 +79,7 @@ class Engine:
             known = None if self.planner is None else plan
             # The words have done their work once the plan is known, except for heads that read them again.
             words = instruction if known is None or self._others else None
-            sentence = self.model.sentence(senses, [(words, known)])
+            sentence = self.model.sentence(senses, [(words, known)], {n: f[0] for n, f in (features or {}).items()})
             embedded = self._thinned(self.model.embed([sentence], zeroed=self._pictures if no_vision else ()))
         with _timed(timings, "prefill", device):
             hidden = self.model.read(embedded, remember=writes)
@@ -85,11 +95,18 @@ class Engine:
         with _timed(timings, "point", device):
             if pointer is not None:
                 visible = pointer.visible(hidden, looked)
-                if self.planner is not None and plan is not None and plan.nouns and not plan.refused:
+                if self.planner is not None and plan is not None and plan.nouns and plan.moves:
                     positions = [start + i for i in self.planner.language.tokens(plan).nouns]
                     sights = pointer.point(hidden, looked, plan.nouns, positions)
         return Answer(
-            plan=plan, confidence=confidence, sights=sights, visible=visible, others=others, timings_ms=timings
+            plan=plan,
+            confidence=confidence,
+            sights=sights,
+            visible=visible,
+            others=others,
+            things=embedded.things[0],
+            features=embedded.features,
+            timings_ms=timings,
         )
 
     def _thinned(self, embedded: Embedded) -> Embedded:

@@ -20,11 +20,11 @@ from embodied.model.heads.grid import around, levels_of, point_of
 SLOTS = 3
 LEVELS = 4
 """On the table, on or in what stands there, and so on; the last stands for all above it."""
-FOUND = 0.55
-"""Least probability of a thing."""
-SAME_M, CROSSED_M, ON_M = 0.05, 0.035, 0.08
-"""What is found so close to another of its name is that one, and so close to one of its kind too: nothing stands there.
-What is on a thing is at most so far from its middle."""
+FOUND = 0.6
+"""Least probability of a thing with its kind and its colour."""
+SAME_M, TABLE_M, CROWDED_M, ON_M = 0.05, 0.05, 0.025, 0.08
+"""What is found so close to another of its name is that one. So close to each other on the table, or in what holds
+them, no two things are. What is on a thing is at most so far from its middle."""
 _NEAR = 0.2
 """A cell tells of a thing from this bilinear weight on; some cell always has more."""
 _EMPTY = 0.4
@@ -102,11 +102,12 @@ class Entities(nn.Module):
         kind, colour = told.kind.softmax(dim=-1), told.colour.softmax(dim=-1)
         surely, which = kind[..., :-1].max(dim=-1)
         tinted, tint = colour.max(dim=-1)
+        certain = surely * tinted
         level = told.level.argmax(dim=-1)
         found = list[tuple[Entity, ...]]()
         for row in range(len(features)):
-            cells = [tuple(map(int, at)) for at in (surely[row] > FOUND).nonzero()]
-            cells.sort(key=lambda at: -float(surely[row][at] * tinted[row][at]))
+            cells = [tuple(map(int, at)) for at in (certain[row] > FOUND).nonzero()]
+            cells.sort(key=lambda at: -float(certain[row][at]))
             things = list[_Thing]()
             for at in cells:
                 name = (*self.colours, UNNAMED)[int(tint[row][at])], self.kinds[int(which[row][at])]
@@ -172,10 +173,10 @@ class _Thing(NamedTuple):
     def is_same(self, other: "_Thing") -> bool:
         """Whether two cells tell of one thing."""
         away_m = math.dist(self.place_m, other.place_m)
-        if self.kind != other.kind or away_m > SAME_M:
-            return False
-        # Two of a kind stand on each other, and not in each other.
-        return self.colour == other.colour or (self.level == other.level == 0 and away_m < CROSSED_M)
+        if (self.colour, self.kind) == (other.colour, other.kind) and away_m <= SAME_M:
+            return True
+        # Things stand on each other, and not in each other.
+        return self.level == other.level and away_m < (CROWDED_M if self.level else TABLE_M)
 
 
 def _standing(things: Sequence[_Thing]) -> tuple[Entity, ...]:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError, check_name, shown
+from embodied.language.looks import LOOKS
 from embodied.language.verbs import VERBS, Plan
 from embodied.model import checkpoint
 from embodied.model.backbone import (
@@ -47,6 +48,7 @@ from embodied.model.sentence import (
     Sensor,
     Sentence,
     Text,
+    Things,
     asking,
     positions,
     seeing,
@@ -190,7 +192,9 @@ class Palme(nn.Module):
             blocks.append(torch.zeros_like(tokens) if segment.sense in zeroed else tokens)
             readings += [number] * tokens.shape[1]
             spans[name] = (start, len(readings))
-        rows = [Row(len(readings), seen) for seen in self._seen(features, zeroed, count)]
+        things = self._things(features, zeroed, count)
+        told = [encode(self.tokenizer, seeing(each).text) if self.entities else () for each in things]
+        rows = [Row(len(readings), each) for each in told]
         for row, each in zip(rows, sentences, strict=True):
             for asked in each.branches:
                 row.add(encode(self.tokenizer, asked.question.text), asked.answer)
@@ -210,6 +214,7 @@ class Palme(nn.Module):
             features=features,
             places=tuple(tuple(row.places) for row in rows),
             said=tuple(row.said() for row in rows),
+            things=things,
         )
 
     def read(self, embedded: Embedded, *, remember: bool = False) -> Hidden:
@@ -319,13 +324,10 @@ class Palme(nn.Module):
         words = [self.entered(ids[0]).unsqueeze(0) if ids else None for ids in asked]
         return torch.cat([connector(*pair) for pair in zip(torch.split(features, 1), words, strict=True)])
 
-    def _seen(self, features: Mapping[str, Tensor], zeroed: Sequence[str], count: int) -> list[list[int]]:
-        """The words of what is seen in each picture; none of a model that does not name things."""
-        sense = self.config.entities
-        if self.entities is None:
-            return [[]] * count
-        seen = self.entities.found(features[sense]) if sense in features and sense not in zeroed else [()] * count
-        return [encode(self.tokenizer, seeing(things).text) for things in seen]
+    def _things(self, features: Mapping[str, Tensor], zeroed: Sequence[str], count: int) -> Things:
+        """What is seen in each picture; nothing of a model that does not name things."""
+        known = None if (sense := self.config.entities) in zeroed else features.get(sense)
+        return ((),) * count if self.entities is None or known is None else tuple(self.entities.found(known))
 
     def _branch_words(self, ids: Tensor, rows: Sequence[Row]) -> Tensor:
         """(B, K, D) the words of all rows, filled up to K."""
@@ -385,7 +387,7 @@ def _build(registry: Registry[Callable[..., Any]], part: PartConfig, kind: type[
 def _check_installed(directory: Path, config: PalmeConfig) -> None:
     """Raises CheckpointError where the model speaks of, or is made of, what is not installed here."""
     parts: defaultdict[Registry[Any], list[str]] = defaultdict(list)
-    parts[VERBS], parts[THINGS] = list(config.verbs), list(config.kinds)
+    parts[VERBS], parts[THINGS], parts[LOOKS] = list(config.verbs), list(config.kinds), list(config.looks)
     parts[FUSIONS] = [config.fusion.name]
     parts[HEADS] = [part.name for part in config.heads.values()]
     parts[ENCODERS] = [sense.encoder.name for sense in config.senses.values()]

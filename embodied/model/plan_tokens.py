@@ -13,7 +13,9 @@ from functools import cached_property, lru_cache
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.language.verbs import ANSWERS, NOUN_SLOTS, SAID, VERBS, WHICH, Noun, Plan, sentence_of
+from embodied.language.looks import ANY, LOOKS, THING
+from embodied.language.nouns import Noun
+from embodied.language.verbs import NOUN_SLOTS, SAID, WHICH, Plan, choices_of, may_follow, sentence_of
 from embodied.model.backbone import encode
 
 STOP = "."
@@ -84,12 +86,14 @@ class PlanLanguage:
         kinds: Sequence[str],
         colours: Sequence[str],
         answers: Sequence[str],
+        looks: Sequence[str] = (),
     ) -> None:
         self._tokenizer, self._kinds, self._colours = tokenizer, tuple(kinds), tuple(colours)
-        self._verbs = (*verbs, *answers)
+        self._verbs = (*verbs, *answers, *looks)
         self._words: dict[str, tuple[int, ...]] = {}
         self.tokens = lru_cache(maxsize=1 << 16)(self._tokens)
         words = [*self._kinds, *self._colours, STOP, *(word for v in self._verbs for word in _words_of(v))]
+        words += [ANY, THING] if looks else []
         self.vocabulary: tuple[int, ...] = tuple(sorted({i for word in words for i in self._encoded(word)}))
 
     @property
@@ -100,9 +104,16 @@ class PlanLanguage:
 
     def __contains__(self, plan: Plan) -> bool:
         """Whether a model with these words may write `plan`."""
-        return plan.verb in self._verbs and all(
-            noun.kind in self._kinds and noun.colour in (*self._colours, "") for noun in plan.nouns
-        )
+        if plan.verb not in self._verbs:
+            return False
+        kinds, colours = self._named(plan.verb)
+        return all(noun.kind in kinds and noun.colour in colours for noun in plan.nouns)
+
+    def _named(self, verb: str) -> tuple[Sequence[str], Sequence[str]]:
+        """Kinds and colours that nouns of a verb, a look or an answer may have."""
+        if verb in LOOKS:
+            return (*self._kinds, THING), (*self._colours, ANY)
+        return self._kinds, (*self._colours, "") if verb == WHICH else self._colours
 
     @cached_property
     def tree(self) -> Node:
@@ -135,16 +146,16 @@ class PlanLanguage:
 
     def _values(self, thread: _Thread, slot: str) -> Iterator[Noun | str]:
         """What may stand in a slot, after what was chosen before it."""
-        name, verb = slot[1:-1], None if thread.verb in ANSWERS else VERBS.get(thread.verb)
+        name = slot[1:-1]
         if name not in NOUN_SLOTS:
-            assert verb is not None, thread
-            yield from verb.relations if name == "relation" else verb.amounts
+            yield from choices_of(thread.verb)[name]
             return
         before = [value for _, value in thread.chosen if isinstance(value, Noun)]
-        for kind in self._kinds:
-            for colour in (*self._colours, *([""] if thread.verb == WHICH else [])):
+        kinds, colours = self._named(thread.verb)
+        for kind in kinds:
+            for colour in colours:
                 noun = Noun(colour, kind)
-                if not verb or verb.fits(noun, before):
+                if may_follow(thread.verb, noun, before):
                     yield noun
 
     def _tokens(self, plan: Plan) -> PlanTokens:
@@ -176,5 +187,5 @@ def _parts(verb: str) -> tuple[str, ...]:
 def _words_of(verb: str) -> Iterator[str]:
     """Every word that a verb or an answer brings."""
     yield from (part for part in _parts(verb) if not part.startswith("{"))
-    if verb not in ANSWERS:
-        yield from (*VERBS.get(verb).relations, *VERBS.get(verb).amounts)
+    for choices in choices_of(verb).values():
+        yield from choices

@@ -16,6 +16,9 @@ from torch import Tensor
 from embodied.language import door
 from embodied.language.seen import Entity, told
 
+Things = tuple[tuple[Entity, ...], ...]
+"""What is named in each of several sentences."""
+
 
 @dataclass(frozen=True)
 class Text:
@@ -126,6 +129,7 @@ class Embedded:
     features: Mapping[str, Tensor]  # (B, T, F) of each sense
     places: tuple[tuple[Place, ...], ...]  # of the branches of each sentence
     said: tuple[tuple[tuple[int, ...], ...], ...]  # their tokens, behind those of what is seen
+    things: Things = ()
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     """(K,) which tokens are left of a sense that was thinned."""
 

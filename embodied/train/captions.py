@@ -18,7 +18,7 @@ from torch import Tensor
 
 from embodied.data.sample import Seen
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import with_article
+from embodied.language.nouns import with_article
 from embodied.things import THINGS
 
 ONE_THING = 0.25

@@ -15,7 +15,8 @@ from typing import Any
 from embodied.config import option
 from embodied.errors import EmbodiedError
 from embodied.files import write_text
-from embodied.language.verbs import abilities, listed
+from embodied.language.nouns import listed
+from embodied.language.verbs import abilities
 from embodied.model.checkpoint import read_config
 from embodied.packages import PACKAGE
 from embodied.report import cells

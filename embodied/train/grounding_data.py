@@ -18,6 +18,7 @@ CAMERA = "front"
 """The camera that scenes are rendered from."""
 PLANNED_EVERY = 4
 """Every fourth command stands without its words, as on the robot once its plan is known."""
+_WORDS = ("verbs", "answers", "kinds", "colours", "other_colours")
 _UNKNOWN = np.full((4, 4), np.nan)
 
 
@@ -37,7 +38,7 @@ class GroundingData:
         try:
             self.state = np.array(meta["state"], dtype=np.float64)
             self.seeds = range(meta["seed"], meta["seed"] + len(self.scenes))
-            self.words = {key: tuple(meta[key]) for key in ("verbs", "answers", "kinds", "colours", "other_colours")}
+            self.words = {key: tuple(meta[key]) for key in _WORDS} | {"looks": tuple(meta.get("looks", ()))}
         except KeyError as error:
             raise EmbodiedError(f"{folder / 'meta.json'} lacks {error}: it is of an older kind; render again") from None
         self.actions = None

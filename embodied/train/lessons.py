@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from embodied.data.sample import Command, Lesson, Sample, Seen
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.train.captions import Window, altered, around, caption, meaning, stands_alone
 from embodied.types import Observation
 

@@ -80,6 +80,8 @@ def build(composition: Composition, words: Mapping[str, Any], *, init: str = "")
     if base is not None:
         backbone.embedding = base.embedding
     words = {key: known for key, known in words.items() if key not in composition.given}
+    if not config.entities:  # nothing that could be looked at
+        words.pop("looks", None)
     config = replace(config, senses=_described(composition), **words)
     model = Palme(config, backbone, load_tokenizer(name, gguf_file=gguf), base)
     taken = _take_over(model, init) if init else frozenset[str]()

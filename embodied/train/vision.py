@@ -16,12 +16,14 @@ import torch
 from torch import Tensor, nn
 
 from embodied.config import option
+from embodied.errors import EmbodiedError
 from embodied.files import replacing
 from embodied.model.checkpoint import save_tensors, take_weights
 from embodied.model.encoders.conv import ConvEncoder
 from embodied.model.entities import WEIGHTS, Entities, Wanted
 from embodied.train import run
 from embodied.train.grounding_data import GroundingData
+from embodied.train.sources import words_of
 
 ENCODER_FILE, ENTITIES_FILE = "encoder.safetensors", "entities.safetensors"
 
@@ -30,7 +32,7 @@ ENCODER_FILE, ENTITIES_FILE = "encoder.safetensors", "entities.safetensors"
 class VisionConfig:
     """Pretrain the picture encoder, and what finds things in what it says."""
 
-    data: str = option("data/grounding", "folder of rendered scenes")
+    data: list[str] = option(["data/grounding"], "folders of rendered scenes, with commas")
     init: str = option("", "folder of an earlier run, to go on from its weights")
     out: str = option("runs/vision", "folder of the run")
     steps: int = option(2400, "optimiser steps")
@@ -56,16 +58,20 @@ class Detector(nn.Module):
 def train(config: VisionConfig) -> Path:
     """Train and write the encoder's weights; returns their path."""
     torch.manual_seed(config.seed)
-    out, data = Path(config.out), GroundingData(config.data)
+    out, sources = Path(config.out), [GroundingData(each) for each in config.data]
+    sides = {source.pictures.shape[1] for source in sources}
+    if len(sides) > 1:
+        raise EmbodiedError(f"pictures of {sorted(sides)} px: data= must have pictures of one size")
+    words = words_of(dict(zip(config.data, sources, strict=True)))
     run.record(out, config)
-    encoder = ConvEncoder(size_px=data.pictures.shape[1])
-    model = Detector(encoder, data.colours, data.kinds)
+    model = Detector(ConvEncoder(size_px=sides.pop()), words["colours"], words["kinds"])
     modules = {ENCODER_FILE: model.encoder, ENTITIES_FILE: model.entities}
     if config.init:
         for name, module in modules.items():
             take_weights(module, Path(config.init) / name, name.removesuffix(".safetensors"))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    things = [data.things(number) for number in range(len(data))]
+    places = [(source, number) for source in sources for number in range(len(source))]
+    things = [source.things(number) for source, number in places]
     model.entities.fit(thing for each in things for thing in each)
     wanted = [model.entities.wanted(each) for each in things]
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=0.01)
@@ -73,8 +79,9 @@ def train(config: VisionConfig) -> Path:
 
     def losses(step: int) -> dict[str, Tensor]:
         rng = np.random.default_rng([config.seed, step])
-        batch = rng.integers(0, len(data), config.batch)
-        return model.losses(jitter(data.picture(batch), rng), [wanted[i] for i in batch])
+        batch = rng.integers(0, len(places), config.batch)
+        pictures = np.stack([source.pictures[number] for source, number in (places[i] for i in batch)])
+        return model.losses(jitter(torch.from_numpy(pictures), rng), [wanted[i] for i in batch])
 
     for step, parts in run.optimise(model, optimizer, losses, WEIGHTS, range(first, config.steps), warm_up=50):
         if step % 50 == 0 or step == config.steps - 1:

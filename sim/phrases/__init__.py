@@ -28,7 +28,8 @@ import numpy as np
 import yaml
 
 from embodied.errors import EmbodiedError, check_name
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
 
 try:  # ten times as quick
     from yaml import CSafeLoader as SafeLoader

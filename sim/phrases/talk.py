@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
+from embodied.language.vocabulary import NUMBERS
 from sim.phrases import noun_phrase, nouns, pick, spoken
 from sim.phrases.spoken import Lines
 
 KEYS = {"put_in_bowl": "put_in", "place_between": "put_between"}
 """Verbs whose lines stand under another key."""
 _SLOTS = {"a": "target", "b": "reference", "c": "other"}
-NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _DEFINITE = frozenset({"the", "that", "this", "my"})
 """What a phrase begins with that means one thing and no other."""
 _OWN_WORDS_SHARE = 0.5

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks, one file a family: a verb, a scene, words, a success predicate, a partial score and an oracle.
 
-`sim.phrases` holds how people say it. To add one, write a file here with a class like those beside it; nothing
-else changes. Outside of this folder, decorate the class with `register`, or name it in an entry point of the
-group `embodied.tasks`.
+`sim.phrases` holds how people say it. To add one, write a file here with a class like those beside it; nothing else
+changes. Outside of this folder, decorate the class with `register`, or name it in an entry point of `embodied.tasks`.
 
 Splits: `seen`, `paraphrase` (held-out templates and nouns) and `pair` (held-out attribute pairs: things
 that training never shows, or two colours that training never names together).
@@ -22,7 +21,8 @@ import numpy as np
 
 from embodied.environments import APPEARANCES, MAX_STEPS, SPLITS, TASK_SPLITS, check_split, environment_id, learning_id
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import NOUN_SLOTS, VERBS, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import NOUN_SLOTS, VERBS, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.motion.skills import SkillCall
 from embodied.registry import Registry, instance_of

@@ -3,7 +3,8 @@
 
 from collections.abc import Sequence
 
-from embodied.language.verbs import ABSENT, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import ABSENT, Plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk

@@ -6,9 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
+from embodied.language.vocabulary import NUMBERS
 from embodied.types import ObjectState
-from sim.phrases.talk import NUMBERS, Talk, plural
+from sim.phrases.talk import Talk, plural
 from sim.tasks import Episode, SceneState, register
 from sim.tasks.long import Goal, Long, holds, of_kind
 from sim.tasks.scenes import distance_xy

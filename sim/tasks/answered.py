@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from embodied.language.dialogue import joined
-from embodied.language.verbs import NOUN_SLOTS, Noun
+from embodied.language.nouns import Noun
+from embodied.language.verbs import NOUN_SLOTS, Plan
 from embodied.types import ObjectState
 from sim.phrases import pick
 from sim.phrases.talk import Talk
 from sim.tasks import make_task, register
 from sim.tasks.spoken import Said, Spoken, like, some_plan
-from sim.tasks.which_one import ways_to_call
+from sim.tasks.which_one import key_of, look_that_finds, ways_to_call
 
 _NEW_SHARE, _ELSE_SHARE = 0.2, 0.2
 """Of cases where somebody does not answer and says a new command, or something of one of the families ELSE."""
@@ -21,10 +22,10 @@ _COLOUR_SHARE = 0.5
 _BARE_SHARE = 0.2
 """Of these, such as are a colour and nothing else."""
 OF_TWO = {
-    "np_leftmost": "answer_left",
-    "np_rightmost": "answer_right",
-    "np_nearest": "answer_nearer",
-    "np_farthest": "answer_farther",
+    "leftmost": "answer_left",
+    "rightmost": "answer_right",
+    "nearest": "answer_nearer",
+    "farthest": "answer_farther",
 }
 """How the outermost one is called where there are only two."""
 
@@ -50,7 +51,8 @@ class Answered(Spoken):
         command = talk.act(plan, {slot: f"the {talk.kind(nouns[slot].kind)}"})
         share = talk.rng.random()
         if share >= _NEW_SHARE + _ELSE_SHARE:
-            return Said(words=joined(command, _answer(nouns[slot], objects, talk)), plan=plan)
+            words, looks = _answer(nouns[slot], objects, talk)
+            return Said(words=joined(command, words), plan=plan, looks=looks)
         if share >= _ELSE_SHARE:
             new = some_plan(objects, talk)
             return None if new is None else Said(words=joined(command, talk.act(new)), plan=new)
@@ -60,16 +62,17 @@ class Answered(Spoken):
         return None if said is None else replace(said, words=joined(command, said.words))
 
 
-def _answer(noun: Noun, objects: Sequence[ObjectState], talk: Talk) -> str:
-    """Which of its kind is meant, by its colour or by its place."""
+def _answer(noun: Noun, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, tuple[Plan, ...]]:
+    """Which of its kind is meant, by its colour or by its place, which there is to be looked for."""
     kind = pick(("one", talk.kind(noun.kind)), talk.rng)
     meant = next(o for o in objects if (o.colour, o.kind) == (noun.colour, noun.kind))
-    ways = [way for way in ways_to_call(meant, objects) if talk.may_say(way[0])]
+    ways = [each for each in ways_to_call(meant, objects) if talk.may_say(key_of(each[0]))]
     if not ways or talk.rng.random() < _COLOUR_SHARE:
         coloured = talk.fill("np_coloured", colour=noun.colour, kind=kind)
-        return talk.fill("answer_thing", x=coloured if talk.rng.random() >= _BARE_SHARE else noun.colour)
-    key, others = ways[talk.rng.integers(len(ways))]
-    if key in OF_TWO and sum(o.kind == noun.kind for o in objects) == 2:
-        return talk.line(OF_TWO[key])
+        return talk.fill("answer_thing", x=coloured if talk.rng.random() >= _BARE_SHARE else noun.colour), ()
+    way, others = ways[talk.rng.integers(len(ways))]
+    looks = (look_that_finds(way, noun.kind, others),)
+    if way in OF_TWO and sum(o.kind == noun.kind for o in objects) == 2:
+        return talk.line(OF_TWO[way]), looks
     named = {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
-    return talk.fill("answer_thing", x=talk.fill(key, kind=kind, **named))
+    return talk.fill("answer_thing", x=talk.fill(key_of(way), kind=kind, **named)), looks

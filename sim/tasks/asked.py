@@ -10,15 +10,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embodied.language.verbs import SAY, Noun, Plan, listed, with_article
+from embodied.language import seen
+from embodied.language.looks import ANY, THING
+from embodied.language.nouns import Noun, with_article
+from embodied.language.verbs import SAY, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import Episode, SceneState
-from sim.tasks.scenes import HELD_OUT_THINGS
+from sim.tasks.scenes import HELD_OUT_THINGS, entities_of
 from sim.tasks.spoken import Said, Spoken
 
-QuestionAndAnswer = tuple[str, str]
-NOTHING = "nothing"
+QuestionAndAnswer = tuple[str, Plan, str]
+"""A question, the look that leads to its answer, and that."""
 YES, NO = "yes", "no"
 
 
@@ -27,13 +30,16 @@ class Asked(Spoken):
 
     @abstractmethod
     def asked(self, objects: Sequence[ObjectState], talk: Talk) -> QuestionAndAnswer | None:
-        """A question and its answer; None where there is nothing of this kind to be asked."""
+        """A question with its answer; None where there is nothing of this kind to be asked."""
 
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
         if any(Noun(o.colour, o.kind) in HELD_OUT_THINGS for o in objects):
             return None
         found = self.asked(objects, talk)
-        return None if found is None else Said(words=found[0], plan=saying(found[1]))
+        if found is None:
+            return None
+        words, look, answer = found
+        return Said(words=words, plan=saying(answer), looks=(look,))
 
     def answer(self, episode: Episode, state: SceneState) -> str | None:
         return episode.plan.said
@@ -54,5 +60,9 @@ def one(thing: ObjectState | Noun) -> str:
 
 def several(things: Sequence[ObjectState]) -> str:
     """Things as they are named for the first time: "a red block and a blue bowl"; leftmost first."""
-    names = [one(o) for o in sorted(things, key=lambda o: o.position_m[1])]
-    return listed(names) if names else NOTHING
+    return seen.several(entities_of(things))
+
+
+def look_for(colour: str = ANY, kind: str = THING) -> Plan:
+    """The look for all of a colour, of a kind, or of both."""
+    return Plan(verb="look_for", target=Noun(colour, kind))

@@ -4,10 +4,12 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk, plural
 from sim.tasks import register
+from sim.tasks.asked import look_for
 from sim.tasks.spoken import Said, Spoken, leftmost_first, some_plan, with_other_targets
 
 
@@ -22,6 +24,10 @@ class Loose(Spoken):
     def may_be(self, one: Noun, other: Noun) -> bool:
         """Whether words that mean the one mean the other as well."""
 
+    @abstractmethod
+    def look(self, target: Noun) -> Plan:
+        """What there is to be looked for."""
+
     def about(self, objects: Sequence[ObjectState], talk: Talk) -> Said | None:
         plan = some_plan(objects, talk)
         if plan is None or plan.target is None:
@@ -32,7 +38,7 @@ class Loose(Spoken):
         others = [each for each in with_other_targets(plan, objects) if self.may_be(target, each.nouns[0])]
         right = leftmost_first([plan, *others], objects)
         words = talk.act(plan, {"target": self.called(target, talk, only=not others)})
-        return Said(words=words, plan=right[0], or_else=tuple(right[1:]))
+        return Said(words=words, plan=right[0], or_else=tuple(right[1:]), looks=(self.look(target),))
 
 
 def _is_named(plan: Plan, item: ObjectState) -> bool:
@@ -51,6 +57,9 @@ class ByColour(Loose):
     def may_be(self, one: Noun, other: Noun) -> bool:
         return one.colour == other.colour
 
+    def look(self, target: Noun) -> Plan:
+        return look_for(colour=target.colour)
+
 
 @register
 class AnyOne(Loose):
@@ -64,3 +73,6 @@ class AnyOne(Loose):
 
     def may_be(self, one: Noun, other: Noun) -> bool:
         return one.kind == other.kind
+
+    def look(self, target: Noun) -> Plan:
+        return look_for(kind=target.kind)

@@ -3,10 +3,12 @@
 
 from collections.abc import Sequence
 
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk, plural
 from sim.tasks import register
+from sim.tasks.asked import look_for
 from sim.tasks.spoken import Said, Spoken, leftmost_first, some_plan, with_other_targets
 
 
@@ -44,4 +46,5 @@ def _any_but(
     named = {"kind": kind, "kinds": plural(kind), "x": talk.noun(excluded), "colour": excluded.colour}
     called = talk.line(key, definite=not same).format(**named)
     right = leftmost_first([plan, *same], objects)
-    return Said(words=talk.act(plan, {"target": called}), plan=right[0], or_else=tuple(right[1:]))
+    words, look = talk.act(plan, {"target": called}), look_for(kind=excluded.kind)
+    return Said(words=words, plan=right[0], or_else=tuple(right[1:]), looks=(look,))

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar
 
-from embodied.language.verbs import CANNOT, NOTHING, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.seen import NOTHING as NO_THING
+from embodied.language.verbs import CANNOT, NOTHING, Plan
 from embodied.motion.skills import SkillCall
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import Episode, SceneState, register
 from sim.tasks.asked import NO, YES, one, saying
-from sim.tasks.asked import NOTHING as NO_THING
 from sim.tasks.long import InSteps, foreseen, holds
 from sim.tasks.scenes import grounded, pair_is_held_out
 from sim.tasks.spoken import Said, plain_plans, some_plan, with_other_targets
@@ -201,6 +202,7 @@ class AskDone(AskedAfter):
     """Did it work? The truth is how things stand."""
 
     name, key = "ask_done", "q_done"
+    doubts = True
 
     def expected(self, first: Plan) -> str:
         return YES

@@ -3,11 +3,12 @@
 
 from collections.abc import Sequence
 
-from embodied.language.verbs import Noun, with_article
+from embodied.language.nouns import Noun, with_article
 from embodied.language.vocabulary import COLOURS
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import register
+from sim.tasks.asked import look_for
 from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.tasks.spoken import Said, Spoken, some_plan
 
@@ -31,4 +32,5 @@ class IfThere(Spoken):
         noun = asked[talk.rng.integers(len(asked))]
         some = with_article(f"{noun.colour} {talk.kind(noun.kind)}")
         words = talk.fill("if_there", some=some, one=talk.bare(one), two=talk.bare(two))
-        return Said(words=words, plan=one if noun in there else two)
+        look = look_for(noun.colour, noun.kind)
+        return Said(words=words, plan=one if noun in there else two, looks=(look,))

@@ -8,11 +8,13 @@ judged by how things stand in the end, so that another order is as right where t
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import Noun, Plan, parse_plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan, parse_plan
 from embodied.motion.skills import SkillCall
 from embodied.things import thing_of
 from embodied.types import Float, ObjectState
@@ -30,6 +32,9 @@ _HOLDS = {"put_in_bowl": "in", "stack": "on"}
 
 class InSteps(Spoken):
     """A family of sentences that are judged by several plans."""
+
+    doubts: ClassVar[bool] = False
+    """Whether it asks if a step came about: in training, half of those steps then came to nothing."""
 
     @abstractmethod
     def under_way(self, objects: Sequence[ObjectState], made: Sequence[Plan], talk: Talk) -> Said | None:

@@ -8,7 +8,8 @@ import numpy as np
 
 from embodied.environments import SPLITS, check_split
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import VERBS, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import VERBS, Plan
 from embodied.things import Thing, thing_of
 from embodied.types import Float, ObjectState
 from sim.tasks import TABLETOP, Episode, SceneState, Task, make_task, register

@@ -3,7 +3,8 @@
 
 from collections.abc import Sequence
 
-from embodied.language.verbs import NOTHING, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import NOTHING, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import register

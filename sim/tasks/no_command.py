@@ -7,7 +7,8 @@ One family each, so that each is measured by itself.
 from collections.abc import Sequence
 from typing import ClassVar
 
-from embodied.language.verbs import CANNOT, FOREIGN, NOTHING, QUESTION, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import CANNOT, FOREIGN, NOTHING, QUESTION, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk, plural
 from sim.tasks import register

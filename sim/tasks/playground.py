@@ -3,7 +3,8 @@
 
 import numpy as np
 
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
 from sim.tasks import Episode, SceneState, Task, register
 from sim.tasks.scenes import place_things
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from embodied.environments import SPLITS
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import ABSENT, CANNOT, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import ABSENT, CANNOT, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.motion.skills import SkillCall
 from embodied.types import Float

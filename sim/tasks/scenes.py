@@ -8,7 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from embodied.geometry import upright
-from embodied.language.verbs import VERBS, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.seen import Entity
+from embodied.language.verbs import VERBS, Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.motion.places import STANDING_M, may_stand
 from embodied.motion.skills import SkillCall
@@ -188,6 +190,21 @@ def _is_below(holder: ObjectState, item: ObjectState) -> bool:
     solid = thing.grasp is not None and "in" not in thing.holds
     above_m = float(item.position_m[2] - holder.position_m[2])
     return distance_xy(holder.position_m, item.position_m) <= thing.radius_m and above_m > (0.02 if solid else 0.0)
+
+
+def entities_of(objects: Sequence[ObjectState]) -> tuple[Entity, ...]:
+    """A scene as it is told in words, where everything in it is seen."""
+    holders = [holder_of(each, objects) for each in objects]
+    number = {each.name: i for i, each in enumerate(objects)}
+    return tuple(
+        Entity(
+            colour=each.colour,
+            kind=each.kind,
+            place_m=(float(each.position_m[0]), float(each.position_m[1])),
+            on=None if holder is None else number[holder.name],
+        )
+        for each, holder in zip(objects, holders, strict=True)
+    )
 
 
 def held_by(holder: ObjectState, objects: Sequence[ObjectState]) -> list[ObjectState]:

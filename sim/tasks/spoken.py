@@ -15,12 +15,14 @@ import numpy as np
 
 from embodied.errors import EmbodiedError
 from embodied.language.dialogue import joined
-from embodied.language.verbs import NOTHING, Noun, Plan
+from embodied.language.looks import result_of
+from embodied.language.nouns import Noun
+from embodied.language.verbs import NOTHING, Plan
 from embodied.motion.skills import SkillCall
 from embodied.types import Float, ObjectState, Step
 from sim.phrases.talk import Talk
 from sim.tasks import MOST, TABLETOP, Episode, SceneState, Task, make_task
-from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
+from sim.tasks.scenes import HELD_OUT_THINGS, entities_of, pair_is_held_out
 
 SPOKEN_SPLITS = ("seen", "paraphrase")
 _TRIES = 1000
@@ -34,6 +36,8 @@ class Said:
     plan: Plan
     meant: tuple[str, ...] = ()
     """Names of the objects that the plan's nouns mean; by default those that are called like the nouns."""
+    looks: tuple[Plan, ...] = ()
+    """What there is to be looked for before that is clear, one after the other."""
     or_else: tuple[Plan, ...] = ()
     """Plans that are as right: any block will do."""
     steps: tuple[Plan, ...] = ()
@@ -43,6 +47,14 @@ class Said:
     before: int = 0
     unnoticed: Plan | None = None
     """What is right where that was not carried out, although the steps say so; None where nobody can tell."""
+
+    def thought(self, objects: Sequence[ObjectState]) -> list[tuple[str, Plan]]:
+        """What is said, and what to do next: each look after what the ones before it found, and at last the plan."""
+        plans, seen = (*self.looks, self.plan), entities_of(objects)
+        said = [(self.words, plans[0])]
+        for look, plan in zip(self.looks, plans[1:], strict=True):
+            said.append((joined("", said[-1][0], [Step(text=result_of(look, seen))]), plan))
+        return said
 
     def earlier_text(self, steps: Sequence[Step]) -> str:
         """What was said before, with the steps that were made for it."""

@@ -8,12 +8,16 @@ from itertools import combinations
 
 import numpy as np
 
-from embodied.language.verbs import Noun, with_article
-from embodied.language.vocabulary import COLOURS
+from embodied.language.looks import ANY, THING
+from embodied.language.looks.look_beside import NEAREST
+from embodied.language.nouns import Noun, with_article
+from embodied.language.seen import HALF_M, THIRD_M, region
+from embodied.language.verbs import Plan
+from embodied.language.vocabulary import COLOURS, NUMBERS
 from embodied.types import ObjectState
-from sim.phrases.talk import NUMBERS, Talk, plural
+from sim.phrases.talk import Talk, plural
 from sim.tasks import register
-from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, one, several
+from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, look_for, one, several
 from sim.tasks.long import foreseen
 from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, held_by, holder_of, on_table, place_things
 from sim.tasks.spoken import plain_plans
@@ -25,8 +29,6 @@ _CLEAR_M = 0.03
 _ANY = ("anything", "anything", "something", "a thing that is")
 _FULL_SHARE = 0.7
 """Of questions what is in or on something: there is something."""
-_THIRD_M, _HALF_M = 0.08, 0.5
-"""Left and right begin so far from the middle, the front so far from the arm; the picture's left is -y."""
 
 
 class _InOrOn(Asked):
@@ -55,7 +57,8 @@ class _InOrOn(Asked):
         holder = holders[talk.rng.integers(len(holders))]
         called = talk.noun(Noun(holder.colour, holder.kind))
         key = talk.key([key for key in self.keys if talk.may_say(key)])
-        return talk.fill(key, a=called, b=called, x=called), several(held_by(holder, objects))
+        look = Plan(verb="look_in", target=Noun(holder.colour, holder.kind))
+        return talk.fill(key, a=called, b=called, x=called), look, several(held_by(holder, objects))
 
 
 @register
@@ -93,7 +96,8 @@ class AskThere(Asked):
         if not asked:
             return None
         noun = asked[talk.rng.integers(len(asked))]
-        return _whether(one(Noun(noun.colour, talk.kind(noun.kind))), is_there, talk)
+        look = look_for(noun.colour, noun.kind)
+        return _whether(one(Noun(noun.colour, talk.kind(noun.kind))), look, is_there, talk)
 
 
 @register
@@ -110,7 +114,8 @@ class AskAny(Asked):
             return None
         word = asked[talk.rng.integers(len(asked))]
         some = f"{_ANY[talk.rng.integers(len(_ANY))]} {word}" if by_colour else with_article(talk.kind(word))
-        return _whether(some, is_there, talk)
+        look = look_for(colour=word) if by_colour else look_for(kind=word)
+        return _whether(some, look, is_there, talk)
 
 
 class _Count(Asked):
@@ -149,7 +154,7 @@ class AskCount(_Count):
         if count > MOST_COUNTED:
             return None
         kinds = plural(talk.kind(kind))
-        return talk.fill(talk.key(("q_count", "ask_count")), kinds=kinds), NUMBERS[count]
+        return talk.fill(talk.key(("q_count", "ask_count")), kinds=kinds), look_for(kind=kind), NUMBERS[count]
 
 
 @register
@@ -167,7 +172,9 @@ class AskCountColour(_Count):
         colours = there if talk.rng.random() < 0.75 else COLOURS
         colour = colours[talk.rng.integers(len(colours))]
         count = sum(o.colour == colour for o in objects)
-        return (talk.fill("q_count_colour", colour=colour), NUMBERS[count]) if count <= MOST_COUNTED else None
+        if count > MOST_COUNTED:
+            return None
+        return talk.fill("q_count_colour", colour=colour), look_for(colour=colour), NUMBERS[count]
 
 
 @register
@@ -182,7 +189,8 @@ class AskColour(Asked):
         if not alone:
             return None
         thing = alone[talk.rng.integers(len(alone))]
-        return talk.fill(talk.key(("q_colour", "ask_colour")), kind=talk.kind(thing.kind)), thing.colour
+        words = talk.fill(talk.key(("q_colour", "ask_colour")), kind=talk.kind(thing.kind))
+        return words, look_for(kind=thing.kind), thing.colour
 
 
 @register
@@ -197,7 +205,8 @@ class AskWhere(Asked):
             return None
         thing, where = options[talk.rng.integers(len(options))]
         called = talk.noun(Noun(thing.colour, thing.kind))
-        return talk.fill(talk.key(("q_where", "ask_where")), a=called, x=called), where
+        look = Plan(verb="look_where", target=Noun(thing.colour, thing.kind))
+        return talk.fill(talk.key(("q_where", "ask_where")), a=called, x=called), look, where
 
 
 @register
@@ -218,7 +227,13 @@ class AskNearest(Asked):
             return None
         thing, nearest = options[talk.rng.integers(len(options))]
         named = talk.noun(Noun(thing.colour, thing.kind))
-        return talk.fill("q_nearest", a=named), f"the {nearest.colour} {nearest.kind}"
+        look = Plan(
+            verb="look_beside",
+            target=Noun(ANY, THING),
+            relation=NEAREST,
+            reference=Noun(thing.colour, thing.kind),
+        )
+        return talk.fill("q_nearest", a=named), look, f"the {nearest.colour} {nearest.kind}"
 
 
 @register
@@ -231,7 +246,7 @@ class AskScene(Asked):
         apart = all(abs(a.position_m[1] - b.position_m[1]) >= _CLEAR_M / 2 for a, b in combinations(objects, 2))
         if not apart or not objects or any(o.kind not in KINDS for o in objects):
             return None
-        return talk.line(talk.key(("q_scene", "ask_see"))), several(objects)
+        return talk.line(talk.key(("q_scene", "ask_see"))), Plan(verb="look_around"), several(objects)
 
 
 def alone_of_their_names(objects: Sequence[ObjectState]) -> list[ObjectState]:
@@ -240,9 +255,9 @@ def alone_of_their_names(objects: Sequence[ObjectState]) -> list[ObjectState]:
     return [o for o in objects if counts[o.colour, o.kind] == 1]
 
 
-def _whether(some: str, is_there: bool, talk: Talk) -> QuestionAndAnswer:
+def _whether(some: str, look: Plan, is_there: bool, talk: Talk) -> QuestionAndAnswer:
     """Whether there is "a red block", or "anything green"."""
-    return talk.fill(talk.key(("q_there", "ask_exists")), some=some, a=some), YES if is_there else NO
+    return talk.fill(talk.key(("q_there", "ask_exists")), some=some, a=some), look, YES if is_there else NO
 
 
 def _where(thing: ObjectState, objects: Sequence[ObjectState]) -> str | None:
@@ -250,8 +265,5 @@ def _where(thing: ObjectState, objects: Sequence[ObjectState]) -> str | None:
     holder = holder_of(thing, objects)
     if holder is not None and holder.kind in ("bowl", "block") and holder in alone_of_their_names(objects):
         return f"{'in' if holder.kind == 'bowl' else 'on'} the {holder.colour} {holder.kind}"
-    x, y, _ = thing.position_m
-    if min(abs(abs(y) - _THIRD_M), abs(x - _HALF_M)) < _CLEAR_M / 2:
-        return None
-    side = "in the middle" if abs(y) < _THIRD_M else "on the left" if y < 0.0 else "on the right"
-    return f"{side} at the {'front' if x > _HALF_M else 'back'}"
+    x, y, _ = map(float, thing.position_m)
+    return None if min(abs(abs(y) - THIRD_M), abs(x - HALF_M)) < _CLEAR_M / 2 else region((x, y))

@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from embodied.language.verbs import WHICH, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import WHICH, Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import register
+from sim.tasks.asked import look_for
 from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.tasks.spoken import Said, Spoken, like, some_plan
 
@@ -33,7 +35,8 @@ class TheOnly(Spoken):
         noun = nouns[talk.rng.integers(len(nouns))]
         slot = "target" if noun == plan.target else "reference" if noun == plan.reference else "other"
         words = talk.act(plan, {slot: f"the {talk.kind(noun.kind)}"})
-        return Said(words=words, plan=plan if alone[noun] else Plan(verb=WHICH, target=Noun("", noun.kind)))
+        which = Plan(verb=WHICH, target=Noun("", noun.kind))
+        return Said(words=words, plan=plan if alone[noun] else which, looks=(look_for(kind=noun.kind),))
 
 
 @register

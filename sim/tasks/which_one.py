@@ -6,7 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from embodied.language.verbs import Noun
+from embodied.language.looks import ANY
+from embodied.language.looks.look_beside import FARTHEST, NEAREST
+from embodied.language.looks.look_extreme import EXTREMES
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
 from embodied.language.verbs.place_relative import OFFSETS
 from embodied.types import Float, ObjectState
 from sim.phrases.talk import Talk
@@ -15,8 +19,7 @@ from sim.tasks.spoken import Said, Spoken, some_plan
 
 CLEAR_M = 0.04
 """By so much one is more to the left, nearer, or further than the next: nobody can take another one for it."""
-_EXTREMES = {"np_leftmost": "left of", "np_rightmost": "right of", "np_nearest": "in front of", "np_farthest": "behind"}
-_BESIDE = {f"np_{way.replace(' ', '_')}": way for way in OFFSETS}
+_BETWEEN = "between"
 
 
 @register
@@ -32,23 +35,23 @@ class WhichOne(Spoken):
         slot = ("target", "reference")[talk.rng.integers(len(plan.nouns[:2]))]
         noun = getattr(plan, slot)
         meant = next(o for o in objects if (o.colour, o.kind) == (noun.colour, noun.kind))
-        ways = [way for way in ways_to_call(meant, objects) if talk.may_say(way[0])]
+        ways = [each for each in ways_to_call(meant, objects) if talk.may_say(key_of(each[0]))]
         if not ways:
             return None
-        key, others = ways[talk.rng.integers(len(ways))]
+        way, others = ways[talk.rng.integers(len(ways))]
         named = {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
-        called = talk.fill(key, kind=talk.kind(meant.kind), **named)
-        return Said(words=talk.act(plan, {slot: called}), plan=plan)
+        called = talk.fill(key_of(way), kind=talk.kind(meant.kind), **named)
+        return Said(words=talk.act(plan, {slot: called}), plan=plan, looks=(look_that_finds(way, meant.kind, others),))
 
 
 def ways_to_call(meant: ObjectState, objects: Sequence[ObjectState]) -> Iterator[tuple[str, tuple[ObjectState, ...]]]:
-    """Keys of noun phrases that mean this one and no other of its kind, with the things that they name besides."""
+    """The relations in which this one stands and no other of its kind, with the things that they name besides."""
     like = [o for o in objects if o.kind == meant.kind and o is not meant]
     if not like:
         return
-    for key, way in _EXTREMES.items():
+    for extreme, way in EXTREMES.items():
         if all(_along(meant, other, way) >= CLEAR_M for other in like):
-            yield key, ()
+            yield extreme, ()
     counts = Counter((o.colour, o.kind) for o in objects)
     others = [o for o in objects if o is not meant and counts[o.colour, o.kind] == 1]
     for other in others:
@@ -57,19 +60,34 @@ def ways_to_call(meant: ObjectState, objects: Sequence[ObjectState]) -> Iterator
             continue
         away = [_apart(o, other) for o in rivals]
         if _apart(meant, other) <= min(away) - CLEAR_M:
-            yield "np_nearest_to", (other,)
+            yield NEAREST, (other,)
         if _apart(meant, other) >= max(away) + CLEAR_M:
-            yield "np_farthest_from", (other,)
-        for key, way in _BESIDE.items():
+            yield FARTHEST, (other,)
+        for way in OFFSETS:
             if _beside(meant, other, way) and not any(_along(o, other, way) > 0.0 for o in rivals):
-                yield key, (other,)
+                yield way, (other,)
         for third in others:
             if (
                 third is not other
                 and _between(meant, other, third)
                 and not any(_near_way(o, other, third) for o in rivals if o is not third)
             ):
-                yield "np_between", (other, third)
+                yield _BETWEEN, (other, third)
+
+
+def key_of(way: str) -> str:
+    """Of the noun phrases that call a thing by a relation."""
+    return f"np_{way.replace(' ', '_')}"
+
+
+def look_that_finds(way: str, kind: str, others: Sequence[ObjectState]) -> Plan:
+    """What finds the thing that is called so."""
+    any_one, named = Noun(ANY, kind), [Noun(o.colour, o.kind) for o in others]
+    if way in EXTREMES:
+        return Plan(verb="look_extreme", target=any_one, relation=way)
+    if way == _BETWEEN:
+        return Plan(verb="look_between", target=any_one, reference=named[0], other=named[1])
+    return Plan(verb="look_beside", target=any_one, relation=way, reference=named[0])
 
 
 def _apart(one: ObjectState, other: ObjectState) -> float:

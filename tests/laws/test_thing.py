@@ -8,7 +8,8 @@ import pytest
 import sim
 from embodied.controls import Policies
 from embodied.episode import EnvironmentArm
-from embodied.language.verbs import Noun, Plan, parse_plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan, parse_plan
 from embodied.run import Agent
 from embodied.types import ObjectState
 from sim.tasks import Episode

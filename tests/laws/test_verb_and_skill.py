@@ -98,7 +98,8 @@ def test_pillars_are_knocked_over_through_the_evaluation(tmp_path: Path) -> None
 
 
 def test_what_does_not_stand_tall_cannot_be_knocked_over() -> None:
-    from embodied.language.verbs import VERBS, Noun
+    from embodied.language.nouns import Noun
+    from embodied.language.verbs import VERBS
 
     nouns = [Noun("red", kind) for kind in ("block", "bowl", "pillar")]
     assert [plan.text() for plan in VERBS.get("knock_over").plans(nouns)] == ["knock over red pillar"]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from embodied.arm import arm_model
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
 from embodied.language.vocabulary import COLOURS
 from embodied.types import Instruction, Joints, Observation
 from policies.colour_blob import ColourBlobPolicy, find_things, parse_words

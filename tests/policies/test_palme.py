@@ -14,7 +14,9 @@ from embodied.errors import CheckpointError, EmbodiedError, UnknownNameError
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.seen import Entity
+from embodied.language.verbs import Plan, parse_plan
 from embodied.model.engine import Answer
 from embodied.model.heads.pointing import Sight
 from embodied.motion.actions import every_skill
@@ -144,7 +146,16 @@ def test_of_two_things_of_one_name_none_is_taken(policy: PalmePolicy):
 def says(
     plan: Plan, sights: tuple[Sight, ...] = (), visible: tuple[Sight, ...] = (), confidence: float = 0.9
 ) -> Answer:
-    return Answer(plan=plan, confidence=confidence, sights=sights, visible=visible, others={}, timings_ms={})
+    return Answer(
+        plan=plan,
+        confidence=confidence,
+        sights=sights,
+        visible=visible,
+        others={},
+        things=(),
+        features={},
+        timings_ms={},
+    )
 
 
 @pytest.mark.parametrize(
@@ -361,3 +372,37 @@ def test_a_camera_that_is_missing_is_named(env, policy: PalmePolicy):
     wrong = Observation(readings={"wrist": observation.picture("front")})
     with pytest.raises(EmbodiedError, match="no picture called 'front'; there are: wrist"):
         policy.decide(wrong)
+
+
+def test_a_look_is_read_on_from_and_the_pictures_are_encoded_once(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch
+):
+    """Which block is the leftmost is found, not guessed; what is doubted on the way counts."""
+    things = tuple(Entity(colour=c, kind="block", place_m=(0.5, y)) for c, y in (("blue", 0.1), ("red", -0.1)))
+    asked = parse_plan("look for leftmost any block")
+    read: list[tuple[str, object]] = []
+
+    def answer(_senses: object, text: str, *, features: object = None, **_: object) -> Answer:
+        read.append((text, features))
+        if " > " not in text:
+            return replace(says(asked, confidence=0.9), things=things, features={"front": torch.ones(1)})
+        return says(Plan(verb="say", said="the red block"), confidence=0.8)
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    for knows, refused in ((0.7, False), (0.75, True)):
+        read.clear()
+        monkeypatch.setattr(policy, "_knows", knows)
+        policy.reset(Instruction(text="which block is the leftmost?"))
+        decision = policy.decide(look(env))
+        assert decision.motion is None and decision.refused == refused and "he red block." in decision.text
+        (first, none), (second, kept) = read
+        assert (first, none) == ("which block is the leftmost?", None)
+        assert second == f"{first} > look for leftmost any block: the red block" and kept is not None
+
+
+def test_whoever_only_looks_does_nothing(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
+    asked = replace(says(parse_plan("look around"), confidence=1.0), things=())
+    monkeypatch.setattr(policy.engine, "answer", lambda *_, **__: asked)
+    policy.reset(Instruction(text="is there anything?"))
+    decision = policy.decide(look(env))
+    assert decision.refused and decision.motion is None and "not sure" in decision.text

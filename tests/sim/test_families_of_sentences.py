@@ -92,11 +92,11 @@ def test_what_one_is_called_by_its_place_is_true_of_no_other() -> None:
     for seed in range(120):
         objects = make_task("put_in_bowl").sample(np.random.default_rng(seed)).objects
         for item in objects:
-            for key, others in ways_to_call(item, objects):
-                found.add(key)
+            for way, others in ways_to_call(item, objects):
+                found.add(way)
                 rivals = [o for o in objects if o.kind == item.kind and o is not item]
-                assert rivals and all((key, others) not in ways_to_call(rival, objects) for rival in rivals)
-    assert found >= {"np_leftmost", "np_nearest", "np_nearest_to", "np_left_of", "np_behind", "np_between"}
+                assert rivals and all((way, others) not in ways_to_call(rival, objects) for rival in rivals)
+    assert found >= {"leftmost", "nearest", "nearest to", "left of", "behind", "between"}
 
 
 def test_two_of_one_name_are_asked_about() -> None:

@@ -11,7 +11,8 @@ import pytest
 from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.data.sample import Sample
 from embodied.errors import EmbodiedError, UnknownNameError
-from embodied.language.verbs import WHICH, Noun, parse_plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import WHICH, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.heads.grid import UNNAMED, labels
 from embodied.train.grounding_data import GroundingData

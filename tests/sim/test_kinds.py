@@ -8,7 +8,8 @@ import pytest
 
 from embodied.arm import arm_model
 from embodied.geometry import project, upright
-from embodied.language.verbs import Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import Plan
 from embodied.things import THINGS, thing_of
 from embodied.types import ObjectState
 from sim.env import TabletopEnv

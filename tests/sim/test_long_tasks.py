@@ -14,7 +14,8 @@ from embodied.controls import Policies
 from embodied.environments import make_environment
 from embodied.episode import run_episode
 from embodied.language.dialogue import joined
-from embodied.language.verbs import DONE, Noun, Plan, parse_plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import DONE, Plan, parse_plan
 from embodied.types import ObjectState, Step
 from sim.env import TabletopEnv
 from sim.grounding import render_scene

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from embodied.environments import SPLITS, make_environment
-from embodied.language.verbs import VERBS, Noun
+from embodied.language.nouns import Noun
+from embodied.language.verbs import VERBS
 from embodied.things import THINGS, thing_of
 from sim import phrases
 from sim.tasks import TABLETOP, Episode, make_task

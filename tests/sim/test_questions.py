@@ -13,10 +13,12 @@ from embodied.arm import arm_model
 from embodied.controls import Policies
 from embodied.environments import make_environment
 from embodied.episode import run_episode, same_words
-from embodied.language.verbs import SAY, Noun, parse_plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import SAY, parse_plan
+from embodied.language.vocabulary import NUMBERS
 from embodied.types import Decision, Instruction, ObjectState, Observation
 from sim.grounding import render_scene
-from sim.phrases.talk import NUMBERS, Talk
+from sim.phrases.talk import Talk
 from sim.tasks import CONVERSATION, VQA, Episode, SceneState, make_task
 from sim.tasks.asked import Asked, several
 from sim.tasks.long import InSteps
@@ -138,7 +140,7 @@ def test_what_follows_is_judged_from_where_the_first_part_led() -> None:
 
 def test_training_shows_what_was_said_before_and_what_came_to_nothing() -> None:
     with World(arm_model("panda")) as world:
-        said = [pair for seed in range(25) for pair in render_scene(world, seed, 64, (*VQA, *CONVERSATION)).commands]
+        said = [pair for seed in range(50) for pair in render_scene(world, seed, 64, (*VQA, *CONVERSATION)).commands]
     follows = [(text, plan) for text, plan in said if " / " in text]
     assert len(follows) > 60
     plans = Counter(plan for _, plan in follows)

@@ -12,7 +12,8 @@ import pytest
 
 from embodied.environments import SPLITS, environment_id
 from embodied.errors import EmbodiedError, UnknownNameError
-from embodied.language.verbs import ABSENT, Noun, Plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import ABSENT, Plan
 from embodied.things import THINGS
 from sim import catalogue, phrases, tasks
 from sim.tasks import TABLETOP, TASKS, Episode, SceneState, Task, make_task

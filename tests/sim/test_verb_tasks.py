@@ -14,7 +14,7 @@ from embodied.controls import Policies
 from embodied.environments import SUITES, make_environment
 from embodied.episode import run_episode
 from embodied.geometry import upright
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.language.verbs.move_by import way_m
 from embodied.motion.actions import every_skill, to_chunk
 from embodied.motion.hand import HandPose

@@ -19,6 +19,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from embodied.language.looks import LOOKS, THING
+from embodied.language.nouns import Noun, listed
 from embodied.motion.places import NOWHERE
 from embodied.motion.skills import SkillCall
 from embodied.registry import Registry, instance_of
@@ -40,22 +42,6 @@ ANSWERS: Mapping[str, str] = {
 """What is said in place of a motion."""
 
 
-@dataclass(frozen=True)
-class Noun:
-    """A thing as words name it: "red block"; where one is asked which is meant, its colour may be missing."""
-
-    colour: str
-    kind: str
-
-    def __str__(self) -> str:
-        return f"{self.colour} {self.kind}".strip()
-
-    @property
-    def thing(self) -> Thing:
-        """What it is. Raises UnknownNameError for a kind that is not registered."""
-        return THINGS.get(self.kind)
-
-
 NOUN_SLOTS = ("target", "reference", "other")
 SAID = "said"
 """The slot of an answer in free words, without a full stop inside of it."""
@@ -65,7 +51,7 @@ SLOTS = (*NOUN_SLOTS, "relation", "amount", SAID)
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to do, in words: a registered verb with what it needs, or one of ANSWERS."""
+    """What to do, in words: a registered verb or look with what it needs, or one of ANSWERS."""
 
     verb: str
     target: Noun | None = None
@@ -89,12 +75,22 @@ class Plan:
         """Whether the plan is an answer and no motion."""
         return self.verb in ANSWERS
 
+    @property
+    def looks(self) -> bool:
+        """Whether the plan is a look: it asks what is there, before anything is done."""
+        return self.verb in LOOKS
+
+    @property
+    def moves(self) -> bool:
+        """Whether the plan has a motion."""
+        return not self.refused and not self.looks
+
     def ground(self, points_m: Float, others_m: Float = NOWHERE) -> SkillCall:
         """The motion, once its things were pointed at.
 
         `points_m` is (N, 2), world x, y of each of `nouns`; `others_m` (M, 2) that of everything else that is seen.
         """
-        assert not self.refused, "a refusal has no motion"
+        assert self.moves, "only a verb has a motion"
         assert points_m.shape == (len(self.nouns), 2), points_m.shape
         assert others_m.shape[1:] == (2,), others_m.shape
         return VERBS.get(self.verb).ground(self, points_m, others_m)
@@ -176,20 +172,27 @@ def abilities(names: Sequence[str]) -> str:
     return listed([VERBS.get(name).ability for name in names])
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words, at least one, as people list them: "red, green and blue"."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def with_article(words: str) -> str:
-    """Words with the article that they take: "an open box"."""
-    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
-
-
 def sentence_of(verb: str) -> str:
-    """The canonical sentence of a verb or of an answer, with its slots. Raises UnknownNameError."""
-    return ANSWERS.get(verb) or VERBS.get(verb).sentence
+    """The canonical sentence of a verb, a look or an answer, with its slots. Raises UnknownNameError."""
+    if verb in ANSWERS:
+        return ANSWERS[verb]
+    return LOOKS.get(verb).sentence if verb in LOOKS else VERBS.get(verb).sentence
+
+
+def choices_of(verb: str) -> Mapping[str, tuple[str, ...]]:
+    """What {relation} and {amount} may be in that sentence. Raises UnknownNameError."""
+    if verb in ANSWERS:
+        return {}
+    if verb in LOOKS:
+        return {"relation": LOOKS.get(verb).relations}
+    return {"relation": VERBS.get(verb).relations, "amount": VERBS.get(verb).amounts}
+
+
+def may_follow(verb: str, noun: Noun, before: Sequence[Noun]) -> bool:
+    """Whether a thing may stand in the slot of that sentence that follows on those `before` it."""
+    if verb in LOOKS:
+        return noun not in before
+    return noun.kind != THING and (verb in ANSWERS or VERBS.get(verb).fits(noun, before))
 
 
 @lru_cache(maxsize=1024)
@@ -200,21 +203,19 @@ def slots_of(sentence: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 16)
 def parse_plan(text: str) -> Plan:
-    """The plan that `text` is the sentence of, with registered verbs and things; the inverse of `Plan.text`.
+    """The plan that `text` is the sentence of, with registered verbs, looks and things; the inverse of `Plan.text`.
 
     Raises ValueError for any other text.
     """
     words = " ".join(text.split())
-    for name in (*ANSWERS, *VERBS):
-        verb = None if name in ANSWERS else VERBS.get(name)
-        choices = {"relation": verb.relations, "amount": verb.amounts} if verb else {}
-        match = _pattern(sentence_of(name), THINGS.names(), **choices).fullmatch(words)
+    for name in (*ANSWERS, *LOOKS, *VERBS):
+        match = _pattern(sentence_of(name), (*THINGS.names(), THING), **choices_of(name)).fullmatch(words)
         if match is None:
             continue
         found = match.groupdict()
         nouns = {slot: _noun(found[slot]) for slot in NOUN_SLOTS if slot in found}
         plan = Plan(verb=name, **(found | nouns))  # type: ignore[arg-type]  # slots by name
-        if verb is None or all(verb.fits(noun, plan.nouns[:i]) for i, noun in enumerate(plan.nouns)):
+        if all(may_follow(name, noun, plan.nouns[:i]) for i, noun in enumerate(plan.nouns)):
             return plan
     raise ValueError(f"not a plan: {text!r}; a plan reads like 'put red block in green bowl'")
 

@@ -35,7 +35,7 @@ class Host:
         """Every plan that the model may write; made once, for all heads that write or read plans."""
         config = self.config
         colours = (*config.colours, *config.other_colours)
-        return PlanLanguage(self.tokenizer, config.verbs, config.kinds, colours, config.answers)
+        return PlanLanguage(self.tokenizer, config.verbs, config.kinds, colours, config.answers, config.looks)
 
 
 @dataclass(frozen=True, kw_only=True)

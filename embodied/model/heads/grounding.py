@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from embodied.data.sample import Sample, Seen
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.model.encoders import grid_of
 from embodied.model.heads import HEADS, Host
 from embodied.model.heads.grid import Labels, around, in_layers, labels, naming_losses, point_of

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from embodied.data.sample import Sample
 from embodied.errors import check_name
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.model.encoders import check_sizes
 from embodied.model.heads import HEADS, Host
 from embodied.model.heads.pointing import Pointer, Sight

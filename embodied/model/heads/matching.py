@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from embodied.data.sample import Lesson, Sample
 from embodied.errors import check_name
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.hidden import Hidden
 

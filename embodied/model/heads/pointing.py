@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from embodied.data.sample import Sample, Seen
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.model.heads import Head, Host
 from embodied.model.hidden import Hidden
 
@@ -70,7 +70,7 @@ class Pointer(Head):
         found = list[Named]()
         for row, (sample, branches) in enumerate(zip(samples, hidden.sentence.places, strict=True)):
             for command, place in zip(sample.commands, branches, strict=True):
-                if command.plan is None or command.plan.refused:
+                if command.plan is None or not command.plan.moves:
                     continue
                 for index, noun in zip(self._plans.tokens(command.plan).nouns, command.plan.nouns, strict=True):
                     if (seen := sample.find(noun)) is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from embodied.errors import UnknownNameError
+from embodied.language.nouns import Noun
 from embodied.language.verbs import (
     ABSENT,
     ANSWERS,
@@ -17,7 +18,6 @@ from embodied.language.verbs import (
     NOUN_SLOTS,
     VERBS,
     WHICH,
-    Noun,
     Plan,
     abilities,
     parse_plan,
@@ -211,7 +211,7 @@ def test_a_refusal_is_an_answer_and_no_motion() -> None:
     assert (texts[ABSENT], texts[CANNOT]) == ("no red block here", "cannot do that")
     for plan in ANSWERED:
         assert plan.refused
-        with pytest.raises(AssertionError, match="no motion"):
+        with pytest.raises(AssertionError, match="only a verb has a motion"):
             plan.ground(np.zeros((len(plan.nouns), 2)))
     assert [plan for plan in PLANS if plan.refused] == ANSWERED
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from embodied.data.sample import Command, Sample, Seen
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.model.composition import PartConfig, SenseConfig
 from embodied.model.heads.grid import in_layers, levels_of
 from embodied.model.palme import Palme

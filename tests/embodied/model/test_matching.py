@@ -11,7 +11,8 @@ import torch
 
 from embodied.data.sample import Command, Lesson, Sample, Seen
 from embodied.errors import EmbodiedError
-from embodied.language.verbs import Noun, parse_plan
+from embodied.language.nouns import Noun
+from embodied.language.verbs import parse_plan
 from embodied.model.composition import PartConfig, SenseConfig
 from embodied.model.engine import Engine
 from embodied.model.palme import Palme

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from embodied.data.sample import Sample, Seen
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.train.captions import altered, around, meaning, stands_alone
 from embodied.train.lessons import EACH, UNSAID, holed, told, without_word
 from embodied.types import Observation, Picture

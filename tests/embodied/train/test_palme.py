@@ -15,7 +15,7 @@ from embodied.data.sample import Actions
 from embodied.data.writer import DatasetWriter
 from embodied.errors import CheckpointError, EmbodiedError
 from embodied.inputs import state_names
-from embodied.language.verbs import Noun
+from embodied.language.nouns import Noun
 from embodied.model.checkpoint import save_tensors
 from embodied.model.codes import Tokenizer
 from embodied.model.composition import PartConfig, read_composition

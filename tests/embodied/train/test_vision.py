@@ -44,7 +44,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_the_encoder_is_trained_and_written(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    made = vision.train(vision.VisionConfig(data=str(data), out=str(out), steps=3, batch=2))
+    made = vision.train(vision.VisionConfig(data=[str(data)], out=str(out), steps=3, batch=2))
     first, last = (json.loads(line) for line in (out / "log.jsonl").read_text().splitlines())
     assert (first["step"], last["step"]) == (0, 2)
     assert all(np.isfinite(row[part]) for row in (first, last) for part in ("colour", "kind", "offset"))
@@ -60,7 +60,7 @@ def test_a_run_that_was_cut_short_ends_as_one_that_was_not(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, cut = (
-        vision.VisionConfig(data=str(data), out=str(tmp_path / out), steps=6, batch=2, save_every=2)
+        vision.VisionConfig(data=[str(data)], out=str(tmp_path / out), steps=6, batch=2, save_every=2)
         for out in ("whole", "cut")
     )
     with monkeypatch.context() as patch:

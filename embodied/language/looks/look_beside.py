@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""look_beside: which of some things stands so to another one."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from embodied.language.looks import NONE, Look, Slots, like, register
+from embodied.language.seen import Entity, the
+from embodied.language.verbs.place_relative import OFFSETS
+
+NEAREST, FARTHEST = "nearest to", "farthest from"
+
+
+@register
+class LookBeside(Look):
+    """The nearest or the farthest one, or the nearest of those that stand more on that side than on another."""
+
+    name = "look_beside"
+    sentence = "look for {target} {relation} {reference}"
+    relations = (NEAREST, FARTHEST, *OFFSETS)
+
+    def found(self, plan: Slots, entities: Sequence[Entity]) -> str:
+        assert plan.relation is not None
+        others = like(plan.reference, entities)
+        if not others:
+            return NONE
+        other = others[0]
+        away = {id(each): math.dist(each.place_m, other.place_m) for each in entities}
+        there = [each for each in like(plan.target, entities) if each is not other]
+        if plan.relation in OFFSETS:
+            there = [each for each in there if _is_on_that_side(each, other, plan.relation, away[id(each)])]
+        chosen = max if plan.relation == FARTHEST else min
+        return the(chosen(there, key=lambda each: away[id(each)])) if there else NONE
+
+
+def _is_on_that_side(one: Entity, other: Entity, way: str, away_m: float) -> bool:
+    along_m = float(np.subtract(one.place_m, other.place_m) @ np.array(OFFSETS[way]))
+    return along_m > math.sqrt(0.5) * away_m
