@@ -215,6 +215,7 @@ class Palme(nn.Module):
             places=tuple(tuple(row.places) for row in rows),
             said=tuple(row.said() for row in rows),
             things=things,
+            across={n: c for n, p in self.projectors.items() if isinstance(c := p.columns_across, int) and c},
         )
 
     def read(self, embedded: Embedded, *, remember: bool = False) -> Hidden:

@@ -130,6 +130,7 @@ class Embedded:
     places: tuple[tuple[Place, ...], ...]  # of the branches of each sentence
     said: tuple[tuple[tuple[int, ...], ...], ...]  # their tokens, behind those of what is seen
     things: Things = ()
+    across: Mapping[str, int] = field(default_factory=dict)  # tokens in a row of a sense's grid, where it has one
     kept: Mapping[str, Tensor] = field(default_factory=dict)
     """(K,) which tokens are left of a sense that was thinned."""
 

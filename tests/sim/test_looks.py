@@ -16,7 +16,7 @@ from sim.tasks import TABLETOP, make_task
 from sim.tasks.spoken import Said, Spoken
 from sim.world import World
 
-SEED, SCENES = 600_000, 80
+SEED, SCENES = 600_000, 50
 
 
 def thoughts(name: str) -> Iterator[tuple[Said, str, Plan]]:

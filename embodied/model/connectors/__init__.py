@@ -24,6 +24,8 @@ class Connector(nn.Module):
     reads_words: ClassVar[bool] = False
     """Whether its tokens depend on the command, (B, K, dim) of whose words `forward` then gets too: no other command
     can share them."""
+    columns_across: int = 0
+    """How many of its tokens are a row of the grid that they form; 0 where they form none."""
     text_scale: Tensor
 
     def __init__(self, encoder: Encoder, dim: int, *, text_scale: float) -> None:

@@ -20,6 +20,7 @@ class Projector(Connector):
         self.affine = self._map(encoder.feature_dim, dim)
         self.rows = self.columns = None
         if (grid := self._grid(encoder)) is not None:
+            self.columns_across = grid[1]
             self.rows = nn.Parameter(torch.randn(grid[0], 1, dim))
             self.columns = nn.Parameter(torch.randn(1, grid[1], dim))
 

@@ -15,11 +15,15 @@ import pytest
 import torch
 
 from embodied.data.sample import Actions, Command, Sample, Seen
+from embodied.language.dialogue import joined
+from embodied.language.looks import result_of
+from embodied.language.seen import Entity
 from embodied.language.verbs import parse_plan
 from embodied.model.codes import Tokenizer
 from embodied.model.composition import BACKBONE, PartConfig, SenseConfig, read_composition
 from embodied.model.encoders.conv import ConvEncoder
 from embodied.model.encoders.mel import edges_hz
+from embodied.model.fusion.early import Early
 from embodied.model.palme import Palme
 from embodied.model.towers import Towers
 from embodied.motion.actions import EE_DELTA_NAMES
@@ -27,7 +31,7 @@ from embodied.train import lessons
 from embodied.train.clip import ClipConfig
 from embodied.train.palme import freeze, losses, weights_of
 from embodied.train.vision import ENCODER_FILE
-from embodied.types import Joints, Observation, Picture, Vector
+from embodied.types import Joints, Observation, Picture, Step, Vector
 from tests.tokenizers import OPTIONS, paint
 
 ROOT = Path(__file__).parents[3]
@@ -35,9 +39,11 @@ FOLDER = ROOT / "embodied" / "model" / "systems"
 SYSTEMS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 SMALL = {"size_px": 64, "width": 24, "steps": 2}
 """What is made smaller, besides the language model, where a part has it."""
-SIZES = {name: {"depth": 1} for name in ("vit", "qformer", "instructed", "perceiver")} | {
-    name: {"width": 8} for name in ("conv", "video", "slots")
-}
+SIZES = (
+    {name: {"depth": 1} for name in ("vit", "qformer", "instructed", "perceiver")}
+    | {name: {"width": 8} for name in ("conv", "video", "slots")}
+    | {"pool": {"side": 4}}
+)
 OWN = {
     "conv": ("size_px", "width"),
     "vit": ("size_px", "width"),
@@ -76,7 +82,8 @@ def built(make_tiny: Callable[..., Palme]) -> Callable[[str], Palme]:
         config = composition.model
         senses = {key: small_sense(each, composition.pretrained.get(key, "")) for key, each in config.senses.items()}
         heads = {key: small(each) for key, each in config.heads.items()}
-        return make_tiny(senses=senses, heads=heads, fusion=config.fusion, frozen=config.frozen)
+        given = {key: getattr(config, key) for key in ("fusion", "frozen", "entities", *composition.given)}
+        return make_tiny(senses=senses, heads=heads, **given)
 
     return build
 
@@ -437,6 +444,38 @@ def uniter(model: Palme) -> None:
     assert masked == {(False, False), (False, True), (True, False)}, "a picture or a caption, one at a time"
 
 
+def viper_gpt(model: Palme) -> None:
+    """It calls a tool by its sentence, and what that found changes what is read."""
+    language = model.heads["plan"].language
+    look = parse_plan("look for any block nearest to green bowl")
+    node = language.tree
+    for token in language.tokens(look).ids:
+        node = node.children[token]
+    assert node.plan == look and look.looks
+    bowl = Entity(colour="green", kind="bowl", place_m=(0.5, 0.0))
+    red, blue = (Entity(colour=c, kind="block", place_m=(0.5, y)) for c, y in (("red", 0.1), ("blue", 0.2)))
+    found = [result_of(look, (bowl, each, blue)) for each in (red, replace(red, place_m=(0.5, 0.3)))]
+    assert [each.rpartition(": ")[2] for each in found] == ["the red block", "the blue block"]
+    said = [joined("", "lift the one by the bowl", [Step(text=each)]) for each in found]
+    one, other = (model.read(model.embed([model.sentence({}, [(text, None)])])).states[0, -1] for text in said)
+    assert (one - other).abs().max() > 1e-4
+    assert model.projectors["front"](torch.zeros(1, 16, 48)).shape[1] == 1, "of the picture itself it reads one token"
+
+
+def qwen2_vl(model: Palme) -> None:
+    """Tokens have a row and a column, and words the places that they had."""
+    embedded = model.embed([model.sentence(model.senses(sample().observations), [("go", None)])])
+    start, end = embedded.spans["front"]
+    when, row, column = model.fusion.places(embedded)[:, 0] - embedded.position[0, start]
+    assert when[start:end].tolist() == [0] * 4
+    assert (row[start:end].tolist(), column[start:end].tolist()) == ([0, 0, 1, 1], [0, 1, 0, 1])
+    assert torch.equal(when[end:], row[end:]) and torch.equal(when[end:], column[end:])
+    turned, flat = model.read(embedded).states, Early(model.backbone).prefill(model.backbone, embedded, None)
+    assert (turned - flat).abs().max() > 1e-4, "keys turn by them"
+    plain = model.embed([model.sentence({}, [("lift the blue one", None)])])
+    torch.testing.assert_close(model.read(plain).states, Early(model.backbone).prefill(model.backbone, plain, None))
+
+
 PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "palm_e": palm_e,
     "palm_e_objects": palm_e_objects,
@@ -470,6 +509,8 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "gill": gill,
     "pi0_fast": pi0_fast,
     "uniter": uniter,
+    "viper_gpt": viper_gpt,
+    "qwen2_vl": qwen2_vl,
 }
 
 
