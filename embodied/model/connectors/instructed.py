@@ -37,7 +37,7 @@ class Instructed(Queried):
         """(B, T, feature_dim), and (B, K, dim) words of the command, to (B, tokens, dim)."""
         seen, queries = self.shows(features), unit_rms(self.queries).expand(len(features), -1, -1)
         said = queries[:, :0] if words is None else unit_rms(words.to(queries.dtype))
-        said = said + _waves(said.shape[1], said)
+        said = said + waves(said.shape[1], said)
         for block in self.blocks:
             queries, said = block(queries, said, seen)
         return self.scaled(queries)
@@ -46,7 +46,7 @@ class Instructed(Queried):
         return _Block(dim, heads)
 
 
-def _waves(count: int, like: Tensor) -> Tensor:
+def waves(count: int, like: Tensor) -> Tensor:
     """(count, D) sines and cosines of the places of words."""
     size = like.shape[-1]
     periods = torch.logspace(0.0, math.log10(_LONGEST), size // 2, device=like.device)

@@ -40,7 +40,7 @@ SYSTEMS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 SMALL = {"size_px": 64, "width": 24, "steps": 2}
 """What is made smaller, besides the language model, where a part has it."""
 SIZES = (
-    {name: {"depth": 1} for name in ("vit", "qformer", "instructed", "perceiver")}
+    {name: {"depth": 1} for name in ("vit", "qformer", "instructed", "perceiver", "joint")}
     | {name: {"width": 8} for name in ("conv", "video", "slots")}
     | {"pool": {"side": 4}}
 )
@@ -462,6 +462,23 @@ def viper_gpt(model: Palme) -> None:
     assert model.projectors["front"](torch.zeros(1, 16, 48)).shape[1] == 1, "of the picture itself it reads one token"
 
 
+def pali_x(model: Palme) -> None:
+    """What the encoder makes of the picture's first cell depends on the last word, and the decoder looks at it."""
+    senses = model.senses(sample().observations)
+
+    def shown(text: str) -> torch.Tensor:
+        return model.embed([model.sentence(senses, [(text, None)])]).of("front")[0]
+
+    assert (shown("lift the blue one")[0] - shown("lift the blue bowl")[0]).abs().max() > 1e-4
+    alone, beside = (model.read(model.embed([model.sentence(each, [("go", None)])])) for each in ({}, senses))
+    torch.testing.assert_close(beside.states[0, -1], alone.states[0, -1], msg="behind closed gates it does not look")
+    for name, parameter in model.fusion.named_parameters():
+        if name.endswith("gate"):
+            parameter.fill_(0.8)
+    looking = model.read(model.embed([model.sentence(senses, [("go", None)])])).states[0, -1]
+    assert (looking - alone.states[0, -1]).abs().max() > 1e-3
+
+
 def qwen2_vl(model: Palme) -> None:
     """Tokens have a row and a column, and words the places that they had."""
     embedded = model.embed([model.sentence(model.senses(sample().observations), [("go", None)])])
@@ -511,6 +528,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "uniter": uniter,
     "viper_gpt": viper_gpt,
     "qwen2_vl": qwen2_vl,
+    "pali_x": pali_x,
 }
 
 
