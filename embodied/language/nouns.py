@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embodied.language.vocabulary import NUMBERS
 from embodied.things import THINGS, Thing
 
 
@@ -21,6 +22,11 @@ class Noun:
     def thing(self) -> Thing:
         """What it is. Raises UnknownNameError for a kind that is not registered."""
         return THINGS.get(self.kind)
+
+
+def in_words(count: int) -> str:
+    """A number as it is said: "two", and figures for what is more than a dozen."""
+    return NUMBERS[count] if count < len(NUMBERS) else str(count)
 
 
 def listed(words: Sequence[str]) -> str:

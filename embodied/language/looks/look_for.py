@@ -4,8 +4,8 @@
 from collections.abc import Sequence
 
 from embodied.language.looks import NONE, Look, Slots, like, register
+from embodied.language.nouns import in_words
 from embodied.language.seen import Entity, several
-from embodied.language.vocabulary import NUMBERS
 
 
 @register
@@ -17,4 +17,4 @@ class LookFor(Look):
 
     def found(self, plan: Slots, entities: Sequence[Entity]) -> str:
         there = like(plan.target, entities)
-        return f"{NUMBERS[len(there)]}, {several(there)}" if there else NONE
+        return f"{in_words(len(there))}, {several(there)}" if there else NONE

@@ -88,3 +88,9 @@ def test_only_a_look_names_any_thing() -> None:
     for text in ("touch red thing", "put red thing in any bowl", "no red thing here"):
         with pytest.raises(ValueError, match="not a plan"):
             parse_plan(text)
+
+
+def test_more_than_a_dozen_are_counted_too() -> None:
+    many = [Entity(colour="red", kind="block", place_m=(0.5, 0.01 * y)) for y in range(14)]
+    for count, word in ((12, "twelve"), (13, "13"), (14, "14")):
+        assert f": {word}, a red block" in result_of(parse_plan("look for red block"), many[:count])
