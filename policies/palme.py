@@ -47,9 +47,10 @@ class PalmePolicy:
         sure: least probability, in the model's own reading of the picture, that what it points at
             is what the plan names; below it the policy answers and does not move.
         certain: least probability of all of a plan's words together, so that longer plans must be surer in each;
-            below it the policy says what it took the command for, and does not move.
+            below it the policy says what it took the command for, and does not move. What it doubted in a look counts.
         goes_on: the same for a step that follows on another one: where several are left, none of them is certain.
-        knows: least probability of the least sure word of an answer; below it the policy says that it is not sure.
+        knows: least probability of the least sure word of an answer, and of the looks before it; below it the policy
+            says that it is not sure.
         no_vision: a control: the picture's tokens are zeroed inside of the model.
 
     Raises CheckpointError for a checkpoint that is missing, damaged or foreign.
@@ -81,6 +82,7 @@ class PalmePolicy:
         self._instruction = Instruction(text="")
         self._made = 0  # steps, when the plan was decoded
         self._plan: Plan | None = None
+        self._looks: tuple[Step, ...] = ()  # that led to the plan
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Take a new command, or what follows on the one before it: the model tells them apart.
@@ -88,7 +90,7 @@ class PalmePolicy:
         The plan of the last one and what was seen before are forgotten.
         """
         self._instruction = instruction
-        self._plan = None
+        self._plan, self._looks = None, ()
         self._seen.clear()
 
     def decide(self, observation: Observation) -> Decision:
@@ -105,10 +107,12 @@ class PalmePolicy:
         sensed = time.perf_counter()
         if len(observation.steps) != self._made:
             self._plan, self._made = None, len(observation.steps)
+        if self._plan is None:
+            self._looks = ()  # what is there now may not be what was
         steps = observation.steps if self._in_steps else ()
         # One that plans no steps was not taught either what follows on a command that was carried out.
         earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
-        said = " ".join(joined(earlier, self._instruction.text, steps).split())
+        said = " ".join(joined(earlier, self._instruction.text, (*steps, *self._looks)).split())
         answer = self._answer(senses, said)
         timings = {"prepare": 1e3 * (sensed - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
@@ -128,10 +132,11 @@ class PalmePolicy:
         """What the model answers. Where it looks first, what it answers to what it finds: a look is a step that takes
         no time, and the pictures are encoded once."""
         answer = self.engine.answer(senses, said, plan=self._plan, no_vision=self._no_vision)
-        for _ in range(MOST_LOOKS):
-            if answer.plan is None or not answer.plan.looks:
-                break
-            said = joined("", said, [Step(text=result_of(answer.plan, answer.things))])
+        while answer.plan is not None and answer.plan.looks and len(self._looks) < MOST_LOOKS:
+            if answer.things is None:
+                break  # not to have looked is not to have seen nothing
+            look = Step(text=result_of(answer.plan, answer.things))
+            self._looks, said = (*self._looks, look), joined("", said, [look])
             after = self.engine.answer(senses, said, features=answer.features, no_vision=self._no_vision)
             both_ms = {stage: ms + answer.timings_ms[stage] for stage, ms in after.timings_ms.items()}
             answer = replace(after, confidence=answer.confidence * after.confidence, timings_ms=both_ms)

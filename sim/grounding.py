@@ -10,7 +10,6 @@ are in the middle of a long task: the sentence tells what was done, and the plan
     embodied collect task=grounding scenes=14000 seed=0 out=data/grounding
 """
 
-import colorsys
 import json
 import math
 import shutil
@@ -31,17 +30,16 @@ from embodied.files import check_folder, replacing, write_text
 from embodied.geometry import project
 from embodied.inputs import POINTED_HEIGHT_M, prepare_picture, prepare_state
 from embodied.language.dialogue import is_joined, joined
-from embodied.language.looks import LOOKS
 from embodied.language.nouns import Noun
-from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, SAY, Plan
+from embodied.language.verbs import ABSENT, ANSWERS, CANNOT, SAY, Plan, look_of
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.composition import TABLETOP_VERBS
 from embodied.processes import progress_bar, run_in_order
 from embodied.things import thing_of
 from embodied.types import ObjectState, Step
-from sim import scene
 from sim.appearance import parse_appearance
 from sim.moments import EARLIER_SHARE, drawn, some_moment, under_way
+from sim.paint import without_names
 from sim.phrases.talk import Talk
 from sim.tasks import CONVERSATION, LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE, VQA, Task, make_task
 from sim.tasks.asked import Asked
@@ -97,8 +95,6 @@ MOVED_SHARE, TWIN_SHARE, PAINTED_SHARE = 0.15, 0.25, 0.25
 """Of the scenes: with a thing in or on another one, with two things of one name, with colours that have none."""
 UNDER_WAY_SHARE = 0.65
 """Of the scenes: in the middle of a long task."""
-UNNAMED_APART = 0.4
-"""How far a colour without a name is from each that has one: the sum over red, green and blue, each up to 1."""
 _REST_STEPS = 120
 """Of 1/240 s, until what was let go lies still."""
 _QUIET = frozenset({"remark", "question", "impossible", "negation"})
@@ -121,6 +117,10 @@ class GroundingConfig:
     tasks: list[str] = option(list(TASKS), "tasks whose scenes, things and words are shown; +mine: these and yours")
 
 
+_Said = tuple[str, Plan, tuple[str, ...]]
+"""Words, what is right then, and what there is to be looked for before, each with what is found."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scene:
     """One training scene."""
@@ -129,7 +129,7 @@ class Scene:
     objects: list[tuple[int | None, int, float, float, float, float, int | None]]
     """Colour index (None: a colour without a name), kind index, u and v in `picture`, x and y on the table in m, and
     the number of the one that it is in or on."""
-    commands: list[tuple[str, str]]  # words, plan
+    commands: list[tuple[str, str, tuple[str, ...]]]  # words, plan, what there is to be looked for and is found
 
 
 def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = TASKS, appearance: str = "") -> Scene:
@@ -151,7 +151,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
         if (staged := task.staged(objects, rng)) is not None:
             twins, objects = task, staged
     elif rng.random() < PAINTED_SHARE:
-        paint = _paint(objects, rng)
+        paint = without_names(objects, rng)
     if moment is None and rng.random() < MOVED_SHARE:  # before: what is said is of where things are
         objects = _after_a_move(objects, rng)
     in_hand = () if moment is None else moment.in_hand(world.model.home_pose[:3, 3])
@@ -166,7 +166,8 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     if moment is None:
         commands = list(spoken)
     else:
-        commands = [*islice(spoken, COMMANDS_PER_SCENE // 4), *under_way(long, moment, OFTEN, rng)]
+        later = ((text, plan, ()) for text, plan in under_way(long, moment, OFTEN, rng))
+        commands = [*islice(spoken, COMMANDS_PER_SCENE // 4), *later]
     frame = world.render("front", RENDER_SIZE_PX)
     ground = np.array([[o.position_m[0], o.position_m[1], POINTED_HEIGHT_M] for o in objects])
     pixels = (project(frame, ground) + 0.5) * (size_px / RENDER_SIZE_PX)
@@ -182,7 +183,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
             )
             for o, (u, v), holder in zip(objects, pixels, holders, strict=True)
         ],
-        commands=[(text, plan.text()) for text, plan in commands],
+        commands=[(text, plan.text(), looks) for text, plan, looks in commands],
     )
 
 
@@ -218,7 +219,7 @@ def write(config: GroundingConfig) -> Path:
     out = Path(config.out)
     shape = (config.scenes, config.size_px, config.size_px, 3)
     _check_room(out, math.prod(shape))
-    seeds = range(config.seed, config.seed + config.scenes)
+    seeds, taken = range(config.seed, config.seed + config.scenes), set[str]()
     render = partial(
         _render_one,
         arm=config.arm,
@@ -237,6 +238,7 @@ def write(config: GroundingConfig) -> Path:
         for made in run_in_order(seeds, render, config.workers, chunk=64):
             pictures.write(made.picture.tobytes())
             file.write(json.dumps({"objects": made.objects, "commands": made.commands}) + "\n")
+            taken.update(look_of(each).verb for *_, looks in made.commands for each in looks)
             advance(1)
     verbs = {verb for task in families for verb in task.verbs}
     meta = {
@@ -248,7 +250,7 @@ def write(config: GroundingConfig) -> Path:
         "colours": COLOURS,
         "other_colours": OTHER_COLOURS,
         "answers": tuple(ANSWERS),
-        "looks": LOOKS.names(),
+        "looks": sorted(taken),
         "verbs": sorted(verbs, key=(*TABLETOP_VERBS, *sorted(verbs)).index),
     }
     write_text(out / "meta.json", json.dumps(meta) + "\n")
@@ -288,7 +290,7 @@ def _commands(
     rng: np.random.Generator,
     *,
     holds: bool = False,
-) -> Iterator[tuple[str, Plan]]:
+) -> Iterator[_Said]:
     """What families say about a scene; the turn of one that has nothing to say about it is lost.
 
     Of what is painted nobody speaks, and where something is, nobody speaks of how things stand to each other. Where
@@ -311,7 +313,7 @@ def _commands(
         if said is None or (holds and said[1].verb == SAY):
             continue
         if earlier and rng.random() < EARLIER_SHARE and not is_joined(said[0]):
-            said = joined(_before(earlier, families, named, talk), said[0]), said[1]
+            said = joined(_before(earlier, families, named, talk), said[0]), *said[1:]
         yield said
 
 
@@ -326,14 +328,16 @@ def _before(touches: Sequence[Plan], families: Sequence[Task], named: Sequence[O
     return joined("", talk.act(plan), [Step(text=plan.text())])
 
 
-def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, Plan] | None:
+def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> _Said | None:
     """Something that a family says about a scene; None where there is nothing that it could say."""
     if isinstance(task, Spoken):
         said = task.about(objects, talk)
         if said is None or said.before:
             return None
-        thought = said.thought(objects)
-        return thought[talk.rng.integers(len(thought))] if len(thought) > 1 else thought[0]
+        names = [o.name for o in objects if o.name == f"{o.colour} {o.kind}"]
+        if said.looks and len(names) < len(objects) and not said.plan.refused:
+            return None  # a look finds twins, and no plan names one of them
+        return said.words, said.plan, said.found(objects)
     plans = list(plain_plans(objects, (task.name,)))
     if not plans:
         return None
@@ -344,14 +348,14 @@ def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> tuple[str, 
     plan = plans[talk.rng.integers(len(plans))]
     assert HELD_OUT_THINGS.isdisjoint(plan.nouns)
     as_people_do = talk.rng.random() < _SPOKEN_SHARE and talk.can_act(plan)
-    return talk.act(plan) if as_people_do else task.say(plan, talk.rng), plan
+    return talk.act(plan) if as_people_do else task.say(plan, talk.rng), plan, ()
 
 
-def _impossible(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[str, Plan]:
-    return impossible_command(nouns, rng, kinds_of(families)), Plan(verb=CANNOT)
+def _impossible(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Generator) -> _Said:
+    return impossible_command(nouns, rng, kinds_of(families)), Plan(verb=CANNOT), ()
 
 
-def _absent(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Generator) -> tuple[str, Plan] | None:
+def _absent(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Generator) -> _Said | None:
     """A command that names something which is not there."""
     naming = [task for task in families if task.target_kinds and not isinstance(task, Spoken)]
     if not naming:
@@ -359,21 +363,7 @@ def _absent(families: Sequence[Task], nouns: Sequence[Noun], rng: np.random.Gene
     task = naming[rng.integers(len(naming))]
     colours = OTHER_COLOURS if rng.random() < OTHER_COLOUR_SHARE else COLOURS
     found = elsewhere_plan(task, nouns, colours, rng)
-    return None if found is None else (task.say(found[0], rng), Plan(verb=ABSENT, target=found[1]))
-
-
-def _paint(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
-    """Colours without a name for one or two objects; none that comes near a held-out thing's."""
-    painted: dict[str, tuple[float, float, float]] = {}
-    for i in rng.permutation(len(objects))[: rng.integers(1, 3)]:
-        while True:
-            rgb = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0.1, 1.0), rng.uniform(0.1, 1.0))
-            nearest = min(COLOURS, key=lambda name: float(np.abs(np.subtract(scene.RGB[name], rgb)).sum()))
-            apart = min(float(np.abs(np.subtract(each, rgb)).sum()) for each in scene.RGB.values())
-            if apart > UNNAMED_APART and Noun(nearest, objects[i].kind) not in HELD_OUT_THINGS:
-                break
-        painted[objects[i].name] = rgb
-    return painted
+    return None if found is None else (task.say(found[0], rng), Plan(verb=ABSENT, target=found[1]), ())
 
 
 def _after_a_move(objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...]:

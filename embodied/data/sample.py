@@ -37,6 +37,8 @@ class Command:
 
     text: str | None  # None: a plan that is known already, without the words that led to it
     plan: Plan | None = None
+    looks: tuple[str, ...] = ()
+    """What there is to be looked for before that is clear, one after the other, each with what was found."""
     actions: NDArray[np.float32] | None = None
     """(H, A) what was done from here on; behind the end of an episode the hand stays where it is."""
     ends: bool = False  # whether nothing of the command is left to do after these actions

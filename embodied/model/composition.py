@@ -8,6 +8,7 @@ from typing import Any
 
 from embodied.errors import EmbodiedError, check_name, shown
 from embodied.files import read_yaml
+from embodied.language.looks import LOOKS
 from embodied.language.verbs import CANNOT
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 
@@ -153,6 +154,8 @@ def read_composition(path: str | Path) -> Composition:
             raise EmbodiedError(
                 f"pretrained.{sense} in {path} must be a file, a folder or a hub name, not {shown(weights)}"
             )
+    for name in model.looks:
+        check_name(f"look in {path}", name, LOOKS.names())
     source: BackboneConfig = _fill(BackboneConfig, backbone, f"backbone in {path}")
     if bool(source.name or source.gguf_file) == (model.base is not None):
         raise EmbodiedError(f"{path} needs the name of a language model in backbone: or in base:, and not in both")

@@ -37,7 +37,7 @@ class Answer:
     sights: tuple[Sight, ...]  # one for each of plan.nouns, in order; none if the plan is a refusal
     visible: tuple[Sight, ...] | None  # everything that is seen; None of a model that looks for what is named alone
     others: Mapping[str, Any]  # by the name of the head
-    things: tuple[Entity, ...]  # that were named in the sentence
+    things: tuple[Entity, ...] | None  # that were named in the sentence; None where nobody looked
     features: Mapping[str, Tensor]  # (1, T, F) what the encoders said of each sense: the same for other words
     timings_ms: Mapping[str, float]
 
@@ -80,7 +80,8 @@ class Engine:
             # The words have done their work once the plan is known, except for heads that read them again.
             words = instruction if known is None or self._others else None
             sentence = self.model.sentence(senses, [(words, known)], {n: f[0] for n, f in (features or {}).items()})
-            embedded = self._thinned(self.model.embed([sentence], zeroed=self._pictures if no_vision else ()))
+            whole = self.model.embed([sentence], zeroed=self._pictures if no_vision else ())
+            embedded = self._thinned(whole)
         with _timed(timings, "prefill", device):
             hidden = self.model.read(embedded, remember=writes)
             pointer = self.pointer if self.pointer is not None and self.pointer.picture in senses else None
@@ -104,8 +105,8 @@ class Engine:
             sights=sights,
             visible=visible,
             others=others,
-            things=embedded.things[0],
-            features=embedded.features,
+            things=whole.things[0],
+            features=whole.features,
             timings_ms=timings,
         )
 

@@ -193,7 +193,7 @@ class Palme(nn.Module):
             readings += [number] * tokens.shape[1]
             spans[name] = (start, len(readings))
         things = self._things(features, zeroed, count)
-        told = [encode(self.tokenizer, seeing(each).text) if self.entities else () for each in things]
+        told = [encode(self.tokenizer, seeing(each or ()).text) if self.entities else () for each in things]
         rows = [Row(len(readings), each) for each in told]
         for row, each in zip(rows, sentences, strict=True):
             for asked in each.branches:
@@ -326,9 +326,9 @@ class Palme(nn.Module):
         return torch.cat([connector(*pair) for pair in zip(torch.split(features, 1), words, strict=True)])
 
     def _things(self, features: Mapping[str, Tensor], zeroed: Sequence[str], count: int) -> Things:
-        """What is seen in each picture; nothing of a model that does not name things."""
+        """What is seen in each picture; None without one, or of a model that does not name things."""
         known = None if (sense := self.config.entities) in zeroed else features.get(sense)
-        return ((),) * count if self.entities is None or known is None else tuple(self.entities.found(known))
+        return (None,) * count if self.entities is None or known is None else tuple(self.entities.found(known))
 
     def _branch_words(self, ids: Tensor, rows: Sequence[Row]) -> Tensor:
         """(B, K, D) the words of all rows, filled up to K."""

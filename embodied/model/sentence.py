@@ -16,8 +16,8 @@ from torch import Tensor
 from embodied.language import door
 from embodied.language.seen import Entity, told
 
-Things = tuple[tuple[Entity, ...], ...]
-"""What is named in each of several sentences."""
+Things = tuple[tuple[Entity, ...] | None, ...]
+"""What is named in each of several sentences; None where nobody looked."""
 
 
 @dataclass(frozen=True)

@@ -90,8 +90,8 @@ class GroundingData:
         return Sample(
             observations=(Observation(readings={CAMERA: picture, JOINTS: joints}),),
             commands=tuple(
-                Command(text=None if number % PLANNED_EVERY == 0 else text, plan=parse_plan(plan))
-                for number, (text, plan) in enumerate(chosen, start=1)
+                Command(text=None if number % PLANNED_EVERY == 0 else text, plan=parse_plan(plan), looks=tuple(*looks))
+                for number, (text, plan, *looks) in enumerate(chosen, start=1)
             ),
             things=self.things(index),
         )

@@ -21,8 +21,10 @@ from torch import Tensor
 
 from embodied.config import option
 from embodied.data.identity import digest_of
-from embodied.data.sample import Sample
+from embodied.data.sample import Command, Sample
 from embodied.errors import CheckpointError, EmbodiedError, check_name
+from embodied.language.dialogue import joined
+from embodied.language.verbs import look_of
 from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.base import gguf_of, read_base
 from embodied.model.checkpoint import take_weights
@@ -36,6 +38,7 @@ from embodied.processes import progress_bar
 from embodied.train import lessons, plain_text, run
 from embodied.train.grounding_data import GroundingData
 from embodied.train.sources import Source, actions_of, moment, open_source, words_of
+from embodied.types import Step
 
 
 @dataclass(kw_only=True)
@@ -273,7 +276,18 @@ def _features(model: Palme, source: Source, frozen: Sequence[str], cache: Path, 
 def _sample(model: Palme, source: Source, index: int, rng: np.random.Generator, commands: int) -> Sample:
     """A sample with all that the model learns from."""
     wanted = {"commands": commands, "history": model.history, "horizon": model.horizon}
-    return source.sample(index, rng, **wanted, goal=model.wants_goal)
+    sample = source.sample(index, rng, **wanted, goal=model.wants_goal)
+    return replace(sample, commands=tuple(_at_a_look(each, model.config.looks, rng) for each in sample.commands))
+
+
+def _at_a_look(command: Command, known: Collection[str], rng: np.random.Generator) -> Command:
+    """A command before one of its looks or after all of them; as it was said to a model that does not know them."""
+    looks = [look_of(each) for each in command.looks]
+    if command.text is None or not looks or not {look.verb for look in looks} <= set(known):
+        return command
+    number = int(rng.integers(len(looks) + 1))
+    text = joined("", command.text, [Step(text=each) for each in command.looks[:number]])
+    return replace(command, text=text, plan=[*looks, command.plan][number], looks=())
 
 
 def _told(model: Palme, samples: list[Sample], rng: np.random.Generator) -> list[Sample]:

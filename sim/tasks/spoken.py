@@ -48,13 +48,10 @@ class Said:
     unnoticed: Plan | None = None
     """What is right where that was not carried out, although the steps say so; None where nobody can tell."""
 
-    def thought(self, objects: Sequence[ObjectState]) -> list[tuple[str, Plan]]:
-        """What is said, and what to do next: each look after what the ones before it found, and at last the plan."""
-        plans, seen = (*self.looks, self.plan), entities_of(objects)
-        said = [(self.words, plans[0])]
-        for look, plan in zip(self.looks, plans[1:], strict=True):
-            said.append((joined("", said[-1][0], [Step(text=result_of(look, seen))]), plan))
-        return said
+    def found(self, objects: Sequence[ObjectState]) -> tuple[str, ...]:
+        """Each look with what it finds."""
+        seen = entities_of(objects)
+        return tuple(result_of(look, seen) for look in self.looks)
 
     def earlier_text(self, steps: Sequence[Step]) -> str:
         """What was said before, with the steps that were made for it."""

@@ -11,7 +11,7 @@ import numpy as np
 from embodied.language.looks import ANY, THING
 from embodied.language.looks.look_beside import NEAREST
 from embodied.language.nouns import Noun, with_article
-from embodied.language.seen import HALF_M, THIRD_M, region
+from embodied.language.seen import HALF_M, THIRD_M, place_in_words
 from embodied.language.verbs import Plan
 from embodied.language.vocabulary import COLOURS, NUMBERS
 from embodied.types import ObjectState
@@ -19,7 +19,7 @@ from sim.phrases.talk import Talk, plural
 from sim.tasks import register
 from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, look_for, one, several
 from sim.tasks.long import foreseen
-from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, held_by, holder_of, on_table, place_things
+from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, entities_of, held_by, holder_of, on_table, place_things
 from sim.tasks.spoken import plain_plans
 
 KINDS = ("block", "bowl", "zone")
@@ -263,7 +263,11 @@ def _whether(some: str, look: Plan, is_there: bool, talk: Talk) -> QuestionAndAn
 def _where(thing: ObjectState, objects: Sequence[ObjectState]) -> str | None:
     """Where a thing is, in words; None where one might say otherwise."""
     holder = holder_of(thing, objects)
-    if holder is not None and holder.kind in ("bowl", "block") and holder in alone_of_their_names(objects):
-        return f"{'in' if holder.kind == 'bowl' else 'on'} the {holder.colour} {holder.kind}"
-    x, y, _ = map(float, thing.position_m)
-    return None if min(abs(abs(y) - THIRD_M), abs(x - HALF_M)) < _CLEAR_M / 2 else region((x, y))
+    if holder is None:
+        x, y, _ = thing.position_m
+        clear = min(abs(abs(y) - THIRD_M), abs(x - HALF_M)) >= _CLEAR_M / 2
+    else:
+        clear = holder in alone_of_their_names(objects)
+    seen = entities_of(objects)
+    number = next(i for i, o in enumerate(objects) if o is thing)
+    return place_in_words(seen[number], seen) if clear else None

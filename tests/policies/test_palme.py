@@ -400,9 +400,51 @@ def test_a_look_is_read_on_from_and_the_pictures_are_encoded_once(
         assert second == f"{first} > look for leftmost any block: the red block" and kept is not None
 
 
-def test_whoever_only_looks_does_nothing(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
-    asked = replace(says(parse_plan("look around"), confidence=1.0), things=())
-    monkeypatch.setattr(policy.engine, "answer", lambda *_, **__: asked)
+def test_other_words_about_the_same_picture_need_no_encoder(env, policy: PalmePolicy):
+    """What was encoded is given back, all of it: some of the tokens were left out when it was read."""
+    engine = policy.engine
+    senses = engine.model.senses([look(env)])
+    first = engine.answer(senses, "what do you see?")
+    again, anew = (
+        engine.answer(senses, "touch the leftmost block", features=known) for known in (first.features, None)
+    )
+    assert again.things == anew.things and again.things
+    assert (again.plan, again.sights) == (anew.plan, anew.sights)
+    assert again.confidence == pytest.approx(anew.confidence, rel=1e-3)
+
+
+def test_what_was_found_is_looked_for_anew_in_the_next_picture(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch
+):
+    asked, read = parse_plan("look for leftmost any block"), list[str]()
+    tables = iter(["red", "red", "blue", "blue"])
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        read.append(text)
+        things = (Entity(colour=next(tables), kind="block", place_m=(0.5, 0.0)),)
+        told = Plan(verb="say", said="that one") if " > " in text else asked
+        return replace(says(told), things=things)
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    policy.reset(Instruction(text="which one is it?"))
+    assert [policy.decide(look(env)).text for _ in range(2)] == ["That one."] * 2
+    assert [text.rpartition(": ")[2] for text in read[1::2]] == ["the red block", "the blue block"]
+    assert read[0] == read[2] == "which one is it?"
+
+
+@pytest.mark.parametrize("things", [(), None])
+def test_who_does_not_know_after_looking_or_cannot_look_does_nothing(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch, things: tuple[Entity, ...] | None
+):
+    """Without a picture "none" would be an answer about what nobody saw."""
+    read = list[str]()
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        read.append(text)
+        return replace(says(parse_plan("look around"), confidence=1.0), things=things)
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
     policy.reset(Instruction(text="is there anything?"))
     decision = policy.decide(look(env))
     assert decision.refused and decision.motion is None and "not sure" in decision.text
+    assert len(read) == (1 if things is None else 4)

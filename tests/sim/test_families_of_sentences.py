@@ -151,7 +151,7 @@ def test_a_scene_is_spoken_about_as_it_is_seen() -> None:
 
     with World(arm_model("panda")) as world:
         said = [render_scene(world, seed, 64, LANGUAGE) for seed in range(12)]
-    plans = [plan for scene in said for _, plan in scene.commands]
+    plans = [plan for scene in said for _, plan, _ in scene.commands]
     assert len(plans) > 12 * 16
     answers = [answer.split(" {")[0] for answer in ANSWERS.values()]
     assert 0.2 < np.mean([any(plan.startswith(answer) for answer in answers) for plan in plans]) < 0.7

@@ -19,6 +19,7 @@ from embodied.train.grounding_data import GroundingData
 from embodied.types import ObjectState
 from sim import grounding, scene
 from sim.grounding import GroundingConfig
+from sim.paint import without_names
 from sim.tasks import TABLETOP, make_task
 from sim.tasks.scenes import HELD_OUT_KINDS, HELD_OUT_THINGS, held_by, holder_of
 from sim.world import World
@@ -166,7 +167,7 @@ def test_paint_comes_near_no_held_out_thing():
     for _ in range(300):
         objects = make_task("touch").sample(rng).objects
         kinds = {o.name: o.kind for o in objects}
-        for name, rgb in grounding._paint(objects, rng).items():
+        for name, rgb in without_names(objects, rng).items():
             distance = {c: float(np.abs(np.subtract(scene.RGB[c], rgb)).sum()) for c in COLOURS}
             nearest = min(distance, key=distance.__getitem__)
             assert all((nearest, kinds[name]) != (noun.colour, noun.kind) for noun in HELD_OUT_THINGS)
@@ -196,7 +197,7 @@ def test_the_data_say_what_they_look_like(tmp_path: Path):
 
 def test_no_command_names_what_is_held_out(world: World):
     for seed in range(20):
-        for text, plan in grounding.render_scene(world, seed, 32).commands:
+        for text, plan, _ in grounding.render_scene(world, seed, 32).commands:
             assert HELD_OUT_THINGS.isdisjoint(parse_plan(plan).nouns), text
             assert HELD_OUT_KINDS.isdisjoint(noun.kind for noun in parse_plan(plan).nouns), text
 
@@ -210,7 +211,7 @@ def test_of_two_things_of_one_name_it_is_asked_which(world: World, monkeypatch: 
         named = Counter((colour, kind) for colour, kind, *_ in made.objects)
         kinds = grounding.kinds_of([make_task(name) for name in grounding.TASKS])
         twins = {Noun(COLOURS[c], kinds[k]) for (c, k), count in named.items() if count > 1}
-        for text, plan in ((text, parse_plan(plan)) for text, plan in made.commands):
+        for text, plan in ((text, parse_plan(plan)) for text, plan, _ in made.commands):
             assert plan.refused or twins.isdisjoint(plan.nouns), text
             asked += plan.verb == WHICH and plan.target in twins
     assert asked
@@ -224,12 +225,14 @@ def test_nobody_speaks_of_what_is_painted(world: World, monkeypatch: pytest.Monk
     for seed in range(6):
         made = grounding.render_scene(world, seed, 32)
         seen = {Noun(COLOURS[c], kinds[k]) for c, k, *_ in made.objects if c is not None}
-        for text, plan in ((text, parse_plan(plan)) for text, plan in made.commands):
+        for text, plan in ((text, parse_plan(plan)) for text, plan, _ in made.commands):
             assert plan.refused or seen.issuperset(plan.nouns), text
 
 
 def test_a_scene_says_much_of_what_it_was_made_for(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grounding, "SCENES", dict.fromkeys(grounding.TASKS, 0.0) | {"take_out": 1.0})
     monkeypatch.setattr(grounding, "TWIN_SHARE", 0.0)
-    verbs = [parse_plan(plan).verb for seed in range(8) for _, plan in grounding.render_scene(world, seed, 32).commands]
+    verbs = [
+        parse_plan(plan).verb for seed in range(8) for _, plan, _ in grounding.render_scene(world, seed, 32).commands
+    ]
     assert verbs.count("take_out") > 0.03 * len(verbs)

@@ -4,17 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from embodied.arm import DEFAULT_ARM, arm_model
-from embodied.language.verbs import Plan, parse_plan
-from sim.grounding import render_scene
+from embodied.language.looks import FOUND, LOOKS
+from embodied.language.verbs import Plan, look_of
+from embodied.model.composition import PartConfig, SenseConfig
+from embodied.model.palme import Palme
+from embodied.train.grounding_data import GroundingData
+from embodied.train.palme import PalmeTrainConfig, draw, losses
+from sim import grounding
+from sim.grounding import GroundingConfig
 from sim.phrases.talk import Talk
 from sim.tasks import TABLETOP, make_task
-from sim.tasks.spoken import Said, Spoken
-from sim.world import World
+from sim.tasks.long import foreseen
+from sim.tasks.spoken import Said, Spoken, some_plan
 
 SEED, SCENES = 600_000, 50
 
@@ -27,13 +34,10 @@ def thoughts(name: str) -> Iterator[tuple[Said, str, Plan]]:
         rng = np.random.default_rng(seed)
         objects = task.sample(rng).objects
         said = task.about(objects, Talk(rng))
-        if said is None or not said.looks:
-            continue
-        thought = said.thought(objects)
-        assert [text.startswith(said.words) for text, _ in thought] == [True] * len(thought)
-        assert [plan.looks for _, plan in thought] == [True] * len(said.looks) + [False]
-        assert all(parse_plan(plan.text()) == plan for _, plan in thought)
-        yield said, thought[-1][0].rpartition(": ")[2], thought[-1][1]
+        if said is not None and said.looks:
+            found = said.found(objects)
+            assert [look_of(each) for each in found] == list(said.looks)
+            yield said, found[-1].rpartition(FOUND)[2], said.plan
 
 
 ANSWERS: dict[str, Callable[[str], str]] = {
@@ -83,14 +87,40 @@ def test_what_is_conditional_depends_on_what_was_found() -> None:
         assert there == (found != "none") and plan == said.plan
 
 
-def test_training_shows_looks_and_what_is_done_after_them() -> None:
-    with World(arm_model(DEFAULT_ARM)) as world:
-        commands = [
-            command
-            for seed in range(3)
-            for command in render_scene(world, seed, 64, (*TABLETOP, "ask_count", "which_one", "exclusion")).commands
-        ]
-    looks = [text for text, plan in commands if parse_plan(plan).looks]
-    after = [plan for text, plan in commands if " > look " in text]
-    assert looks and after and not any(parse_plan(plan).looks for plan in after)
-    assert not any(" > look " in text for text in looks), "one look is enough for what these say"
+def test_where_something_is_and_what_a_look_says_of_it_are_one() -> None:
+    """Also of what stands on a zone, as a push leaves it."""
+    task, told = make_task("ask_where"), set()
+    assert isinstance(task, Spoken)
+    for seed in range(SEED, SEED + SCENES):
+        rng = np.random.default_rng(seed)
+        objects = make_task("push_to").sample(rng).objects
+        plan = some_plan(objects, Talk(rng), ("push_to",))
+        assert plan is not None
+        objects = tuple(foreseen(objects, plan))
+        if (said := task.about(objects, Talk(rng))) is not None:
+            assert said.found(objects)[0].rpartition(FOUND)[2] == said.plan.said
+            told.add((said.plan.said or "").split()[-1])
+    assert {"zone", "back", "front"} <= told
+
+
+def test_training_takes_looks_or_answers_at_once(make_tiny: Callable[..., Palme], tmp_path: Path) -> None:
+    """A model that knows them learns both halves; one that does not, what is right, from the same scenes."""
+    tasks = [*TABLETOP, "ask_count", "which_one", "exclusion"]
+    grounding.write(GroundingConfig(out=str(tmp_path), scenes=4, workers=1, size_px=64, tasks=tasks))
+    source = GroundingData(tmp_path)
+    assert {"look_for"} < set(source.words["looks"]) < set(LOOKS.names()), "those that are taken in these scenes"
+    rng = np.random.default_rng(0)
+    halves = dict[bool, list[tuple[str, Plan]]]()
+    for knows in (True, False):
+        more = {"entities": "front", "looks": source.words["looks"]} if knows else {}
+        senses = {"front": SenseConfig(PartConfig("conv", {"size_px": 64, "width": 8}))}
+        words = {key: source.words[key] for key in ("verbs", "answers", "kinds")}
+        model = make_tiny(heads={"plan": PartConfig("plan")}, senses=senses, **words, **more)
+        samples, known = draw(model, {str(tmp_path): source}, {}, PalmeTrainConfig(batch=4, commands=32), rng)
+        assert torch.isfinite(losses(model, samples, known)["plan/plan"])
+        halves[knows] = [(each.text, each.plan) for one in samples for each in one.commands if each.text and each.plan]
+    looking = [text for text, plan in halves[True] if plan.looks]
+    after = [plan for text, plan in halves[True] if " > look " in text]
+    assert looking and after and not any(plan.looks for plan in after)
+    assert not any(" > look " in text for text in looking), "one look is enough for what these say"
+    assert not any(plan.looks or " > look " in text for text, plan in halves[False])

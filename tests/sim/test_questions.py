@@ -140,7 +140,8 @@ def test_what_follows_is_judged_from_where_the_first_part_led() -> None:
 
 def test_training_shows_what_was_said_before_and_what_came_to_nothing() -> None:
     with World(arm_model("panda")) as world:
-        said = [pair for seed in range(50) for pair in render_scene(world, seed, 64, (*VQA, *CONVERSATION)).commands]
+        scenes = (render_scene(world, seed, 64, (*VQA, *CONVERSATION)) for seed in range(50))
+        said = [each[:2] for scene in scenes for each in scene.commands]
     follows = [(text, plan) for text, plan in said if " / " in text]
     assert len(follows) > 60
     plans = Counter(plan for _, plan in follows)

@@ -19,6 +19,8 @@ from embodied.registry import Registry, instance_of
 
 ANY, THING = "any", "thing"
 """Stand for a colour and for a kind in a look, where any will do."""
+FOUND = ": "
+"""Between a look and what it found."""
 NONE = "none"
 """What is found where there is nothing of the sort."""
 
@@ -72,4 +74,4 @@ def like(noun: Noun | None, entities: Sequence[Entity]) -> list[Entity]:
 
 def result_of(plan: Slots, entities: Sequence[Entity]) -> str:
     """A look with what was found, as it stands in the sentence."""
-    return f"{plan.text()}: {LOOKS.get(plan.verb).found(plan, entities)}"
+    return f"{plan.text()}{FOUND}{LOOKS.get(plan.verb).found(plan, entities)}"

@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from embodied.language.looks import LOOKS, THING
+from embodied.language.looks import FOUND, LOOKS, THING
 from embodied.language.nouns import Noun, listed
 from embodied.motion.places import NOWHERE
 from embodied.motion.skills import SkillCall
@@ -218,6 +218,11 @@ def parse_plan(text: str) -> Plan:
         if all(may_follow(name, noun, plan.nouns[:i]) for i, noun in enumerate(plan.nouns)):
             return plan
     raise ValueError(f"not a plan: {text!r}; a plan reads like 'put red block in green bowl'")
+
+
+def look_of(result: str) -> Plan:
+    """The look that stands with what it found, as in a sentence. Raises ValueError for any other text."""
+    return parse_plan(result.partition(FOUND)[0])
 
 
 def _noun(text: str) -> Noun:

@@ -38,7 +38,9 @@ class PlanHead(Head):
         """The words of a plan. Raises EmbodiedError for one that this model does not speak of."""
         if plan not in self.language:
             what = f"the data have the plan {plan.text()!r}, of which the model does not speak"
-            raise EmbodiedError(f"{what}; list its words as verbs:, answers:, kinds: and colours: in its composition")
+            raise EmbodiedError(
+                f"{what}; list its words as verbs:, answers:, looks:, kinds: and colours: in its composition"
+            )
         return self.language.tokens(plan).ids
 
     def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:
