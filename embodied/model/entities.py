@@ -20,7 +20,7 @@ from embodied.model.heads.grid import around, levels_of, point_of
 SLOTS = 3
 LEVELS = 4
 """On the table, on or in what stands there, and so on; the last stands for all above it."""
-FOUND = 0.6
+FOUND = 0.55
 """Least probability of a thing with its kind and its colour."""
 SAME_M, TABLE_M, CROWDED_M, ON_M = 0.05, 0.05, 0.025, 0.08
 """What is found so close to another of its name is that one. So close to each other on the table, or in what holds
