@@ -148,10 +148,18 @@ def load_weights(model: nn.Module, directory: Path) -> None:
 
 def take_weights(module: nn.Module, path: str | Path, what: str, recipe: str = "vision") -> None:
     """Read the weights of one part, called `what`, from a safetensors file. Raises CheckpointError, with the `recipe`
-    that makes them where there are none."""
+    that makes them where there are none, and where the file says of itself other than the part's `told`."""
     if not Path(path).is_file():
         raise CheckpointError(f"no weights of {what} at {path}; make them with: embodied train recipe={recipe}")
     try:
+        with safe_open(path, "pt") as file:
+            says = file.metadata() or {}
+        for key, word in getattr(module, "told", {}).items():
+            if says.get(key, word) != word:
+                which = f"{key} {says[key]!r}, and this model {word!r}"
+                raise CheckpointError(
+                    f"{path} was trained for {which}: name the data in the same order, or train it anew"
+                )
         module.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]

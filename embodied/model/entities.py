@@ -78,6 +78,11 @@ class Entities(nn.Module):
         )
         self.tell = nn.Conv2d(hidden + 2, SLOTS * sum(self._sizes), 1)
 
+    @property
+    def told(self) -> dict[str, str]:
+        """What the file of its weights says of them: which kinds and colours its numbers stand for."""
+        return {"kinds": ",".join(self.kinds), "colours": ",".join(self.colours)}
+
     def forward(self, features: Tensor) -> Told:
         """What every cell tells."""
         dtype, where = self.tell.weight.dtype, self.where.expand(len(features), -1, -1, -1)

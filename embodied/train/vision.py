@@ -90,7 +90,8 @@ def train(config: VisionConfig) -> Path:
             run.save_progress(out, model, optimizer)
     for name, module in modules.items():
         with replacing(out / name) as part:
-            save_tensors({key: value.contiguous() for key, value in module.state_dict().items()}, part, {})
+            state = {key: value.contiguous() for key, value in module.state_dict().items()}
+            save_tensors(state, part, getattr(module, "told", {}))
     return out / ENCODER_FILE
 
 

@@ -12,7 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from embodied.errors import CheckpointError
+from embodied.model.checkpoint import take_weights
 from embodied.model.encoders.conv import ConvEncoder
+from embodied.model.entities import Entities
 from embodied.train import run, vision
 
 SIZE_PX = 32
@@ -94,3 +97,15 @@ def test_jitter_keeps_a_picture_a_picture() -> None:
     spoilt = vision.jitter(pictures, np.random.default_rng(0))
     assert spoilt.shape == pictures.shape and spoilt.min() >= 0 and spoilt.max() <= 255
     assert spoilt.std() > 1.0
+
+
+def test_who_names_things_says_what_its_numbers_stand_for(data: Path, tmp_path: Path) -> None:
+    """Of two folders the first one's words come first: in another order cups would be called mugs."""
+    made = vision.train(vision.VisionConfig(data=[str(data)], out=str(tmp_path / "run"), steps=1, batch=2))
+    path = made.with_name(vision.ENTITIES_FILE)
+    features = ConvEncoder(size_px=SIZE_PX)
+    assert features.grid is not None
+    size = (features.grid, features.feature_dim)
+    take_weights(Entities(*size, ("red", "blue"), ("block",)), path, "entities")
+    with pytest.raises(CheckpointError, match=r"colours 'red,blue', and this model 'blue,red'"):
+        take_weights(Entities(*size, ("blue", "red"), ("block",)), path, "entities")
