@@ -45,8 +45,9 @@ from sim.tasks import CONVERSATION, LANGUAGE, LONGHORIZON, TABLETOP, VERBS_SUITE
 from sim.tasks.asked import Asked
 from sim.tasks.long import InSteps
 from sim.tasks.refuse import elsewhere_plan, impossible_command
-from sim.tasks.scenes import HELD_OUT_THINGS, held_by, holder_of, on_table
+from sim.tasks.scenes import HELD_OUT_THINGS, entities_of, held_by, holder_of, on_table
 from sim.tasks.spoken import Spoken, plain_plans
+from sim.tasks.vqa import alone_of_their_names
 from sim.tasks.which_is_meant import OneOfTwo
 from sim.world import World
 
@@ -171,17 +172,14 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     frame = world.render("front", RENDER_SIZE_PX)
     ground = np.array([[o.position_m[0], o.position_m[1], POINTED_HEIGHT_M] for o in objects])
     pixels = (project(frame, ground) + 0.5) * (size_px / RENDER_SIZE_PX)
-    holders = [holder_of(o, objects) for o in objects]
-    number = {o.name: i for i, o in enumerate(objects)}
     return Scene(
         picture=prepare_picture(frame.rgb, size_px),
         objects=[
             (
                 *(None if o.name in paint else COLOURS.index(o.colour), kinds.index(o.kind), float(u), float(v)),
-                *(round(float(o.position_m[0]), 4), round(float(o.position_m[1]), 4)),
-                None if holder is None else number[holder.name],
+                *(round(seen.place_m[0], 4), round(seen.place_m[1], 4), seen.on),
             )
-            for o, (u, v), holder in zip(objects, pixels, holders, strict=True)
+            for o, (u, v), seen in zip(objects, pixels, entities_of(objects), strict=True)
         ],
         commands=[(text, plan.text(), looks) for text, plan, looks in commands],
     )
@@ -334,8 +332,7 @@ def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> _Said | Non
         said = task.about(objects, talk)
         if said is None or said.before:
             return None
-        names = [o.name for o in objects if o.name == f"{o.colour} {o.kind}"]
-        if said.looks and len(names) < len(objects) and not said.plan.refused:
+        if said.looks and len(alone_of_their_names(objects)) < len(objects) and not said.plan.refused:
             return None  # a look finds twins, and no plan names one of them
         return said.words, said.plan, said.found(objects)
     plans = list(plain_plans(objects, (task.name,)))

@@ -45,11 +45,6 @@ def told(entities: Sequence[Entity]) -> str:
     return ", ".join(words) or NOTHING
 
 
-def one(entity: Entity) -> str:
-    """A thing as it is named for the first time: "a red block"."""
-    return with_article(entity.name)
-
-
 def the(entity: Entity) -> str:
     """A thing that is the only one meant: "the red block"."""
     return f"the {entity.name}"
@@ -57,7 +52,8 @@ def the(entity: Entity) -> str:
 
 def several(entities: Sequence[Entity]) -> str:
     """Things as they are named for the first time, leftmost first: "a red block and a blue bowl"."""
-    return listed([one(each) for each in sorted(entities, key=lambda each: each.place_m[1])]) if entities else NOTHING
+    names = [with_article(each.name) for each in sorted(entities, key=lambda each: each.place_m[1])]
+    return listed(names) if names else NOTHING
 
 
 def held_by(holder: Entity, entities: Sequence[Entity]) -> list[Entity]:

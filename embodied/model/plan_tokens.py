@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
-from embodied.language.looks import ANY, LOOKS, THING
+from embodied.language.looks import ANY, THING
 from embodied.language.nouns import Noun
 from embodied.language.verbs import NOUN_SLOTS, SAID, WHICH, Plan, choices_of, may_follow, sentence_of
 from embodied.model.backbone import encode
@@ -89,7 +89,7 @@ class PlanLanguage:
         looks: Sequence[str] = (),
     ) -> None:
         self._tokenizer, self._kinds, self._colours = tokenizer, tuple(kinds), tuple(colours)
-        self._verbs = (*verbs, *answers, *looks)
+        self._verbs, self._looks = (*verbs, *answers, *looks), frozenset(looks)
         self._words: dict[str, tuple[int, ...]] = {}
         self.tokens = lru_cache(maxsize=1 << 16)(self._tokens)
         words = [*self._kinds, *self._colours, STOP, *(word for v in self._verbs for word in _words_of(v))]
@@ -111,7 +111,7 @@ class PlanLanguage:
 
     def _named(self, verb: str) -> tuple[Sequence[str], Sequence[str]]:
         """Kinds and colours that nouns of a verb, a look or an answer may have."""
-        if verb in LOOKS:
+        if verb in self._looks:
             return (*self._kinds, THING), (*self._colours, ANY)
         return self._kinds, (*self._colours, "") if verb == WHICH else self._colours
 
@@ -152,11 +152,8 @@ class PlanLanguage:
             return
         before = [value for _, value in thread.chosen if isinstance(value, Noun)]
         kinds, colours = self._named(thread.verb)
-        for kind in kinds:
-            for colour in colours:
-                noun = Noun(colour, kind)
-                if may_follow(thread.verb, noun, before):
-                    yield noun
+        every = (Noun(colour, kind) for kind in kinds for colour in colours)
+        yield from filter(may_follow(thread.verb, before), every)
 
     def _tokens(self, plan: Plan) -> PlanTokens:
         assert plan in self, plan

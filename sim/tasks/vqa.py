@@ -19,7 +19,7 @@ from sim.phrases.talk import Talk, plural
 from sim.tasks import register
 from sim.tasks.asked import NO, YES, Asked, QuestionAndAnswer, look_for, one, several
 from sim.tasks.long import foreseen
-from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, entities_of, held_by, holder_of, on_table, place_things
+from sim.tasks.scenes import HELD_OUT_THINGS, distance_xy, entities_of, held_by, on_table, place_things
 from sim.tasks.spoken import plain_plans
 
 KINDS = ("block", "bowl", "zone")
@@ -262,12 +262,11 @@ def _whether(some: str, look: Plan, is_there: bool, talk: Talk) -> QuestionAndAn
 
 def _where(thing: ObjectState, objects: Sequence[ObjectState]) -> str | None:
     """Where a thing is, in words; None where one might say otherwise."""
-    holder = holder_of(thing, objects)
-    if holder is None:
-        x, y, _ = thing.position_m
+    every = entities_of(objects)
+    seen = next(each for each, o in zip(every, objects, strict=True) if o is thing)
+    if seen.on is None:
+        x, y = seen.place_m
         clear = min(abs(abs(y) - THIRD_M), abs(x - HALF_M)) >= _CLEAR_M / 2
     else:
-        clear = holder in alone_of_their_names(objects)
-    seen = entities_of(objects)
-    number = next(i for i, o in enumerate(objects) if o is thing)
-    return place_in_words(seen[number], seen) if clear else None
+        clear = objects[seen.on] in alone_of_their_names(objects)
+    return place_in_words(seen, every) if clear else None

@@ -27,14 +27,13 @@ class LookBeside(Look):
         if not others:
             return NONE
         other = others[0]
-        away = {id(each): math.dist(each.place_m, other.place_m) for each in entities}
         there = [each for each in like(plan.target, entities) if each is not other]
         if plan.relation in OFFSETS:
-            there = [each for each in there if _is_on_that_side(each, other, plan.relation, away[id(each)])]
+            there = [each for each in there if _is_on_that_side(each, other, plan.relation)]
         chosen = max if plan.relation == FARTHEST else min
-        return the(chosen(there, key=lambda each: away[id(each)])) if there else NONE
+        return the(chosen(there, key=lambda each: math.dist(each.place_m, other.place_m))) if there else NONE
 
 
-def _is_on_that_side(one: Entity, other: Entity, way: str, away_m: float) -> bool:
+def _is_on_that_side(one: Entity, other: Entity, way: str) -> bool:
     along_m = float(np.subtract(one.place_m, other.place_m) @ np.array(OFFSETS[way]))
-    return along_m > math.sqrt(0.5) * away_m
+    return along_m > math.sqrt(0.5) * math.dist(one.place_m, other.place_m)

@@ -12,7 +12,7 @@ import itertools
 import re
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -188,11 +188,12 @@ def choices_of(verb: str) -> Mapping[str, tuple[str, ...]]:
     return {"relation": VERBS.get(verb).relations, "amount": VERBS.get(verb).amounts}
 
 
-def may_follow(verb: str, noun: Noun, before: Sequence[Noun]) -> bool:
-    """Whether a thing may stand in the slot of that sentence that follows on those `before` it."""
+def may_follow(verb: str, before: Sequence[Noun]) -> Callable[[Noun], bool]:
+    """Tells of a thing whether it may stand in the slot of that sentence that follows on those `before` it."""
     if verb in LOOKS:
-        return noun not in before
-    return noun.kind != THING and (verb in ANSWERS or VERBS.get(verb).fits(noun, before))
+        return lambda noun: noun not in before
+    fits = None if verb in ANSWERS else VERBS.get(verb).fits
+    return lambda noun: noun.kind != THING and (fits is None or fits(noun, before))
 
 
 @lru_cache(maxsize=1024)
@@ -215,7 +216,7 @@ def parse_plan(text: str) -> Plan:
         found = match.groupdict()
         nouns = {slot: _noun(found[slot]) for slot in NOUN_SLOTS if slot in found}
         plan = Plan(verb=name, **(found | nouns))  # type: ignore[arg-type]  # slots by name
-        if all(may_follow(name, noun, plan.nouns[:i]) for i, noun in enumerate(plan.nouns)):
+        if all(may_follow(name, plan.nouns[:i])(noun) for i, noun in enumerate(plan.nouns)):
             return plan
     raise ValueError(f"not a plan: {text!r}; a plan reads like 'put red block in green bowl'")
 
