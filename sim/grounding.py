@@ -68,7 +68,7 @@ OFTEN = (
     | dict.fromkeys(VQA, 4.0)
     | dict.fromkeys(("ask_count", "ask_count_colour", "ask_nearest", "ask_in", "ask_on"), 6.0)
     | dict.fromkeys(("any_one", "one_of_two", "answered"), 6.0)
-    | dict.fromkeys(("exclusion", "which_one", "the_only"), 10.0)
+    | dict.fromkeys(("exclusion", "which_one", "the_only", "ask_scene"), 10.0)
 )
 """How often a family speaks; others once. What takes a look at the whole table is learned last, and said oftener."""
 OWN_WEIGHT, TWINS_WEIGHT = 12.0, 2.0
@@ -167,8 +167,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
     if moment is None:
         commands = list(spoken)
     else:
-        later = ((text, plan, ()) for text, plan in under_way(long, moment, OFTEN, rng))
-        commands = [*islice(spoken, COMMANDS_PER_SCENE // 4), *later]
+        commands = [*islice(spoken, COMMANDS_PER_SCENE // 4), *under_way(long, moment, OFTEN, rng)]
     frame = world.render("front", RENDER_SIZE_PX)
     ground = np.array([[o.position_m[0], o.position_m[1], POINTED_HEIGHT_M] for o in objects])
     pixels = (project(frame, ground) + 0.5) * (size_px / RENDER_SIZE_PX)

@@ -75,8 +75,9 @@ def some_moment(families: Sequence[InSteps], often: Mapping[str, float], rng: np
 
 def under_way(
     families: Sequence[InSteps], moment: Moment, often: Mapping[str, float], rng: np.random.Generator
-) -> Iterator[tuple[str, Plan]]:
-    """What may have been said before the steps of a moment, with these, and the step that is next, or that it is done.
+) -> Iterator[tuple[str, Plan, tuple[str, ...]]]:
+    """What may have been said before the steps of a moment, with these; the step that is next, or that it is done; and
+    what there is to be looked for before, with what is found of what is there now.
 
     Sometimes the next step has failed before. `often` says how often a family speaks; others once.
     """
@@ -90,17 +91,18 @@ def under_way(
         earlier, steps = said.earlier_text(done[: said.before]), done[said.before :]
         text = joined(earlier, said.words, steps)
         left, follows = said.steps[moment.left_from :], not moment.slipped and rng.random() < EARLIER_SHARE
+        looks = said.found(moment.seen)
         if moment.slipped and moment.left_from < said.before:
             if said.unnoticed is not None:
-                yield text, said.unnoticed
+                yield text, said.unnoticed, looks
         elif said.plan.refused:
-            yield text, said.plan
+            yield text, said.plan, looks
         elif follows and moment.made and (new := _new(moment, talk)) is not None:
-            yield joined(joined("", said.words, steps), new[0]), new[1]
+            yield joined(joined("", said.words, steps), new[0]), new[1], ()
         else:
             if left and rng.random() < FAILED_SHARE:
                 text = joined(earlier, said.words, [*steps, Step(text=left[0].text(), failed=True)])
-            yield text, left[0] if left else Plan(verb=DONE)
+            yield text, left[0] if left else Plan(verb=DONE), looks
 
 
 def _new(moment: Moment, talk: Talk) -> tuple[str, Plan] | None:

@@ -12,6 +12,7 @@ from embodied.language.vocabulary import NUMBERS
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk, plural
 from sim.tasks import Episode, SceneState, register
+from sim.tasks.asked import look_for
 from sim.tasks.long import Goal, Long, holds, of_kind
 from sim.tasks.scenes import distance_xy
 
@@ -31,7 +32,11 @@ class AllTouch(Long):
         if len(things) < 2:
             return None
         key = "both_touch" if len(things) == 2 and talk.rng.random() < 0.5 else "all_touch"
-        return talk.fill(key, kinds=plural(talk.kind(kind))), [Plan(verb="touch", target=each) for each in things]
+        words, steps = (
+            talk.fill(key, kinds=plural(talk.kind(kind))),
+            [Plan(verb="touch", target=each) for each in things],
+        )
+        return Goal(words, steps, (look_for(kind=kind),))
 
 
 @register
@@ -44,7 +49,8 @@ class TowerAll(Long):
         things = of_kind(objects, "block")
         if not 2 <= len(things) <= 3:
             return None
-        return talk.fill("tower_all", kinds=plural(talk.kind("block"))), tower(things)
+        words = talk.fill("tower_all", kinds=plural(talk.kind("block")))
+        return Goal(words, tower(things), (look_for(kind="block"),))
 
     def success(self, episode: Episode, state: SceneState) -> bool:
         """In whichever order: all over one place, each at a height of its own, released."""
@@ -66,7 +72,7 @@ class TowerOf(Long):
             return None
         chosen = [things[i] for i in talk.rng.permutation(len(things))[:3]]
         named = dict(zip("abc", map(talk.noun, chosen), strict=True))
-        return talk.fill("tower_of", **named), tower(chosen)
+        return Goal(talk.fill("tower_of", **named), tower(chosen))
 
 
 def tower(things: Sequence[Noun]) -> list[Plan]:
@@ -87,7 +93,7 @@ class _Into(Long):
         words = {"kinds": plural(talk.kind("block")), "b": talk.noun(bowl), "n": NUMBERS[ROOM_IN_BOWL]}
         key = "tidy_in" if self.key == "all_in" and talk.rng.random() < 0.3 else self.key
         steps = [Plan(verb="put_in_bowl", target=block, reference=bowl) for block in blocks[:ROOM_IN_BOWL]]
-        return talk.fill(key, **words), steps
+        return Goal(talk.fill(key, **words), steps, (look_for(kind="block"),))
 
     def fits(self, blocks: int) -> bool:
         """Whether the words fit so many blocks."""

@@ -17,7 +17,7 @@ from embodied.motion.skills import SkillCall
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import Episode, SceneState, register
-from sim.tasks.asked import NO, YES, one, saying
+from sim.tasks.asked import NO, YES, look_for, one, saying
 from sim.tasks.long import InSteps, foreseen, holds
 from sim.tasks.scenes import grounded, pair_is_held_out
 from sim.tasks.spoken import Said, plain_plans, some_plan, with_other_targets
@@ -54,8 +54,18 @@ class Follow(InSteps):
         # The lines of the first part are those of training: it is not what is measured.
         earlier = Talk(talk.rng).act(first)
         return Said(
-            words=words, plan=plan, steps=steps, earlier=earlier, before=1, unnoticed=self.unnoticed(first, plan)
+            words=words,
+            plan=plan,
+            steps=steps,
+            earlier=earlier,
+            before=1,
+            unnoticed=self.unnoticed(first, plan),
+            looks=self.looks(first),
         )
+
+    def looks(self, first: Plan) -> tuple[Plan, ...]:
+        """What there is to be looked for after the plan `first`, before it is clear what is meant."""
+        return ()
 
     def unnoticed(self, first: Plan, plan: Plan) -> Plan | None:
         """What is right where the first part came to nothing; None where nobody can tell."""
@@ -109,6 +119,10 @@ class TheOther(Follow):
         if len(like) != 2 or len(plans) != 1:
             return None
         return talk.line("follow_not_that"), plans[0]
+
+    def looks(self, first: Plan) -> tuple[Plan, ...]:
+        assert first.target is not None
+        return (look_for(kind=first.target.kind),)
 
 
 @register

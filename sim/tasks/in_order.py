@@ -32,7 +32,7 @@ class InOrder(Long):
                 return None
             steps.append(plan)
             now = foreseen(now, plan)
-        return self.asked(steps, talk), steps
+        return Goal(self.asked(steps, talk), steps)
 
     def asked(self, steps: Sequence[Plan], talk: Talk) -> str:
         """What asks for these steps."""

@@ -8,7 +8,7 @@ judged by how things stand in the end, so that another order is as right where t
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -25,9 +25,16 @@ from sim.tasks.spoken import Said, Spoken
 
 LETS_LIE = frozenset({"touch", "pick_up"})
 """Verbs after which everything is on the table where it was."""
-Goal = tuple[str, Sequence[Plan]]
-"""Words, and the plans that they take."""
 _HOLDS = {"put_in_bowl": "in", "stack": "on"}
+
+
+class Goal(NamedTuple):
+    """What somebody may want."""
+
+    words: str
+    steps: Sequence[Plan]
+    looks: tuple[Plan, ...] = ()
+    """What there is to be looked for before each step, where the words do not name the things."""
 
 
 class InSteps(Spoken):
@@ -97,10 +104,10 @@ class Long(InSteps):
         found = self.goal(objects, talk, made)
         if found is None:
             return None
-        words, steps = found
-        if list(steps[: len(made)]) != list(made) or not follow_each_other(steps, objects):
+        steps = tuple(found.steps)
+        if steps[: len(made)] != tuple(made) or not follow_each_other(steps, objects):
             return None
-        return Said(words=words, plan=steps[0], steps=tuple(steps))
+        return Said(words=found.words, plan=steps[0], steps=steps, looks=found.looks)
 
 
 def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:

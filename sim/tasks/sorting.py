@@ -11,6 +11,7 @@ from embodied.language.verbs import Plan
 from embodied.types import ObjectState
 from sim.phrases.talk import Talk
 from sim.tasks import register
+from sim.tasks.asked import look_for
 from sim.tasks.long import Goal, Long, of_kind
 from sim.tasks.scenes import HELD_OUT_THINGS, place_things
 
@@ -36,7 +37,7 @@ class Sorting(Long):
         steps = [
             Plan(verb=self.place_verb, target=block, reference=Noun(block.colour, self.place_kind)) for block in blocks
         ]
-        return talk.line(self.key), steps
+        return Goal(talk.line(self.key), steps, (look_for(kind="block"),))
 
 
 @register

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,17 @@ import pytest
 import torch
 
 from embodied.language.looks import FOUND, LOOKS
-from embodied.language.verbs import Plan, look_of
+from embodied.language.verbs import DONE, Plan, look_of
 from embodied.model.composition import PartConfig, SenseConfig
 from embodied.model.palme import Palme
 from embodied.train.grounding_data import GroundingData
 from embodied.train.palme import PalmeTrainConfig, draw, losses
 from sim import grounding
 from sim.grounding import GroundingConfig
+from sim.moments import some_moment, under_way
 from sim.phrases.talk import Talk
 from sim.tasks import TABLETOP, make_task
-from sim.tasks.long import foreseen
+from sim.tasks.long import InSteps, foreseen
 from sim.tasks.spoken import Said, Spoken, some_plan
 
 SEED, SCENES = 600_000, 50
@@ -101,6 +103,28 @@ def test_where_something_is_and_what_a_look_says_of_it_are_one() -> None:
             assert said.found(objects)[0].rpartition(FOUND)[2] == said.plan.said
             told.add((said.plan.said or "").split()[-1])
     assert {"zone", "back", "front"} <= told
+
+
+@pytest.mark.parametrize(
+    "name", ["all_touch", "all_in", "some_in", "tower_all", "sort_bowls", "sort_zones", "the_other"]
+)
+def test_the_next_step_of_a_long_task_is_about_what_was_found_and_nothing_was_done_with(name: str) -> None:
+    """Also after steps: the look is at what is there now."""
+    task, left = make_task(name), 0
+    assert isinstance(task, InSteps)
+    for seed in range(SEED, SEED + SCENES):
+        rng = np.random.default_rng(seed)
+        moment = some_moment([task], {}, rng)
+        for text, plan, looks in islice(under_way([task], moment, {}, rng), 10):
+            if not looks:
+                assert " / " in text, "a command of its own came after it"
+                continue
+            found, made = looks[0].partition(FOUND)[2], [each.target for each in moment.made]
+            assert all(str(each) in found for each in made if each != moment.held), "what was moved is still there"
+            if plan.verb != DONE and not moment.slipped:
+                assert str(plan.target) in found and plan.target not in made
+                left += 1
+    assert left > 10
 
 
 def test_training_takes_looks_or_answers_at_once(make_tiny: Callable[..., Palme], tmp_path: Path) -> None:
