@@ -15,6 +15,7 @@ from embodied.errors import EmbodiedError
 from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
+from embodied.language.door import MOST_READ
 from embodied.language.looks import result_of
 from embodied.language.nouns import Noun
 from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, SAY, WHICH, Plan, abilities
@@ -113,6 +114,14 @@ class PalmePolicy:
         # One that plans no steps was not taught either what follows on a command that was carried out.
         earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
         said = " ".join(joined(earlier, self._instruction.text, (*steps, *self._looks)).split())
+        if len(said) > MOST_READ:
+            text = f"With the steps that were made that is {len(said)} characters; I read at most {MOST_READ}."
+            return Decision(
+                text=f"{text} Say what is left to do.",
+                motion=None,
+                observation_stamp_s=observation.stamp_s,
+                refused=True,
+            )
         answer = self._answer(senses, said)
         timings = {"prepare": 1e3 * (sensed - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
@@ -136,7 +145,9 @@ class PalmePolicy:
             if answer.things is None:
                 break  # not to have looked is not to have seen nothing
             look = Step(text=result_of(answer.plan, answer.things))
-            self._looks, said = (*self._looks, look), joined("", said, [look])
+            if len(more := joined("", said, [look])) > MOST_READ:
+                break  # and what was found would not be read
+            self._looks, said = (*self._looks, look), more
             after = self.engine.answer(senses, said, features=answer.features, no_vision=self._no_vision)
             both_ms = {stage: ms + answer.timings_ms[stage] for stage, ms in after.timings_ms.items()}
             answer = replace(after, confidence=answer.confidence * after.confidence, timings_ms=both_ms)

@@ -14,6 +14,8 @@ from pathlib import Path
 import yaml
 
 MAX_CHARACTERS = 500
+MOST_READ = 2 * MAX_CHARACTERS
+"""Characters of what was said and done together: what is longer is not read to its end."""
 EXAMPLE = "put the red block in the green bowl"
 
 # Of this loader every word is text, "no" as well.
@@ -56,7 +58,7 @@ def answer_without_a_model(text: str) -> str | None:
 def plain(text: str) -> str:
     """The words as a policy hears them: lower case, ordinary letters and apostrophes, single spaces, and
     nothing that cannot be seen."""
-    text = _TERMINAL.sub("", text[: 2 * MAX_CHARACTERS])
+    text = _TERMINAL.sub("", text[:MOST_READ])
     text = unicodedata.normalize("NFKC", text).casefold()
     text = text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     text = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c)[0] != "C")

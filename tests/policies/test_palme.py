@@ -448,3 +448,24 @@ def test_who_does_not_know_after_looking_or_cannot_look_does_nothing(
     decision = policy.decide(look(env))
     assert decision.refused and decision.motion is None and "not sure" in decision.text
     assert len(read) == (1 if things is None else 4)
+
+
+@pytest.mark.parametrize(("steps", "reads"), [(51, 1), (60, 0)])
+def test_what_is_too_long_to_be_read_to_its_end_is_said_and_not_cut(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch, steps: int, reads: int
+):
+    """What was done last, and what a look found, stand at the end."""
+    read = list[str]()
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        read.append(text)
+        things = (Entity(colour="red", kind="block", place_m=(0.5, 0.0)),)
+        return replace(says(parse_plan("look for any block"), confidence=1.0), things=things)
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    monkeypatch.setattr(policy, "_in_steps", True)
+    policy.reset(Instruction(text="touch red block again and again"))
+    made = (Step(text="touch red block"), Step(text="touch green bowl")) * 30
+    decision = policy.decide(replace(look(env), steps=made[:steps]))
+    assert decision.refused and decision.motion is None and len(read) == reads
+    assert ("not sure" if reads else "Say what is left to do") in decision.text
