@@ -16,7 +16,7 @@ from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
 from embodied.language.door import MOST_READ
-from embodied.language.looks import result_of
+from embodied.language.looks import read_on, result_of
 from embodied.language.nouns import Noun
 from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, SAY, WHICH, Plan, abilities
 from embodied.model.engine import Answer, Engine
@@ -24,7 +24,7 @@ from embodied.model.heads import Act
 from embodied.model.heads.pointing import Sight
 from embodied.model.palme import Palme
 from embodied.model.precision import prepared
-from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture, Step
+from embodied.types import JOINTS, Decision, Float, Instruction, Motion, Observation, Picture
 
 MOST_ALIKE = 3
 """How often the same step is made, one time after the other: what it should lead to does not come about."""
@@ -83,7 +83,7 @@ class PalmePolicy:
         self._instruction = Instruction(text="")
         self._made = 0  # steps, when the plan was decoded
         self._plan: Plan | None = None
-        self._looks: tuple[Step, ...] = ()  # that led to the plan
+        self._said = ""  # what led to the plan, with what was found on the way
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Take a new command, or what follows on the one before it: the model tells them apart.
@@ -91,7 +91,7 @@ class PalmePolicy:
         The plan of the last one and what was seen before are forgotten.
         """
         self._instruction = instruction
-        self._plan, self._looks = None, ()
+        self._plan = None
         self._seen.clear()
 
     def decide(self, observation: Observation) -> Decision:
@@ -108,21 +108,20 @@ class PalmePolicy:
         sensed = time.perf_counter()
         if len(observation.steps) != self._made:
             self._plan, self._made = None, len(observation.steps)
-        if self._plan is None:
-            self._looks = ()  # what is there now may not be what was
-        steps = observation.steps if self._in_steps else ()
-        # One that plans no steps was not taught either what follows on a command that was carried out.
-        earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
-        said = " ".join(joined(earlier, self._instruction.text, (*steps, *self._looks)).split())
-        if len(said) > MOST_READ:
-            text = f"With the steps that were made that is {len(said)} characters; I read at most {MOST_READ}."
+        if self._plan is None:  # what is there now may not be what was
+            steps = observation.steps if self._in_steps else ()
+            # One that plans no steps was not taught either what follows on a command that was carried out.
+            earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
+            self._said = " ".join(joined(earlier, self._instruction.text, steps).split())
+        if len(self._said) > MOST_READ:
+            text = f"With the steps that were made that is {len(self._said)} characters; I read at most {MOST_READ}."
             return Decision(
                 text=f"{text} Say what is left to do.",
                 motion=None,
                 observation_stamp_s=observation.stamp_s,
                 refused=True,
             )
-        answer = self._answer(senses, said)
+        answer = self._answer(senses)
         timings = {"prepare": 1e3 * (sensed - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
         text, motion, done = self._decided(answer, observation)
@@ -137,18 +136,18 @@ class PalmePolicy:
             timings_ms=timings,
         )
 
-    def _answer(self, senses: Mapping[str, Tensor], said: str) -> Answer:
+    def _answer(self, senses: Mapping[str, Tensor]) -> Answer:
         """What the model answers. Where it looks first, what it answers to what it finds: a look is a step that takes
         no time, and the pictures are encoded once."""
-        answer = self.engine.answer(senses, said, plan=self._plan, no_vision=self._no_vision)
-        while answer.plan is not None and answer.plan.looks and len(self._looks) < MOST_LOOKS:
-            if answer.things is None:
+        answer = self.engine.answer(senses, self._said, plan=self._plan, no_vision=self._no_vision)
+        for _ in range(MOST_LOOKS):
+            if answer.plan is None or not answer.plan.looks or answer.things is None:
                 break  # not to have looked is not to have seen nothing
-            look = Step(text=result_of(answer.plan, answer.things))
-            if len(more := joined("", said, [look])) > MOST_READ:
+            more = read_on(self._said, answer.plan, result_of(answer.plan, answer.things))
+            if len(more) > MOST_READ:
                 break  # and what was found would not be read
-            self._looks, said = (*self._looks, look), more
-            after = self.engine.answer(senses, said, features=answer.features, no_vision=self._no_vision)
+            self._said = more
+            after = self.engine.answer(senses, more, features=answer.features, no_vision=self._no_vision)
             both_ms = {stage: ms + answer.timings_ms[stage] for stage, ms in after.timings_ms.items()}
             answer = replace(after, confidence=answer.confidence * after.confidence, timings_ms=both_ms)
         return answer

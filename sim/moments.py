@@ -91,7 +91,7 @@ def under_way(
         earlier, steps = said.earlier_text(done[: said.before]), done[said.before :]
         text = joined(earlier, said.words, steps)
         left, follows = said.steps[moment.left_from :], not moment.slipped and rng.random() < EARLIER_SHARE
-        looks = said.found(moment.seen)
+        looks = said.found(moment.seen, moment.left_from)
         if moment.slipped and moment.left_from < said.before:
             if said.unnoticed is not None:
                 yield text, said.unnoticed, looks

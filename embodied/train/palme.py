@@ -23,7 +23,7 @@ from embodied.config import option
 from embodied.data.identity import digest_of
 from embodied.data.sample import Command, Sample
 from embodied.errors import CheckpointError, EmbodiedError, check_name
-from embodied.language.dialogue import joined
+from embodied.language.looks import read_on
 from embodied.language.verbs import look_of
 from embodied.model.backbone import Backbone, load_tokenizer
 from embodied.model.base import gguf_of, read_base
@@ -38,7 +38,6 @@ from embodied.processes import progress_bar
 from embodied.train import lessons, plain_text, run
 from embodied.train.grounding_data import GroundingData
 from embodied.train.sources import Source, actions_of, moment, open_source, words_of
-from embodied.types import Step
 
 
 @dataclass(kw_only=True)
@@ -286,7 +285,9 @@ def _at_a_look(command: Command, known: Collection[str], rng: np.random.Generato
     if command.text is None or not looks or not {look.verb for look in looks} <= set(known):
         return command
     number = int(rng.integers(len(looks) + 1))
-    text = joined("", command.text, [Step(text=each) for each in command.looks[:number]])
+    text = command.text
+    for look, result in zip(looks[:number], command.looks, strict=False):
+        text = read_on(text, look, result)
     return replace(command, text=text, plan=[*looks, command.plan][number], looks=())
 
 

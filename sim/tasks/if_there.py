@@ -31,6 +31,7 @@ class IfThere(Spoken):
             return None
         noun = asked[talk.rng.integers(len(asked))]
         some = with_article(f"{noun.colour} {talk.kind(noun.kind)}")
-        words = talk.fill("if_there", some=some, one=talk.bare(one), two=talk.bare(two))
-        look = look_for(noun.colour, noun.kind)
-        return Said(words=words, plan=one if noun in there else two, looks=(look,))
+        parts = talk.bare(one), talk.bare(two)
+        words = talk.fill("if_there", some=some, one=parts[0], two=parts[1])
+        plan, part = (one, parts[0]) if noun in there else (two, parts[1])
+        return Said(words=words, plan=plan, looks=(look_for(noun.colour, noun.kind),), parts=(part,))

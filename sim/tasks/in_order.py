@@ -32,12 +32,12 @@ class InOrder(Long):
                 return None
             steps.append(plan)
             now = foreseen(now, plan)
-        return Goal(self.asked(steps, talk), steps)
+        return self.asked(steps, talk)
 
-    def asked(self, steps: Sequence[Plan], talk: Talk) -> str:
+    def asked(self, steps: Sequence[Plan], talk: Talk) -> Goal:
         """What asks for these steps."""
-        acts = {slot: talk.bare(plan) for slot, plan in zip(_SLOTS[: self.count], steps, strict=True)}
-        return talk.fill(self.key, **acts)
+        parts = tuple(talk.bare(plan) for plan in steps)
+        return Goal(talk.fill(self.key, **dict(zip(_SLOTS, parts, strict=False))), steps, parts=parts)
 
 
 def _undoes(plan: Plan, earlier: Plan) -> bool:
@@ -53,8 +53,8 @@ class OneAct(InOrder):
     name = key = "one_act"
     count = 1
 
-    def asked(self, steps: Sequence[Plan], talk: Talk) -> str:
-        return talk.act(steps[0])
+    def asked(self, steps: Sequence[Plan], talk: Talk) -> Goal:
+        return Goal(talk.act(steps[0]), steps)
 
 
 @register

@@ -35,6 +35,8 @@ class Goal(NamedTuple):
     steps: Sequence[Plan]
     looks: tuple[Plan, ...] = ()
     """What there is to be looked for before each step, where the words do not name the things."""
+    parts: tuple[str, ...] = ()
+    """The words of each step, where they name all of it."""
 
 
 class InSteps(Spoken):
@@ -107,7 +109,7 @@ class Long(InSteps):
         steps = tuple(found.steps)
         if steps[: len(made)] != tuple(made) or not follow_each_other(steps, objects):
             return None
-        return Said(words=found.words, plan=steps[0], steps=steps, looks=found.looks)
+        return Said(words=found.words, plan=steps[0], steps=steps, looks=found.looks, parts=found.parts)
 
 
 def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:

@@ -45,13 +45,15 @@ class Said:
     earlier: str = ""
     """What was said before, and carried out by the first `before` of the steps."""
     before: int = 0
+    parts: tuple[str, ...] = ()
+    """The words of each of the steps, where each was asked for in words of its own: a look at these comes first."""
     unnoticed: Plan | None = None
     """What is right where that was not carried out, although the steps say so; None where nobody can tell."""
 
-    def found(self, objects: Sequence[ObjectState]) -> tuple[str, ...]:
-        """Each look with what it finds."""
-        seen = entities_of(objects)
-        return tuple(result_of(look, seen) for look in self.looks)
+    def found(self, objects: Sequence[ObjectState], step: int = 0) -> tuple[str, ...]:
+        """Each look with what it finds, before a step."""
+        seen, part = entities_of(objects), self.parts[step : step + 1]
+        return tuple(result_of(look, seen) for look in (*self.looks, *(Plan(verb="now", said=each) for each in part)))
 
     def earlier_text(self, steps: Sequence[Step]) -> str:
         """What was said before, with the steps that were made for it."""

@@ -400,6 +400,37 @@ def test_a_look_is_read_on_from_and_the_pictures_are_encoded_once(
         assert second == f"{first} > look for leftmost any block: the red block" and kept is not None
 
 
+def test_a_part_of_what_was_said_is_read_by_itself_and_looks_of_its_own_come_after(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch
+):
+    """ "First this, then that": what is left is read with the steps, and the part that is next without anything."""
+    parts, read = iter(["touch the block on the left", "go home"]), list[str]()
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        read.append(text)
+        if ", then " in text:
+            plan = Plan(verb="now", said=next(parts))
+        elif text == "touch the block on the left":
+            plan = parse_plan("look for leftmost any block")
+        else:
+            plan = parse_plan("touch red block" if " > " in text else "go home")
+        sights = (Sight(noun=Noun("red", "block"), point=(0.5, 0.5), probability=1.0),) if plan.nouns else ()
+        things = (Entity(colour="red", kind="block", place_m=(0.5, 0.0)),)
+        return replace(says(plan, confidence=0.9), things=things, sights=sights)
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    monkeypatch.setattr(policy, "_in_steps", True)
+    said = "touch the block on the left, then go home"
+    policy.reset(Instruction(text=said))
+    assert policy.decide(look(env)).text == "touch red block"
+    assert policy.decide(replace(look(env), steps=(Step(text="touch red block"),))).text == "go home"
+    alone = "touch the block on the left"
+    assert read == [
+        *(said, alone, f"{alone} > look for leftmost any block: the red block"),
+        *(f"{said} > touch red block", "go home"),
+    ]
+
+
 def test_other_words_about_the_same_picture_need_no_encoder(env, policy: PalmePolicy):
     """What was encoded is given back, all of it: some of the tokens were left out when it was read."""
     engine = policy.engine

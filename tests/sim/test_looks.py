@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from embodied.language.looks import FOUND, LOOKS
+from embodied.language import door
+from embodied.language.looks import FOUND, LOOKS, read_on
 from embodied.language.verbs import DONE, Plan, look_of
 from embodied.model.composition import PartConfig, SenseConfig
 from embodied.model.palme import Palme
@@ -37,7 +38,7 @@ def thoughts(name: str) -> Iterator[tuple[Said, str, Plan]]:
         objects = task.sample(rng).objects
         said = task.about(objects, Talk(rng))
         if said is not None and said.looks:
-            found = said.found(objects)
+            found = said.found(objects)[: len(said.looks)]
             assert [look_of(each) for each in found] == list(said.looks)
             yield said, found[-1].rpartition(FOUND)[2], said.plan
 
@@ -125,6 +126,28 @@ def test_the_next_step_of_a_long_task_is_about_what_was_found_and_nothing_was_do
                 assert str(plan.target) in found and plan.target not in made
                 left += 1
     assert left > 10
+
+
+@pytest.mark.parametrize("name", ["two_acts", "two_backwards", "three_acts", "if_there"])
+def test_of_what_asks_for_several_acts_the_words_of_the_next_are_read_by_themselves(name: str) -> None:
+    """They were said so, word for word; and name what the next step is about and nothing of the others."""
+    task, numbers = make_task(name), set[int]()
+    assert isinstance(task, Spoken)
+    for seed in range(SEED, SEED + SCENES):
+        rng = np.random.default_rng(seed)
+        objects = task.sample(rng).objects
+        if (said := task.about(objects, Talk(rng))) is None:
+            continue
+        for number, plan in enumerate(said.steps or (said.plan,)):
+            *looks, part = said.found(objects, number)
+            words = part.rpartition(FOUND)[2]
+            assert words in said.words and door.plain(words) == words, said.words
+            assert look_of(part) == Plan(verb="now", said=words)
+            assert read_on(f"{said.words} > {' > '.join(looks)}", look_of(part), part) == words
+            assert all(noun.colour in words for noun in plan.nouns), (words, plan)
+            numbers.add(number)
+        assert said.found(objects, len(said.steps or (said.plan,))) == said.found(objects)[:-1], "then nothing is left"
+    assert numbers == set(range(3 if name == "three_acts" else 1 if name == "if_there" else 2))
 
 
 def test_training_takes_looks_or_answers_at_once(make_tiny: Callable[..., Palme], tmp_path: Path) -> None:

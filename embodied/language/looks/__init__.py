@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks: what the model may ask about the things that are seen, before it acts or answers.
+"""Looks: what the model may ask itself before it acts or answers, about the things that are seen or what was said.
 
 A look is one short sentence of a closed language, as a plan is. What is found is put behind it, and the model reads on
 (a tool whose result is read, as in ReAct, Yao et al. 2023, and ViperGPT, Surís et al. 2023): the model decides what was
@@ -13,9 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
+from embodied.language.dialogue import joined
 from embodied.language.nouns import Noun
 from embodied.language.seen import Entity
 from embodied.registry import Registry, instance_of
+from embodied.types import Step
 
 ANY, THING = "any", "thing"
 """Stand for a colour and for a kind in a look, where any will do."""
@@ -38,6 +40,8 @@ class Slots(Protocol):
     def other(self) -> Noun | None: ...
     @property
     def relation(self) -> str | None: ...
+    @property
+    def said(self) -> str | None: ...
     def text(self) -> str: ...
 
 
@@ -46,9 +50,12 @@ class Look(ABC):
 
     name: ClassVar[str]
     sentence: ClassVar[str]
-    """Its canonical sentence, with the slots of a verb's: target, reference, other, relation."""
+    """Its canonical sentence, with the slots of a verb's: target, reference, other, relation; or said, which is in the
+    model's own words and comes last."""
     relations: ClassVar[tuple[str, ...]] = ()
     """What {relation} may be."""
+    alone: ClassVar[bool] = False
+    """Whether what is found is read in place of all that was said, and not behind it."""
 
     @abstractmethod
     def found(self, plan: Slots, entities: Sequence[Entity]) -> str:
@@ -70,6 +77,11 @@ def like(noun: Noun | None, entities: Sequence[Entity]) -> list[Entity]:
     assert noun is not None
     fits = [e for e in entities if noun.colour in (ANY, e.colour) and noun.kind in (THING, e.kind)]
     return sorted(fits, key=lambda entity: entity.place_m[1])
+
+
+def read_on(said: str, plan: Slots, result: str) -> str:
+    """What is read next, where a look at what was `said` came to a `result`."""
+    return result.partition(FOUND)[2] if LOOKS.get(plan.verb).alone else joined("", said, [Step(text=result)])
 
 
 def result_of(plan: Slots, entities: Sequence[Entity]) -> str:
