@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The plan in words: the language model's own next word, among those that some plan goes on with. An answer to a
-question is written in free words: the next one is then any of the language model's vocabulary."""
+question is written in free words: the next one is then any of the language model's vocabulary. What a look says again
+of the command is written in words of the command, as they follow on each other there."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -10,10 +11,13 @@ from torch import Tensor, nn
 
 from embodied.data.sample import Sample
 from embodied.errors import EmbodiedError
+from embodied.language.looks import LOOKS
 from embodied.language.verbs import Plan
+from embodied.model.backbone import encode
 from embodied.model.heads import HEADS, Head, Host
 from embodied.model.hidden import Hidden
 from embodied.model.plan_tokens import Node
+from embodied.model.sentence import PLANNED, SAID, Embedded
 
 MOST_SAID = 48
 """Tokens of an answer."""
@@ -24,7 +28,7 @@ _AHEAD = 2
 class PlanHead(Head):
     """Has no weights: a word's logit is its embedding times the hidden state before it."""
 
-    weights = {"plan": 1.0, "said": 1.0}  # noqa: RUF012
+    weights = {"plan": 1.0, "said": 1.0, "quoted": 1.0}  # noqa: RUF012
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
@@ -32,6 +36,7 @@ class PlanHead(Head):
         """Every plan that this model may write."""
         self._decode = host.tokenizer.decode
         self._every = range(len(host.tokenizer))
+        self._before, self._behind = (len(encode(host.tokenizer, words)) for words in (SAID, PLANNED.text))
         self._number = {token: i for i, token in enumerate(self.language.vocabulary)}
 
     def tokens(self, plan: Plan) -> tuple[int, ...]:
@@ -44,22 +49,37 @@ class PlanHead(Head):
         return self.language.tokens(plan).ids
 
     def loss(self, hidden: Hidden, samples: Sequence[Sample]) -> Mapping[str, Tensor]:
-        """Cross-entropy of each word of the plans whose command was said: over the words of all plans, and over the
-        whole vocabulary where an answer is free."""
-        closed, free = list[_Word](), list[_Word]()
+        """Cross-entropy of each word of the plans whose command was said: over the words of all plans; over the whole
+        vocabulary where an answer is free; and over the words that may be next where the command is quoted."""
+        closed, free, quoted = list[_Word](), list[_Word](), list[tuple[_Word, list[int]]]()
         for row, (sample, places) in enumerate(zip(samples, hidden.sentence.places, strict=True)):
-            for command, place in zip(sample.commands, places, strict=True):
+            for branch, (command, place) in enumerate(zip(sample.commands, places, strict=True)):
                 if command.text is None or command.plan is None:
                     continue
                 ids, open_words = self.tokens(command.plan), self.language.tokens(command.plan).free
+                quotes = self._command(hidden.sentence, row, branch) if command.plan.looks and open_words else None
                 for i, token in enumerate(ids):
-                    (free if i in open_words else closed).append((row, place.answer + i - 1, token))
+                    word = (row, place.answer + i - 1, token)
+                    if i not in open_words:
+                        closed.append(word)
+                    elif quotes is None:
+                        free.append(word)
+                    else:
+                        quoted.append((word, going_on(quotes, ids[open_words.start : i], self.language.stop)))
         parts: dict[str, Tensor] = {}
         if closed:
             parts |= _learned("plan", hidden, [(r, p, self._number[t]) for r, p, t in closed], self.language.vocabulary)
         if free:
             parts |= _learned("said", hidden, free, self._every)
+        if quoted:
+            parts |= _quoted(hidden, quoted)
         return parts
+
+    def _command(self, sentence: Embedded, row: int, branch: int) -> tuple[int, ...]:
+        """The tokens of a command, without what stands around it."""
+        place, said = sentence.places[row][branch], sentence.said[row][branch]
+        begin = len(said) - (place.end - place.start)
+        return said[begin + self._before : begin + place.answer - place.start - self._behind]
 
     def answer(self, hidden: Hidden) -> Plan:
         """The likeliest plan, word by word."""
@@ -78,7 +98,8 @@ class PlanHead(Head):
         said = hidden.sentence.said[0][0]
         while node.plan is None:
             if node.free is not None:
-                words, surely, hidden = self._say(pen.end())
+                quotes = self._command(hidden.sentence, 0, 0) if node.free in LOOKS else None
+                words, surely, hidden = self._say(pen.end(), quotes)
                 return Plan(verb=node.free, said=words), confidence * surely, hidden
             token, surely = self._chosen(node, pen.state, hidden)
             confidence, node = confidence * surely, node.children[token]
@@ -95,14 +116,18 @@ class PlanHead(Head):
         best = int(probability.argmax())
         return ids[best], float(probability[best].detach())
 
-    def _say(self, hidden: Hidden) -> tuple[str, float, Hidden]:
-        """The likeliest words up to a full stop, the probability of the least sure one, and the states with them."""
+    def _say(self, hidden: Hidden, quotes: Sequence[int] | None = None) -> tuple[str, float, Hidden]:
+        """The likeliest words up to a full stop, of the command that it `quotes` where it does; the probability of the
+        least sure one, and the states with them."""
         table, written, confidence, pen = hidden.words(self._every), list[int](), 1.0, _Pen(hidden)
         said = hidden.sentence.said[0][0]
         while len(written) < MOST_SAID:
-            probability = (pen.state.float() @ table.T).softmax(dim=-1)
-            best = int(probability.argmax())
-            confidence = min(confidence, float(probability[best].detach()))
+            among: Sequence[int] = self._every
+            if quotes is not None:
+                among = going_on(quotes, written, self.language.stop)
+            probability = (pen.state.float() @ (table if quotes is None else table[among]).T).softmax(dim=-1)
+            likeliest = int(probability.argmax())
+            best, confidence = among[likeliest], min(confidence, float(probability[likeliest].detach()))
             if best == self.language.stop:
                 break
             written.append(best)
@@ -135,6 +160,15 @@ class _Pen:
         if self._ahead:
             self._hidden, self._ahead = self._hidden.without(len(self._ahead)), []
         return self._hidden
+
+
+def going_on(command: Sequence[int], written: Sequence[int], stop: int) -> list[int]:
+    """The tokens that may follow on those `written`, where nothing but words of a command may be said, as they follow
+    on each other there; or the end. Where nothing is written yet, any of them."""
+    count = len(written)
+    places = [i for i in range(len(command)) if tuple(command[i : i + count]) == tuple(written)]
+    after = [command[i + count] for i in places if i + count < len(command)]
+    return list(dict.fromkeys([*after, stop] if written else after or [stop]))
 
 
 def _following(last: int, said: Sequence[int]) -> list[int]:
@@ -170,6 +204,20 @@ def _learned(name: str, hidden: Hidden, words: Sequence[_Word], among: Sequence[
     logits = hidden.states[row, position].float() @ hidden.words(among).T
     right = (logits.argmax(dim=-1) == target).float().mean()
     return {name: nn.functional.cross_entropy(logits, target), f"{name}_accuracy": right.detach()}
+
+
+def _quoted(hidden: Hidden, words: Sequence[tuple[_Word, list[int]]]) -> dict[str, Tensor]:
+    """Cross-entropy of words, each among those that may be next there."""
+    every = sorted({token for _, among in words for token in among} | {token for (*_, token), _ in words})
+    number = {token: i for i, token in enumerate(every)}
+    may_be = torch.full((len(words), len(every)), -torch.inf, device=hidden.states.device)
+    for i, ((*_, token), among) in enumerate(words):
+        may_be[i, [number[each] for each in (*among, token)]] = 0.0
+    row, position, target = torch.tensor([word for word, _ in words], device=hidden.states.device).unbind(dim=1)
+    target = torch.tensor([number[int(token)] for token in target], device=hidden.states.device)
+    logits = hidden.states[row, position].float() @ hidden.words(every).T + may_be
+    right = (logits.argmax(dim=-1) == target).float().mean()
+    return {"quoted": nn.functional.cross_entropy(logits, target), "quoted_accuracy": right.detach()}
 
 
 HEADS.register("plan", PlanHead)

@@ -93,3 +93,53 @@ def test_words_of_an_answer_are_no_words_of_plans(make_tiny: Callable[..., Palme
         assert language.stop in tokens.ids[tokens.free.start :]
     assert not {*tokens.ids[tokens.free.start : -1]} <= {*language.vocabulary}
     assert language.tokens(parse_plan("touch red block")).free == range(0)
+
+
+PARTS = {
+    "tap the red block, then lift the blue block": "tap the red block",
+    "lift the blue block once you have tapped the red block": "tap the red block",
+    "first go home. next, don't touch it": "don't touch it",
+}
+
+
+def quoting(make_tiny: Callable[..., Palme]) -> Palme:
+    return make_tiny(answers=(CANNOT,), looks=("now",), entities="front")
+
+
+@torch.no_grad()
+def test_a_part_of_a_command_is_said_in_its_words_whatever_the_weights(make_tiny: Callable[..., Palme]) -> None:
+    """Nothing can be done that nobody said."""
+    said = set[str]()
+    for seed in range(4):
+        torch.manual_seed(seed)
+        model = quoting(make_tiny).eval()
+        head = model.heads["plan"]
+        assert isinstance(head, PlanHead)
+        for text in (*PARTS, "is it 3.5 cm? > look for any block: two, a red block and a blue block"):
+            hidden = model.read(model.embed([model.sentence({"state": torch.zeros(8)}, [(text, None)])]), remember=True)
+            command = head._command(hidden.sentence, 0, 0)
+            assert model.tokenizer.decode(command).strip() == text
+            words, sure, _ = head._say(hidden, command)
+            assert words in text and 0.0 < sure <= 1.0
+            said.add(words)
+    assert len(said) > 2
+
+
+def test_a_part_that_is_to_be_learnt_is_one_that_can_be_said(make_tiny: Callable[..., Palme]) -> None:
+    """Each of its words is among those that may be next; learning makes it the likeliest."""
+    torch.manual_seed(0)
+    model = quoting(make_tiny).train()
+    commands = [Command(text=text, plan=Plan(verb="now", said=part)) for text, part in list(PARTS.items())[::2]]
+    one = Sample(observations=(observation(),), commands=(*commands, Command(text="touch it", plan=Plan(verb=CANNOT))))
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(learnt, lr=3e-3)
+    for _ in range(150):
+        parts = losses(model, [one], [{}])
+        assert "plan/said" not in parts
+        optimizer.zero_grad()
+        (parts["plan/plan"] + parts["plan/quoted"]).backward()
+        optimizer.step()
+    assert parts["plan/quoted"] < 0.05 and parts["plan/quoted_accuracy"] == 1.0
+    engine, senses = Engine(model), model.senses((observation(),))
+    for command in commands:
+        assert engine.answer(senses, str(command.text)).plan == command.plan
