@@ -16,7 +16,7 @@ from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
 from embodied.language.door import MOST_READ
-from embodied.language.looks import read_on, result_of
+from embodied.language.looks import LOOKS, read_on, result_of
 from embodied.language.nouns import Noun
 from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, SAY, WHICH, Plan, abilities
 from embodied.model.engine import Answer, Engine
@@ -84,6 +84,7 @@ class PalmePolicy:
         self._made = 0  # steps, when the plan was decoded
         self._plan: Plan | None = None
         self._said = ""  # what led to the plan, with what was found on the way
+        self._in_part = False  # whether it came of a part that was read alone
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Take a new command, or what follows on the one before it: the model tells them apart.
@@ -113,6 +114,7 @@ class PalmePolicy:
             # One that plans no steps was not taught either what follows on a command that was carried out.
             earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
             self._said = " ".join(joined(earlier, self._instruction.text, steps).split())
+            self._in_part = False
         if len(self._said) > MOST_READ:
             text = f"With the steps that were made that is {len(self._said)} characters; I read at most {MOST_READ}."
             return Decision(
@@ -139,15 +141,20 @@ class PalmePolicy:
     def _answer(self, senses: Mapping[str, Tensor]) -> Answer:
         """What the model answers. Where it looks first, what it answers to what it finds: a look is a step that takes
         no time, and the pictures are encoded once."""
-        answer = self.engine.answer(senses, self._said, plan=self._plan, no_vision=self._no_vision)
+        answer, said = self.engine.answer(senses, self._said, plan=self._plan, no_vision=self._no_vision), self._said
         for _ in range(MOST_LOOKS):
-            if answer.plan is None or not answer.plan.looks or answer.things is None:
+            if answer.plan is None or not answer.plan.looks:
+                break
+            alone = LOOKS.get(answer.plan.verb).alone
+            if answer.things is None and not alone:
                 break  # not to have looked is not to have seen nothing
-            more = read_on(self._said, answer.plan, result_of(answer.plan, answer.things))
-            if len(more) > MOST_READ:
+            said = read_on(said, answer.plan, result_of(answer.plan, answer.things or ()))
+            if len(said) > MOST_READ:
                 break  # and what was found would not be read
-            self._said = more
-            after = self.engine.answer(senses, more, features=answer.features, no_vision=self._no_vision)
+            self._in_part = self._in_part or alone
+            if not self._in_part:  # heads that act go on to read all of it
+                self._said = said
+            after = self.engine.answer(senses, said, features=answer.features, no_vision=self._no_vision)
             both_ms = {stage: ms + answer.timings_ms[stage] for stage, ms in after.timings_ms.items()}
             answer = replace(after, confidence=answer.confidence * after.confidence, timings_ms=both_ms)
         return answer
@@ -157,7 +164,8 @@ class PalmePolicy:
         plan, begun = answer.plan, self._plan is not None
         act = next((each for each in answer.others.values() if isinstance(each, Act)), None)
         # One that acts is on its way, and its own hand may hide the things by which it judged whether to begin.
-        least = self._goes_on if observation.steps else self._certain
+        # What is done of a part is as new as the first, and of what was said around it nothing was read.
+        least = self._goes_on if observation.steps and not self._in_part else self._certain
         refusal = None if plan is None or (begun and act is not None) else self._refusal(plan, answer, least)
         if plan is not None and [step.text for step in observation.steps[-MOST_ALIKE:]] == [plan.text()] * MOST_ALIKE:
             refusal = f"I tried {MOST_ALIKE} times to {plan.text()}, in vain."

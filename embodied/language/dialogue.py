@@ -10,7 +10,7 @@ from embodied.types import Instruction, Step
 
 FOLLOWS_WITHIN_S = 60.0
 """How long after a command, on the arm's clock, what is said may follow on it: an answer, a correction, "again"."""
-_THEN, _DID, _FAILED = " / ", " > ", " failed"
+THEN, DID, _FAILED = " / ", " > ", " failed"
 """Between two that were said, before a step, and after one that failed: the signs are such as nobody says."""
 
 
@@ -20,13 +20,13 @@ def joined(earlier: str, text: str, steps: Sequence[Step] = ()) -> str:
     Whether the second part answers a question, follows on the first or is a new command, and which step comes next, is
     for the reader to tell. Training and acting join them here.
     """
-    said = f"{earlier}{_THEN}{text}" if earlier else text
-    return said + "".join(f"{_DID}{step.text}{_FAILED if step.failed else ''}" for step in steps)
+    said = f"{earlier}{THEN}{text}" if earlier else text
+    return said + "".join(f"{DID}{step.text}{_FAILED if step.failed else ''}" for step in steps)
 
 
 def is_joined(text: str) -> bool:
     """Whether a text is more than what was said at once."""
-    return _THEN in text or _DID in text
+    return THEN in text or DID in text
 
 
 @dataclass(frozen=True)

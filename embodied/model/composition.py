@@ -61,7 +61,7 @@ class PalmeConfig:
     frozen: tuple[str, ...] = ()  # senses whose encoders are not trained, and BACKBONE where that is not either
     verbs: tuple[str, ...] = TABLETOP_VERBS  # that it may write
     answers: tuple[str, ...] = (CANNOT,)  # that it may write in place of a motion
-    looks: tuple[str, ...] = ()  # that it may write before it does anything; they look at `entities`
+    looks: tuple[str, ...] = ()  # that it may write before it does anything; most look at `entities`
     kinds: tuple[str, ...] = TABLETOP_KINDS  # of things that it can see and may write
     colours: tuple[str, ...] = COLOURS  # that it can see and may write
     other_colours: tuple[str, ...] = OTHER_COLOURS  # that it may write and never sees

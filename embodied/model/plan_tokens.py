@@ -29,7 +29,7 @@ class PlanTokens:
     ids: tuple[int, ...]
     nouns: tuple[int, ...]
     free: range = range(0)
-    """Those that are chosen among all words, and not among those of plans: an answer and its full stop."""
+    """Those that are chosen among all words, or among those of the command: an answer, or a part, and its full stop."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Node:
 
     @property
     def free(self) -> str | None:
-        """What is said in free words here: the answer whose turn it is."""
+        """What is said in words of no plan here: the answer, or the look, whose turn it is."""
         first = self._threads[0]
         return first.verb if not first.tokens and first.parts[:1] == (f"{{{SAID}}}",) else None
 

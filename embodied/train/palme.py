@@ -280,15 +280,15 @@ def _sample(model: Palme, source: Source, index: int, rng: np.random.Generator, 
 
 
 def _at_a_look(command: Command, known: Collection[str], rng: np.random.Generator) -> Command:
-    """A command before one of its looks or after all of them; as it was said to a model that does not know them."""
-    looks = [look_of(each) for each in command.looks]
-    if command.text is None or not looks or not {look.verb for look in looks} <= set(known):
+    """A command before one of its looks or after all of them; without those that the model does not know."""
+    looks = [(look, result) for result in command.looks if (look := look_of(result)).verb in known]
+    if command.text is None or not looks:
         return command
-    number = int(rng.integers(len(looks) + 1))
-    text = command.text
-    for look, result in zip(looks[:number], command.looks, strict=False):
+    number, text = int(rng.integers(len(looks) + 1)), command.text
+    for look, result in looks[:number]:
         text = read_on(text, look, result)
-    return replace(command, text=text, plan=[*looks, command.plan][number], looks=())
+    plan = command.plan if number == len(looks) else looks[number][0]
+    return replace(command, text=text, plan=plan, looks=())
 
 
 def _told(model: Palme, samples: list[Sample], rng: np.random.Generator) -> list[Sample]:

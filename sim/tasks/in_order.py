@@ -4,14 +4,23 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from embodied.language.nouns import Noun, with_article
 from embodied.language.verbs import Plan
+from embodied.language.vocabulary import COLOURS
 from embodied.types import ObjectState
+from sim.phrases import pick
 from sim.phrases.talk import Talk
 from sim.tasks import register
+from sim.tasks.asked import look_for
 from sim.tasks.long import Goal, Long, foreseen
+from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.tasks.spoken import some_plan
 
 _SLOTS = ("one", "two", "three")
+_PLAIN_SHARE = 0.4
+"""Of single acts: nothing is forbidden beside them, and they are asked for in any case."""
+_TOGETHER = ("{act}, but {no}", "{act}. {no}", "{no}. {act}", "{no}, just {act}", "{no}, but {act}", "{act} and {no}")
+"""An act, and what is not to be done."""
 FIRST = ("touch", "put_in_bowl", "stack", "place_relative", "push_to")
 """What may come before something else: what is lifted would have to be put back."""
 LAST = (*FIRST, "pick_up")
@@ -32,9 +41,9 @@ class InOrder(Long):
                 return None
             steps.append(plan)
             now = foreseen(now, plan)
-        return self.asked(steps, talk)
+        return self.asked(steps, objects, talk)
 
-    def asked(self, steps: Sequence[Plan], talk: Talk) -> Goal:
+    def asked(self, steps: Sequence[Plan], objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
         """What asks for these steps."""
         parts = tuple(talk.bare(plan) for plan in steps)
         return Goal(talk.fill(self.key, **dict(zip(_SLOTS, parts, strict=False))), steps, parts=parts)
@@ -48,13 +57,59 @@ def _undoes(plan: Plan, earlier: Plan) -> bool:
 
 @register
 class OneAct(InOrder):
-    """A single act: when it is done, nothing else follows."""
+    """A single act: when it is done, nothing else follows; neither what was forbidden beside it, nor what was asked
+    for in another case."""
 
     name = key = "one_act"
     count = 1
 
-    def asked(self, steps: Sequence[Plan], talk: Talk) -> Goal:
-        return Goal(talk.act(steps[0]), steps)
+    def asked(self, steps: Sequence[Plan], objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
+        (plan,) = steps
+        if talk.rng.random() < _PLAIN_SHARE:
+            return Goal(talk.act(plan), steps)
+        way = (_but_not, _and_not, in_one_case)[talk.rng.integers(3)]
+        return way(plan, objects, talk)
+
+
+def _but_not(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
+    """This, and not that one."""
+    others = _others(plan, objects)
+    if not others:
+        return None
+    other = others[talk.rng.integers(len(others))]
+    return Goal(talk.fill("this_not_that", act=talk.bare(plan), x=talk.noun(other)), (plan,))
+
+
+def _and_not(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
+    """This, but do not do that; or the other way round."""
+    others, forbidden = _others(plan, objects), some_plan(objects, talk)
+    if not others or forbidden is None or set(forbidden.nouns) & set(plan.nouns):
+        return None
+    act, other = talk.bare(plan), others[talk.rng.integers(len(others))]
+    key = ("forbid_act", "forbid_thing")[talk.rng.integers(2)]
+    no = talk.fill(key, act=talk.bare(forbidden), a=talk.noun(other))
+    return Goal(pick(_TOGETHER, talk.rng).format(act=act, no=no), (plan,), parts=(act,))
+
+
+def in_one_case(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
+    """This where something is there, or where it is not; else another act."""
+    there = {Noun(o.colour, o.kind): None for o in objects}
+    every = [Noun(colour, kind) for kind in ("block", "bowl", "zone") for colour in COLOURS]
+    asked = (list(there), [noun for noun in every if noun not in there])[talk.rng.integers(2)]
+    asked = [noun for noun in asked if noun not in HELD_OUT_THINGS]
+    other = some_plan(objects, talk)
+    if not asked or other is None or set(other.nouns) & set(plan.nouns):
+        return None
+    noun = asked[talk.rng.integers(len(asked))]
+    act, some = talk.bare(plan), with_article(f"{noun.colour} {talk.kind(noun.kind)}")
+    acts = (act, talk.bare(other)) if noun in there else (talk.bare(other), act)
+    words = talk.fill("if_there", some=some, one=acts[0], two=acts[1])
+    return Goal(words, (plan,), looks=(look_for(noun.colour, noun.kind),), parts=(act,))
+
+
+def _others(plan: Plan, objects: Sequence[ObjectState]) -> list[Noun]:
+    """What is there and no part of a plan."""
+    return [noun for noun in dict.fromkeys(Noun(o.colour, o.kind) for o in objects) if noun not in plan.nouns]
 
 
 @register

@@ -46,7 +46,7 @@ class Said:
     """What was said before, and carried out by the first `before` of the steps."""
     before: int = 0
     parts: tuple[str, ...] = ()
-    """The words of each of the steps, where each was asked for in words of its own: a look at these comes first."""
+    """The words of each of the steps, where each was asked for in words of its own: a look at these comes last."""
     unnoticed: Plan | None = None
     """What is right where that was not carried out, although the steps say so; None where nobody can tell."""
 

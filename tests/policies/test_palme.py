@@ -431,6 +431,23 @@ def test_a_part_of_what_was_said_is_read_by_itself_and_looks_of_its_own_come_aft
     ]
 
 
+@pytest.mark.parametrize(("confidence", "refused"), [(0.6, True), (0.9, False)])
+def test_a_part_must_be_as_sure_after_other_steps_as_at_first_and_needs_no_picture(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch, confidence: float, refused: bool
+):
+    """ "... but don't touch the blue one": who reads a part alone does not see what stands before it."""
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        part = Plan(verb="now", said="go to rest") if " > " in text else Plan(verb="go_home")
+        return says(part, confidence=1.0 if part.looks else confidence)
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    monkeypatch.setattr(policy, "_in_steps", True)
+    policy.reset(Instruction(text="touch it, go to rest"))
+    decision = policy.decide(replace(look(env), steps=(Step(text="touch red block"),)))
+    assert decision.refused == refused and (decision.motion is None) == refused
+
+
 def test_other_words_about_the_same_picture_need_no_encoder(env, policy: PalmePolicy):
     """What was encoded is given back, all of it: some of the tokens were left out when it was read."""
     engine = policy.engine

@@ -130,7 +130,7 @@ def test_the_next_step_of_a_long_task_is_about_what_was_found_and_nothing_was_do
 
 @pytest.mark.parametrize("name", ["two_acts", "two_backwards", "three_acts", "if_there"])
 def test_of_what_asks_for_several_acts_the_words_of_the_next_are_read_by_themselves(name: str) -> None:
-    """They were said so, word for word; and name what the next step is about and nothing of the others."""
+    """They were said so, word for word, and name what the next step is about."""
     task, numbers = make_task(name), set[int]()
     assert isinstance(task, Spoken)
     for seed in range(SEED, SEED + SCENES):

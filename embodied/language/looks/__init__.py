@@ -81,7 +81,9 @@ def like(noun: Noun | None, entities: Sequence[Entity]) -> list[Entity]:
 
 def read_on(said: str, plan: Slots, result: str) -> str:
     """What is read next, where a look at what was `said` came to a `result`."""
-    return result.partition(FOUND)[2] if LOOKS.get(plan.verb).alone else joined("", said, [Step(text=result)])
+    if LOOKS.get(plan.verb).alone:
+        return result.removeprefix(f"{plan.text()}{FOUND}")
+    return joined("", said, [Step(text=result)])
 
 
 def result_of(plan: Slots, entities: Sequence[Entity]) -> str:

@@ -44,7 +44,7 @@ ANSWERS: Mapping[str, str] = {
 
 NOUN_SLOTS = ("target", "reference", "other")
 SAID = "said"
-"""The slot of an answer in free words, without a full stop inside of it."""
+"""The slot of an answer in free words, or of the words that a look says again; without a full stop inside of it."""
 SLOTS = (*NOUN_SLOTS, "relation", "amount", SAID)
 """What a sentence may have in braces; the nouns come in this order."""
 
@@ -59,7 +59,7 @@ class Plan:
     other: Noun | None = None  # a second reference
     relation: str | None = None  # where to, or which way round
     amount: str | None = None  # how far
-    said: str | None = None  # what is answered
+    said: str | None = None  # what is answered, or said again
 
     def text(self) -> str:
         """The canonical sentence of this plan."""
@@ -77,7 +77,7 @@ class Plan:
 
     @property
     def looks(self) -> bool:
-        """Whether the plan is a look: it asks what is there, before anything is done."""
+        """Whether the plan is a look: it asks what is there, or what was said, before anything is done."""
         return self.verb in LOOKS
 
     @property

@@ -3,6 +3,7 @@
 question is written in free words: the next one is then any of the language model's vocabulary. What a look says again
 of the command is written in words of the command, as they follow on each other there."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from embodied.data.sample import Sample
 from embodied.errors import EmbodiedError
+from embodied.language.dialogue import DID, THEN
 from embodied.language.looks import LOOKS
 from embodied.language.verbs import Plan
 from embodied.model.backbone import encode
@@ -20,7 +22,7 @@ from embodied.model.plan_tokens import Node
 from embodied.model.sentence import PLANNED, SAID, Embedded
 
 MOST_SAID = 48
-"""Tokens of an answer."""
+"""Tokens of an answer, or of a part of a command."""
 _AHEAD = 2
 """Tokens of an answer that are read ahead: a name, of things that are seen."""
 
@@ -37,6 +39,7 @@ class PlanHead(Head):
         self._decode = host.tokenizer.decode
         self._every = range(len(host.tokenizer))
         self._before, self._behind = (len(encode(host.tokenizer, words)) for words in (SAID, PLANNED.text))
+        self._then, self._did = (encode(host.tokenizer, f" {sign.strip()}")[-1] for sign in (THEN, DID))
         self._number = {token: i for i, token in enumerate(self.language.vocabulary)}
 
     def tokens(self, plan: Plan) -> tuple[int, ...]:
@@ -76,10 +79,12 @@ class PlanHead(Head):
         return parts
 
     def _command(self, sentence: Embedded, row: int, branch: int) -> tuple[int, ...]:
-        """The tokens of a command, without what stands around it."""
+        """The tokens of a command as somebody said it last, without what stands around it and what was done for it."""
         place, said = sentence.places[row][branch], sentence.said[row][branch]
         begin = len(said) - (place.end - place.start)
-        return said[begin + self._before : begin + place.answer - place.start - self._behind]
+        words = said[begin + self._before : begin + place.answer - place.start - self._behind]
+        last = max((i + 1 for i, token in enumerate(words) if token == self._then), default=0)
+        return words[last : next((i for i in range(last, len(words)) if words[i] == self._did), len(words))]
 
     def answer(self, hidden: Hidden) -> Plan:
         """The likeliest plan, word by word."""
@@ -117,8 +122,11 @@ class PlanHead(Head):
         return ids[best], float(probability[best].detach())
 
     def _say(self, hidden: Hidden, quotes: Sequence[int] | None = None) -> tuple[str, float, Hidden]:
-        """The likeliest words up to a full stop, of the command that it `quotes` where it does; the probability of the
-        least sure one, and the states with them."""
+        """The likeliest words up to a full stop; how probable the least sure one is, and the states with them.
+
+        Where it `quotes` a command the words are a part of that; then it is all of them together that must be sure, and
+        what ends in the middle of a word or of a number is nothing that was said.
+        """
         table, written, confidence, pen = hidden.words(self._every), list[int](), 1.0, _Pen(hidden)
         said = hidden.sentence.said[0][0]
         while len(written) < MOST_SAID:
@@ -127,12 +135,16 @@ class PlanHead(Head):
                 among = going_on(quotes, written, self.language.stop)
             probability = (pen.state.float() @ (table if quotes is None else table[among]).T).softmax(dim=-1)
             likeliest = int(probability.argmax())
-            best, confidence = among[likeliest], min(confidence, float(probability[likeliest].detach()))
+            best, surely = among[likeliest], float(probability[likeliest].detach())
+            confidence = min(confidence, surely) if quotes is None else confidence * surely
             if best == self.language.stop:
                 break
             written.append(best)
             pen.write(best, partial(_following, best, said))
-        return str(self._decode(written, skip_special_tokens=True)).strip(), confidence, pen.end()
+        words = str(self._decode(written, skip_special_tokens=True)).strip()
+        if quotes is not None and not (best == self.language.stop and _is_part(words, str(self._decode(list(quotes))))):
+            confidence = 0.0
+        return words, confidence, pen.end()
 
 
 class _Pen:
@@ -165,10 +177,17 @@ class _Pen:
 def going_on(command: Sequence[int], written: Sequence[int], stop: int) -> list[int]:
     """The tokens that may follow on those `written`, where nothing but words of a command may be said, as they follow
     on each other there; or the end. Where nothing is written yet, any of them."""
+    if not written:
+        return [token for token in dict.fromkeys(command) if token != stop] or [stop]
     count = len(written)
     places = [i for i in range(len(command)) if tuple(command[i : i + count]) == tuple(written)]
     after = [command[i + count] for i in places if i + count < len(command)]
-    return list(dict.fromkeys([*after, stop] if written else after or [stop]))
+    return list(dict.fromkeys([*after, stop]))
+
+
+def _is_part(words: str, command: str) -> bool:
+    """Whether they stand in a command from the beginning of a word to the end of one."""
+    return bool(words) and re.search(rf"(?<!\w){re.escape(words)}(?!\w|\.\w)", command) is not None
 
 
 def _following(last: int, said: Sequence[int]) -> list[int]:
