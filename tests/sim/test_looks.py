@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from embodied.data.sample import Command
 from embodied.language import door
 from embodied.language.looks import FOUND, LOOKS, read_on
-from embodied.language.verbs import DONE, Plan, look_of
+from embodied.language.verbs import DONE, Plan, look_of, parse_plan
 from embodied.model.composition import PartConfig, SenseConfig
 from embodied.model.palme import Palme
 from embodied.train.grounding_data import GroundingData
-from embodied.train.palme import PalmeTrainConfig, draw, losses
+from embodied.train.palme import PalmeTrainConfig, _at_a_look, draw, losses
 from sim import grounding
 from sim.grounding import GroundingConfig
 from sim.moments import some_moment, under_way
@@ -171,3 +172,20 @@ def test_training_takes_looks_or_answers_at_once(make_tiny: Callable[..., Palme]
     assert looking and after and not any(plan.looks for plan in after)
     assert not any(" > look " in text for text in looking), "one look is enough for what these say"
     assert not any(plan.looks or " > look " in text for text, plan in halves[False])
+
+
+@pytest.mark.parametrize("known", [(), ("look_for",), ("now",), ("look_for", "now")])
+def test_of_what_there_is_to_be_looked_for_a_model_learns_what_it_knows(known: tuple[str, ...]) -> None:
+    looks = ("look for red block: none", "now tap the bowl: tap the bowl")
+    command = Command(text="if there is a red block go home, else tap the bowl", plan=Plan(verb="go_home"), looks=looks)
+    rng = np.random.default_rng(0)
+    halves = {(each.text, each.plan) for each in (_at_a_look(command, known, rng) for _ in range(40))}
+    look, part = parse_plan("look for red block"), Plan(verb="now", said="tap the bowl")
+    after = f"{command.text} > {looks[0]}"
+    expected = {
+        (): {(command.text, command.plan)},
+        ("look_for",): {(command.text, look), (after, command.plan)},
+        ("now",): {(command.text, part), ("tap the bowl", command.plan)},
+        ("look_for", "now"): {(command.text, look), (after, part), ("tap the bowl", command.plan)},
+    }
+    assert halves == expected[known]
