@@ -148,6 +148,8 @@ class PalmePolicy:
             alone = LOOKS.get(answer.plan.verb).alone
             if answer.things is None and not alone:
                 break  # not to have looked is not to have seen nothing
+            if alone and answer.confidence < self._certain:
+                break  # what was not said is not to be answered either
             said = read_on(said, answer.plan, result_of(answer.plan, answer.things or ()))
             if len(said) > MOST_READ:
                 break  # and what was found would not be read
@@ -155,6 +157,8 @@ class PalmePolicy:
             if not self._in_part:  # heads that act go on to read all of it
                 self._said = said
             after = self.engine.answer(senses, said, features=answer.features, no_vision=self._no_vision)
+            if self._in_part and after.plan is not None and after.plan.verb == DONE:
+                break  # of what is left to do nothing is done yet
             both_ms = {stage: ms + answer.timings_ms[stage] for stage, ms in after.timings_ms.items()}
             answer = replace(after, confidence=answer.confidence * after.confidence, timings_ms=both_ms)
         return answer

@@ -54,7 +54,7 @@ from sim.world import World
 RENDER_SIZE_PX = 224
 COMMANDS_PER_SCENE = 32
 """At most: training draws some of them each time."""
-TASKS = (*TABLETOP, "mixed", *VERBS_SUITE, *LANGUAGE, *LONGHORIZON, *VQA, *CONVERSATION)
+TASKS = (*TABLETOP, "mixed", *VERBS_SUITE, *LANGUAGE, *LONGHORIZON, "just_one", *VQA, *CONVERSATION)
 """Whose scenes, things and words are shown, unless it is said otherwise."""
 OFTEN = (
     dict.fromkeys(TABLETOP, 8.0)
@@ -84,8 +84,8 @@ SCENES = (
 """How often the scene of a family is shown; others once."""
 MOMENTS = (
     dict.fromkeys(("two_acts", "two_backwards", "three_acts"), 3.0)
-    | dict.fromkeys(("ask_did", "ask_holding"), 0.5)
-    | {"tower_of": 2.0, "one_act": 2.0, "ask_done": 1.5}
+    | dict.fromkeys(("ask_did", "ask_holding", "one_act"), 0.5)
+    | {"tower_of": 2.0, "just_one": 2.0, "ask_done": 1.5}
 )
 """How often the task of a family is under way; others once. Which act comes after which is learnt last of all."""
 OTHER_COLOUR_SHARE = 0.7

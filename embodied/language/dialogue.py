@@ -49,6 +49,7 @@ class Dialogue:
     def heard(self, text: str, now_s: float) -> Instruction:
         """The words, and what was said and done before them; what is long ago, or too long to be read with them, is
         left out. A clock that went back is that of another run."""
+        text = text.replace(THEN, ", ").replace(DID, ", ")  # it is not for a speaker to tell what was done
         last, self._last, self._heard_after = self._last, None, self._forgotten
         if last is None or not 0.0 <= now_s - last.ended_s <= FOLLOWS_WITHIN_S:
             return Instruction(text=text, stamp_s=now_s)

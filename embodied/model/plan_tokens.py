@@ -15,7 +15,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from embodied.language.looks import ANY, THING
 from embodied.language.nouns import Noun
-from embodied.language.verbs import NOUN_SLOTS, SAID, WHICH, Plan, choices_of, may_follow, sentence_of
+from embodied.language.verbs import NOUN_SLOTS, SAID, WHICH, Plan, choices_of, may_follow, sentence_of, slots_of
 from embodied.model.backbone import encode
 
 STOP = "."
@@ -101,6 +101,11 @@ class PlanLanguage:
         """The token that ends an answer."""
         (token,) = self._encoded(STOP)
         return token
+
+    @property
+    def quotes(self) -> bool:
+        """Whether it has a look that says a part of a command again."""
+        return any(SAID in slots_of(sentence_of(look)) for look in self._looks)
 
     def __contains__(self, plan: Plan) -> bool:
         """Whether a model with these words may write `plan`."""

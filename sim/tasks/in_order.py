@@ -10,17 +10,17 @@ from embodied.language.vocabulary import COLOURS
 from embodied.types import ObjectState
 from sim.phrases import pick
 from sim.phrases.talk import Talk
-from sim.tasks import register
+from sim.tasks import Episode, SceneState, register
 from sim.tasks.asked import look_for
 from sim.tasks.long import Goal, Long, foreseen
 from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.tasks.spoken import some_plan
 
 _SLOTS = ("one", "two", "three")
-_PLAIN_SHARE = 0.4
-"""Of single acts: nothing is forbidden beside them, and they are asked for in any case."""
-_TOGETHER = ("{act}, but {no}", "{act}. {no}", "{no}. {act}", "{no}, just {act}", "{no}, but {act}", "{act} and {no}")
+_TOGETHER = ("{act}, but {no}", "{act}. {no}", "{no}. {act}", "{no}, just {act}", "{no}, but {act}")
 """An act, and what is not to be done."""
+_FORBIDS_ALL = ("nothing", "everything", "still", "stay put", "stand by", "fine")
+"""Words of lines that forbid every act."""
 FIRST = ("touch", "put_in_bowl", "stack", "place_relative", "push_to")
 """What may come before something else: what is lifted would have to be put back."""
 LAST = (*FIRST, "pick_up")
@@ -57,18 +57,31 @@ def _undoes(plan: Plan, earlier: Plan) -> bool:
 
 @register
 class OneAct(InOrder):
-    """A single act: when it is done, nothing else follows; neither what was forbidden beside it, nor what was asked
-    for in another case."""
+    """A single act: when it is done, nothing else follows."""
 
     name = key = "one_act"
     count = 1
 
     def asked(self, steps: Sequence[Plan], objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
+        return Goal(talk.act(steps[0]), steps)
+
+
+@register
+class JustOne(InOrder):
+    """A single act, with another one beside it that is forbidden, or for another case: that does not follow either."""
+
+    name = key = "just_one"
+    count = 1
+
+    def asked(self, steps: Sequence[Plan], objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
         (plan,) = steps
-        if talk.rng.random() < _PLAIN_SHARE:
-            return Goal(talk.act(plan), steps)
         way = (_but_not, _and_not, in_one_case)[talk.rng.integers(3)]
         return way(plan, objects, talk)
+
+    def went_wrong(self, episode: Episode, state: SceneState) -> bool:
+        """Also where something else was touched: it may be what was forbidden."""
+        touched = state.touched - {str(noun) for noun in episode.plan.nouns} if episode.plan.verb == "touch" else ()
+        return bool(touched) or super().went_wrong(episode, state)
 
 
 def _but_not(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
@@ -81,14 +94,15 @@ def _but_not(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | N
 
 
 def _and_not(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
-    """This, but do not do that; or the other way round."""
-    others, forbidden = _others(plan, objects), some_plan(objects, talk)
-    if not others or forbidden is None or set(forbidden.nouns) & set(plan.nouns):
+    """This, but hands off that; or the other way round. No part of it is read alone: it would not tell what is
+    forbidden."""
+    others = _others(plan, objects)
+    if not others:
         return None
-    act, other = talk.bare(plan), others[talk.rng.integers(len(others))]
-    key = ("forbid_act", "forbid_thing")[talk.rng.integers(2)]
-    no = talk.fill(key, act=talk.bare(forbidden), a=talk.noun(other))
-    return Goal(pick(_TOGETHER, talk.rng).format(act=act, no=no), (plan,), parts=(act,))
+    no = talk.fill("forbid_thing", a=talk.noun(others[talk.rng.integers(len(others))]))
+    if any(word in no for word in _FORBIDS_ALL):
+        return None
+    return Goal(pick(_TOGETHER, talk.rng).format(act=talk.bare(plan), no=no), (plan,))
 
 
 def in_one_case(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | None:

@@ -439,13 +439,32 @@ def test_a_part_must_be_as_sure_after_other_steps_as_at_first_and_needs_no_pictu
 
     def answer(_senses: object, text: str, **_: object) -> Answer:
         part = Plan(verb="now", said="go to rest") if " > " in text else Plan(verb="go_home")
-        return says(part, confidence=1.0 if part.looks else confidence)
+        return replace(says(part, confidence=1.0 if part.looks else confidence), things=None)
 
     monkeypatch.setattr(policy.engine, "answer", answer)
     monkeypatch.setattr(policy, "_in_steps", True)
     policy.reset(Instruction(text="touch it, go to rest"))
     decision = policy.decide(replace(look(env), steps=(Step(text="touch red block"),)))
     assert decision.refused == refused and (decision.motion is None) == refused
+
+
+@pytest.mark.parametrize(("confidence", "verb"), [(0.0, "go_home"), (0.6, "nothing"), (1.0, "done")])
+def test_what_was_not_said_is_not_read_and_a_part_is_not_done_before_it_is_begun(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch, confidence: float, verb: str
+):
+    read = list[str]()
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        read.append(text)
+        part = Plan(verb="now", said="move it 3")
+        return says(part, confidence=confidence) if " > " in text else says(Plan(verb=verb), confidence=1.0)
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    monkeypatch.setattr(policy, "_in_steps", True)
+    policy.reset(Instruction(text="touch it, then move it 3.5 cm"))
+    decision = policy.decide(replace(look(env), steps=(Step(text="touch red block"),)))
+    assert decision.refused and decision.motion is None and "'now move it 3', and am not sure" in decision.text
+    assert len(read) == (2 if verb == "done" else 1)
 
 
 def test_other_words_about_the_same_picture_need_no_encoder(env, policy: PalmePolicy):

@@ -189,3 +189,21 @@ def test_of_what_there_is_to_be_looked_for_a_model_learns_what_it_knows(known: t
         ("look_for", "now"): {(command.text, look), (after, part), ("tap the bowl", command.plan)},
     }
     assert halves == expected[known]
+
+
+def test_the_same_words_are_not_read_in_two_ways() -> None:
+    """What forbids one thing beside an act is said by several families, in lines that are alike."""
+    first, said_so = dict[str, str](), 0
+    for name in ("just_one", "exclusion", "negation", "one_act"):
+        task = make_task(name)
+        assert isinstance(task, Spoken)
+        objects = make_task("stack").sample(np.random.default_rng(SEED)).objects
+        for seed in range(400):
+            if (said := task.about(objects, Talk(np.random.default_rng(seed)))) is not None:
+                found = said.found(objects)
+                begins = look_of(found[0]).text() if found else said.plan.text()
+                assert first.setdefault(said.words, begins) == begins, said.words
+                said_so += name == "just_one"
+                if isinstance(task, InSteps):
+                    assert said.found(objects, 1) == found[: len(said.looks)], "nothing is left after a single act"
+    assert said_so > 200

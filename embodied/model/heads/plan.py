@@ -40,7 +40,17 @@ class PlanHead(Head):
         self._every = range(len(host.tokenizer))
         self._before, self._behind = (len(encode(host.tokenizer, words)) for words in (SAID, PLANNED.text))
         self._then, self._did = (encode(host.tokenizer, f" {sign.strip()}")[-1] for sign in (THEN, DID))
+        if self.language.quotes:
+            self._check_quotes(partial(encode, host.tokenizer))
         self._number = {token: i for i, token in enumerate(self.language.vocabulary)}
+
+    def _check_quotes(self, tokens: Callable[[str], list[int]]) -> None:
+        """Raises EmbodiedError where words are other tokens in a command than alone: nothing of it could be said."""
+        words = "tap the red block"
+        found = tokens(f"{SAID} {words}{PLANNED.text}")[self._before : -self._behind]
+        if found != tokens(f" {words}") or found != [id for word in words.split() for id in tokens(f" {word}")]:
+            what = "the tokenizer of this language model reads words of a command otherwise than by themselves"
+            raise EmbodiedError(f"{what}: it cannot say a part of it again; list looks: without now in its composition")
 
     def tokens(self, plan: Plan) -> tuple[int, ...]:
         """The words of a plan. Raises EmbodiedError for one that this model does not speak of."""
@@ -67,8 +77,8 @@ class PlanHead(Head):
                         closed.append(word)
                     elif quotes is None:
                         free.append(word)
-                    else:
-                        quoted.append((word, going_on(quotes, ids[open_words.start : i], self.language.stop)))
+                    elif token in (among := going_on(quotes, ids[open_words.start : i], self.language.stop)):
+                        quoted.append((word, among))  # of a command that is cut some words are not there
         parts: dict[str, Tensor] = {}
         if closed:
             parts |= _learned("plan", hidden, [(r, p, self._number[t]) for r, p, t in closed], self.language.vocabulary)
@@ -227,11 +237,11 @@ def _learned(name: str, hidden: Hidden, words: Sequence[_Word], among: Sequence[
 
 def _quoted(hidden: Hidden, words: Sequence[tuple[_Word, list[int]]]) -> dict[str, Tensor]:
     """Cross-entropy of words, each among those that may be next there."""
-    every = sorted({token for _, among in words for token in among} | {token for (*_, token), _ in words})
+    every = sorted({token for _, among in words for token in among})
     number = {token: i for i, token in enumerate(every)}
     may_be = torch.full((len(words), len(every)), -torch.inf, device=hidden.states.device)
-    for i, ((*_, token), among) in enumerate(words):
-        may_be[i, [number[each] for each in (*among, token)]] = 0.0
+    for i, (_, among) in enumerate(words):
+        may_be[i, [number[each] for each in among]] = 0.0
     row, position, target = torch.tensor([word for word, _ in words], device=hidden.states.device).unbind(dim=1)
     target = torch.tensor([number[int(token)] for token in target], device=hidden.states.device)
     logits = hidden.states[row, position].float() @ hidden.words(every).T + may_be
