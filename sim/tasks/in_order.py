@@ -15,6 +15,7 @@ from sim.tasks.asked import look_for
 from sim.tasks.long import Goal, Long, foreseen
 from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.tasks.spoken import some_plan
+from sim.tasks.vqa import KINDS
 
 _SLOTS = ("one", "two", "three")
 _TOGETHER = ("{act}, but {no}", "{act}. {no}", "{no}. {act}", "{no}, just {act}", "{no}, but {act}")
@@ -108,7 +109,7 @@ def _and_not(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | N
 def in_one_case(plan: Plan, objects: Sequence[ObjectState], talk: Talk) -> Goal | None:
     """This where something is there, or where it is not; else another act."""
     there = {Noun(o.colour, o.kind): None for o in objects}
-    every = [Noun(colour, kind) for kind in ("block", "bowl", "zone") for colour in COLOURS]
+    every = [Noun(colour, kind) for kind in KINDS for colour in COLOURS]
     asked = (list(there), [noun for noun in every if noun not in there])[talk.rng.integers(2)]
     asked = [noun for noun in asked if noun not in HELD_OUT_THINGS]
     other = some_plan(objects, talk)

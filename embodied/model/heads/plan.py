@@ -242,8 +242,8 @@ def _quoted(hidden: Hidden, words: Sequence[tuple[_Word, list[int]]]) -> dict[st
     may_be = torch.full((len(words), len(every)), -torch.inf, device=hidden.states.device)
     for i, (_, among) in enumerate(words):
         may_be[i, [number[each] for each in among]] = 0.0
-    row, position, target = torch.tensor([word for word, _ in words], device=hidden.states.device).unbind(dim=1)
-    target = torch.tensor([number[int(token)] for token in target], device=hidden.states.device)
+    numbered = [(row, position, number[token]) for (row, position, token), _ in words]
+    row, position, target = torch.tensor(numbered, device=hidden.states.device).unbind(dim=1)
     logits = hidden.states[row, position].float() @ hidden.words(every).T + may_be
     right = (logits.argmax(dim=-1) == target).float().mean()
     return {"quoted": nn.functional.cross_entropy(logits, target), "quoted_accuracy": right.detach()}
