@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -30,6 +31,8 @@ _STATES = ("idle", "executing", "done", "refused", "aborted", "stopped")
 _TEXTS = ("id", "reason", "blocked")
 _POLL_S = 0.02
 _ANSWER_S = 5.0
+_AGAIN_S = 1.0
+"""A motion that has no answer by then is proposed again: a gate that was just started may speak before it hears."""
 
 
 PART_S = 0.1
@@ -116,9 +119,10 @@ class GateClient:
         self.seams = {}
         try:
             on_tick()  # what is no longer wanted is not even proposed
-            if not self._publish(motion_id, trajectory, stamp_s, stops):
+            propose = partial(self._publish, motion_id, trajectory, stamp_s, stops)
+            if not propose():
                 return Outcome(state="aborted", reason="it was stopped before it began")
-            return self._follow(motion_id, stops, on_tick, following)
+            return self._follow(motion_id, stops, propose, on_tick, following)
         except BaseException:
             self.stop()
             raise
@@ -141,10 +145,15 @@ class GateClient:
             return True
 
     def _follow(
-        self, motion_id: str, stops: int, on_tick: Callable[[], None], following: Callable[[], Part | None]
+        self,
+        motion_id: str,
+        stops: int,
+        propose: Callable[[], bool],
+        on_tick: Callable[[], None],
+        following: Callable[[], Part | None],
     ) -> Outcome:
         proposed_s, gate = steady_s(), ""
-        next_s = proposed_s + PART_S
+        next_s, again_s = proposed_s + PART_S, proposed_s + _AGAIN_S
         while True:
             with self._lock:
                 newest, status, heard_s = self._status, self._of_proposed, self._heard_s
@@ -161,6 +170,9 @@ class GateClient:
                 return Outcome(state="silent", reason=f"the gate has been silent for {SILENCE_S:g} s")
             if not gate and now_s - proposed_s > _ANSWER_S:
                 return Outcome(state="silent", reason=f"the gate did not answer within {_ANSWER_S:g} s")
+            if not gate and now_s > again_s:
+                propose()
+                again_s = now_s + _AGAIN_S
             if gate and now_s >= next_s:
                 next_s = math.inf if self._add(motion_id, stops, on_tick, following) else steady_s() + PART_S
                 continue

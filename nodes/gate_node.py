@@ -4,7 +4,7 @@
 In: `proposed_trajectory` (trajectory_msgs/JointTrajectory: the arm's joints and its first finger joint with half of
 the wanted width; header.stamp = the observation that it was decided on, header.frame_id = an id for the motion; no
 points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least 10 Hz, frame_id = id of the motion
-that the agent wants executed).
+that the agent wants executed). The same proposal again, by its id and its stamp, is answered and changes nothing.
 
 A streamed motion has later parts: `id+part1`, `id+part2`, ..., whose times count from their stamp. While the motion
 `id` is under way, each replaces what is left of the one before.
@@ -74,8 +74,7 @@ class GateNode(Node):
         self._unordered = self._hold_is_due = False
         self._stall = Stall(given.heartbeat_timeout_s)
         self._counts = dict.fromkeys(("refused", "dropped_parts", "unordered_motions"), 0)
-        self._complaint = ""
-
+        self._complaint, self._judged = "", ("", 0.0)
         self._mark = f"{GATE}{uuid.uuid4().hex[:8]}"
         self._status = GateStatus(self, self._mark, self._facts)
         self._joints = JointStates(
@@ -137,13 +136,17 @@ class GateNode(Node):
 
     def _on_proposal(self, message: JointTrajectory) -> None:
         motion_id, part = conversions.part_of(shown(message.header.frame_id, 100))
+        said = motion_id, conversions.from_time(message.header.stamp)
         if not message.points:
             self._abort("the agent stopped it")
         elif part is not None:
             self._accept_part(message, motion_id, part)
+        elif said == self._judged:
+            self._status.publish()
         elif self._streamer is not None:
             self._refuse(motion_id, f"the motion {self._status.id} is under way: stop it first, and propose at rest")
         else:
+            self._judged = said
             try:
                 self._accept(message, motion_id)
             except UnsafeCommandError as error:
@@ -370,8 +373,7 @@ class GateNode(Node):
             self.get_logger().error(complaint)
 
     def _answer(self, text: str) -> Trigger.Response:
-        message = f"{text}; {self._complaint}" if self._complaint else text
-        return Trigger.Response(success=True, message=message)
+        return Trigger.Response(success=True, message="; ".join(filter(None, (text, self._complaint))))
 
     def _facts(self) -> dict[str, object]:
         blocked = self._blocked(steady_s(), self._now_s())

@@ -75,6 +75,30 @@ def test_a_refusal_is_heard_that_is_followed_at_once_by_word_of_another_motion()
     assert (outcome.state, outcome.reason) == ("refused", "one is under way")
 
 
+def test_a_motion_that_has_no_answer_is_proposed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gate that was just started may speak before it hears."""
+    from std_msgs.msg import String
+
+    from nodes import gate_client
+
+    monkeypatch.setattr(gate_client, "_AGAIN_S", 0.05)
+    node = Node()
+    client = gate_client.GateClient(node, MODEL.gripper_joints[0])
+
+    def answer() -> None:
+        state = "done" if len(node.sent) == 3 else "idle"
+        client.inlet.take(
+            String(data=json.dumps({"state": state, "gate": "one", "id": "" if state == "idle" else said()}))
+        )
+
+    def said() -> str:
+        return str(node.sent[-1][1].header.frame_id)
+
+    assert client.execute(MOTION, stamp_s=1.0, on_tick=answer).state == "done"
+    first, *again = [message for _, message in node.sent]
+    assert len(again) == 2 and all(each == first for each in again), "the gate knows it by its id and its stamp"
+
+
 JUNK = ["", "no JSON", "[1, 2]", '{"state": 3}', '{"state": "odd"}', '"executing"', "null", "[" * 60_000, "x" * 10**6]
 JUNK += ['{"state": "idle", "part": -1}', '{"state": "idle", "part": true}', '{"state": "idle", "part": 1.5}']
 JUNK += ['{"state": "idle", "stopped": "no"}', '{"state": "idle", "blocked": {}}', '{"state": []}', "\x1b[2J"]

@@ -113,3 +113,18 @@ def test_a_stop_that_is_written_just_after_a_resume_counts(make: Callable[..., A
         assert gate._gate.stopped
         gate._on_resume(Trigger.Request(), Trigger.Response())
         assert not gate._gate.stopped
+
+
+def test_a_proposal_that_is_said_again_is_answered_and_not_judged_again(make: Callable[..., Any]) -> None:
+    from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+    from nodes.gate_node import GateNode
+
+    gate = make(GateNode)
+    message = JointTrajectory(points=[JointTrajectoryPoint()])
+    message.header.frame_id = "one"
+    for sec, refused in ((1, 1), (1, 1), (2, 2)):  # as new as its stamp: one that names no motions must be heard too
+        message.header.stamp.sec = sec
+        gate._on_proposal(message)
+        assert gate._counts["refused"] == refused
+        assert (gate._status.state, gate._status.id) == ("refused", "one")
