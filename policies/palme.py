@@ -16,8 +16,9 @@ from embodied.geometry import unproject
 from embodied.inputs import POINTED_HEIGHT_M
 from embodied.language.dialogue import joined
 from embodied.language.door import MOST_READ
-from embodied.language.looks import LOOKS, read_on, result_of
+from embodied.language.looks import LOOKS, Choice, read_on, result_of
 from embodied.language.nouns import Noun
+from embodied.language.seen import Entity
 from embodied.language.verbs import ABSENT, CANNOT, DONE, FOREIGN, NOTHING, QUESTION, SAY, WHICH, Plan, abilities
 from embodied.model.engine import Answer, Engine
 from embodied.model.heads import Act
@@ -36,11 +37,12 @@ SHIPPED = Path(__file__).parent / "checkpoint"
 class PalmePolicy:
     """Reads the senses that its model has, and the words; writes a plan and points, or answers with actions.
 
-    It asks back where words leave it open which colour is meant, and does nothing where it is not certain of the plan
-    or sees several things of a name. The plan of a command is decoded once and kept until `reset` or until a step was
-    made; later observations only point. A model that was taught to say "done" plans step by step, each from the picture
-    and what was done, until it says so. A model whose heads give actions judges by its first decision whether it can do
-    what was said, and then moves by these, a chunk a decision, until it says that nothing is left to do.
+    It asks back where words leave it open which thing is meant, and does nothing where it is not certain of the plan.
+    Of several things of one name it takes the one for which it looked. The plan of a command is decoded once and kept
+    until `reset` or until a step was made; later observations only point. A model that was taught to say "done" plans
+    step by step, each from the picture and what was done, until it says so. A model whose heads give actions judges by
+    its first decision whether it can do what was said, and then moves by these, a chunk a decision, until it says that
+    nothing is left to do.
 
     Args:
         checkpoint: a directory written by `save_pretrained`; empty for the shipped one.
@@ -85,6 +87,7 @@ class PalmePolicy:
         self._plan: Plan | None = None
         self._said = ""  # what led to the plan, with what was found on the way
         self._in_part = False  # whether it came of a part that was read alone
+        self._choices: list[Plan] = []  # the looks on the way that tell one thing from others of its name
 
     def reset(self, instruction: Instruction, seed: int | None = None) -> None:
         """Take a new command, or what follows on the one before it: the model tells them apart.
@@ -114,7 +117,7 @@ class PalmePolicy:
             # One that plans no steps was not taught either what follows on a command that was carried out.
             earlier = self._instruction.earlier if self._in_steps or self._instruction.asked else ""
             self._said = " ".join(joined(earlier, self._instruction.text, steps).split())
-            self._in_part = False
+            self._in_part, self._choices = False, []
         if len(self._said) > MOST_READ:
             text = f"With the steps that were made that is {len(self._said)} characters; I read at most {MOST_READ}."
             return Decision(
@@ -126,6 +129,7 @@ class PalmePolicy:
         answer = self._answer(senses)
         timings = {"prepare": 1e3 * (sensed - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
+        answer = replace(answer, sights=self._told_apart(answer))
         text, motion, done = self._decided(answer, observation)
         ends = answer.plan is not None and (answer.plan.verb == DONE or self._is_answered(answer))
         return Decision(
@@ -133,7 +137,7 @@ class PalmePolicy:
             motion=motion,
             observation_stamp_s=observation.stamp_s,
             refused=motion is None and not ends,
-            asked=_asks(answer.plan),
+            asked=motion is None and text == self._question(answer),
             done=done,
             timings_ms=timings,
         )
@@ -145,11 +149,14 @@ class PalmePolicy:
         for _ in range(MOST_LOOKS):
             if answer.plan is None or not answer.plan.looks:
                 break
-            alone = LOOKS.get(answer.plan.verb).alone
+            look = LOOKS.get(answer.plan.verb)
+            alone = look.alone
             if answer.things is None and not alone:
                 break  # not to have looked is not to have seen nothing
             if alone and answer.confidence < self._certain:
                 break  # what was not said is not to be answered either
+            if isinstance(look, Choice):
+                self._choices.append(answer.plan)
             said = read_on(said, answer.plan, result_of(answer.plan, answer.things or ()))
             if len(said) > MOST_READ:
                 break  # and what was found would not be read
@@ -188,15 +195,34 @@ class PalmePolicy:
         except ValueError:  # a camera that looks level, or up
             return f"what I point at for {plan.text()!r} is not on the table", None, True
 
+    def _told_apart(self, answer: Answer) -> tuple[Sight, ...]:
+        """Where to point at what the plan names: of several of one name, at the one that was chosen by a look."""
+        chosen = {each.name: each.point for each in self._chosen(answer) if each.point is not None}
+        return tuple(replace(sight, point=chosen.get(str(sight.noun), sight.point)) for sight in answer.sights)
+
+    def _chosen(self, answer: Answer) -> list[Entity]:
+        """What the looks on the way tell from others of its name, by the picture of now."""
+        looks = [(LOOKS.get(plan.verb), plan) for plan in self._choices]
+        found = (look.chosen(plan, answer.things or ()) for look, plan in looks if isinstance(look, Choice))
+        return [one for one in found if one is not None]
+
+    def _question(self, answer: Answer) -> str | None:
+        """Which thing is meant, where the model asks that, or several bear a name that the plan has; else None."""
+        plan, visible, noun = answer.plan, answer.visible or (), None
+        if plan is not None and plan.verb == WHICH:
+            noun = plan.target
+        elif plan is not None and (self._plan is None or self._choices):
+            chosen = {each.name for each in self._chosen(answer)}
+            several = (each.noun for each in visible if each.several and each.noun in plan.nouns)
+            noun = next((each for each in several if str(each) not in chosen), None)
+        return None if noun is None else _which(noun, visible)
+
     def _is_answered(self, answer: Answer) -> bool:
         plan = answer.plan
         return plan is not None and plan.verb == SAY and bool(plan.said) and answer.confidence >= self._knows
 
     def _answered(self, plan: Plan, visible: Sequence[Sight] | None) -> str:
-        """What is said in place of a motion."""
-        if plan.verb == WHICH:
-            assert plan.target is not None
-            return _which(plan.target, visible or ())
+        """What is said in place of a motion, but for a question."""
         if plan.verb == SAY:
             assert plan.said
             return f"{plan.said[0].upper()}{plan.said[1:]}."
@@ -216,16 +242,14 @@ class PalmePolicy:
         if plan.refused:
             if plan.verb == SAY and not self._is_answered(answer):
                 return f"I am not sure; perhaps: {plan.said or 'nothing'}."
-            return self._answered(plan, answer.visible)
+            return self._question(answer) or self._answered(plan, answer.visible)
         if answer.confidence < certain or plan.looks:
             unsure = f"I took that for {plan.text()!r}, and am not sure. Say it in other words."
             return f"{unsure}{_seen(answer.visible)}"
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return _no(sight.noun, answer.visible)
-        visible = answer.visible or ()
-        several = next((each.noun for each in visible if each.several and each.noun in plan.nouns), None)
-        return None if several is None or self._plan is not None else _which(several, visible)
+        return self._question(answer)
 
 
 def _seen(visible: Sequence[Sight] | None) -> str:
@@ -245,17 +269,12 @@ def _names(visible: Sequence[Sight]) -> str:
 def _which(asked: Noun, visible: Sequence[Sight]) -> str:
     """The question which one is meant, with those that there are; or why it cannot be asked."""
     if asked.colour:
-        return f"There are several things that I would call a {asked}, and I cannot tell them apart yet; take one away."
+        return f"Which {asked} do you mean? There are several; say where it is, as in: the left one."
     like = [sight.noun for sight in visible if sight.noun.kind == asked.kind]
     if len(like) < 2:
         return f"Which {asked} do you mean? Say its colour."
     *first, last = (f"the {noun.colour}" for noun in like)
     return f"Which {asked} do you mean: {', '.join(first)} or {last} one?"
-
-
-def _asks(plan: Plan | None) -> bool:
-    """Whether a plan asks what an answer can settle: a plan names colour and kind, and tells no twins apart."""
-    return plan is not None and plan.verb == WHICH and plan.target is not None and not plan.target.colour
 
 
 def _places_m(frame: Picture, sights: Sequence[Sight]) -> Float:

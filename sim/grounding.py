@@ -68,7 +68,7 @@ OFTEN = (
     | dict.fromkeys(VQA, 4.0)
     | dict.fromkeys(("ask_count", "ask_count_colour", "ask_nearest", "ask_in", "ask_on"), 6.0)
     | dict.fromkeys(("any_one", "one_of_two", "answered"), 6.0)
-    | dict.fromkeys(("exclusion", "which_one", "the_only", "ask_scene"), 10.0)
+    | dict.fromkeys(("exclusion", "which_one", "which_twin", "the_only", "ask_scene"), 10.0)
 )
 """How often a family speaks; others once. What takes a look at the whole table is learned last, and said oftener."""
 OWN_WEIGHT, TWINS_WEIGHT = 12.0, 2.0
@@ -331,8 +331,9 @@ def _said(task: Task, objects: Sequence[ObjectState], talk: Talk) -> _Said | Non
         said = task.about(objects, talk)
         if said is None or said.before:
             return None
-        if said.looks and len(alone_of_their_names(objects)) < len(objects) and not said.plan.refused:
-            return None  # a look finds twins, and no plan names one of them
+        twins = len(alone_of_their_names(objects)) < len(objects)
+        if said.looks and twins and not (said.plan.refused or said.meant):
+            return None  # a look finds twins, and not which of them is meant
         return said.words, said.plan, said.found(objects)
     plans = list(plain_plans(objects, (task.name,)))
     if not plans:

@@ -106,6 +106,6 @@ class Sample:
     told: "Sample | None" = None  # the same moment with captions for commands, for heads that learn of those
 
     def find(self, noun: Noun) -> Seen | None:
-        """What `noun` names; None where it is not there."""
-        named = (each for each in self.things or () if (each.colour, each.kind) == (noun.colour, noun.kind))
-        return next(named, None)
+        """What `noun` names; None where it is not there, or does not name one thing alone."""
+        named = [each for each in self.things or () if (each.colour, each.kind) == (noun.colour, noun.kind)]
+        return named[0] if len(named) == 1 else None

@@ -31,6 +31,7 @@ class Entity:
     kind: str
     place_m: tuple[float, float]  # x, y on the table
     on: int | None = None  # the number of the one that it is in or on
+    point: tuple[float, float] | None = None  # (u, v), fractions of the picture; None where nobody saw it in one
 
     @property
     def name(self) -> str:

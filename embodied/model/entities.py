@@ -116,15 +116,16 @@ class Entities(nn.Module):
             things = list[_Thing]()
             for at in cells:
                 name = (*self.colours, UNNAMED)[int(tint[row][at])], self.kinds[int(which[row][at])]
-                one = _Thing(*name, int(level[row][at]), self._place_m(at[0], told.offset[row][at]))
+                point = point_of(at[0], told.offset[row][at].tolist(), self.grid)
+                one = _Thing(*name, int(level[row][at]), self._place_m(point), point)
                 if not any(one.is_same(other) for other in things):
                     things.append(one)
             found.append(_standing(sorted(things, key=lambda thing: thing.level)))
         return found
 
-    def _place_m(self, cell: int, offset: Tensor) -> tuple[float, float]:
-        """Where on the table is what lies at an `offset` (2,) from the middle of a cell."""
-        u, v = torch.tensor([point_of(cell, offset.tolist(), self.grid)], dtype=torch.float64).unbind(dim=1)
+    def _place_m(self, point: tuple[float, float]) -> tuple[float, float]:
+        """Where on the table is what lies at a point of the picture."""
+        u, v = torch.tensor([point], dtype=torch.float64).unbind(dim=1)
         [[x, y]] = (_terms(u, v) @ self.table_m.double().cpu()).tolist()
         return x, y
 
@@ -174,6 +175,7 @@ class _Thing(NamedTuple):
     kind: str
     level: int
     place_m: tuple[float, float]
+    point: tuple[float, float]
 
     def is_same(self, other: "_Thing") -> bool:
         """Whether two cells tell of one thing."""
@@ -194,7 +196,8 @@ def _standing(things: Sequence[_Thing]) -> tuple[Entity, ...]:
             if other.level < thing.level and math.dist(thing.place_m, other.place_m) < ON_M
         ]
         on = min(below)[2] if below else None
-        entities.append(Entity(colour=thing.colour, kind=thing.kind, place_m=thing.place_m, on=on))
+        called = {"colour": thing.colour, "kind": thing.kind}
+        entities.append(Entity(**called, place_m=thing.place_m, on=on, point=thing.point))
     return tuple(entities)
 
 

@@ -42,7 +42,7 @@ VERBS_SUITE = (
 LANGUAGE = (
     *("own_words", "chatter", "slips", "colour_words", "which_one", "by_colour", "any_one", "the_only", "one_of_two"),
     *("exclusion", "correction", "negation", "question", "remark", "impossible", "absent", "other_language"),
-    "answered",
+    *("answered", "which_twin"),
 )
 """The families of sentences: one act in all the ways in which people say it, or do not say it."""
 LONGHORIZON = (

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from embodied.language.dialogue import joined
+from embodied.language.looks import ANY
 from embodied.language.nouns import Noun
 from embodied.language.verbs import NOUN_SLOTS, Plan
 from embodied.types import ObjectState
@@ -71,8 +72,15 @@ def _answer(noun: Noun, objects: Sequence[ObjectState], talk: Talk) -> tuple[str
         coloured = talk.fill("np_coloured", colour=noun.colour, kind=kind)
         return talk.fill("answer_thing", x=coloured if talk.rng.random() >= _BARE_SHARE else noun.colour), ()
     way, others = ways[talk.rng.integers(len(ways))]
-    looks = (look_that_finds(way, noun.kind, others),)
-    if way in OF_TWO and sum(o.kind == noun.kind for o in objects) == 2:
-        return talk.line(OF_TWO[way]), looks
+    of_two = sum(o.kind == noun.kind for o in objects) == 2
+    return answer_by_place(way, others, kind, talk, of_two=of_two), (
+        look_that_finds(way, Noun(ANY, noun.kind), others),
+    )
+
+
+def answer_by_place(way: str, others: Sequence[ObjectState], kind: str, talk: Talk, *, of_two: bool) -> str:
+    """Which one is meant, by where it is; `kind` is what its kind is called."""
+    if way in OF_TWO and of_two:
+        return talk.line(OF_TWO[way])
     named = {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
-    return talk.fill("answer_thing", x=talk.fill(key_of(way), kind=kind, **named)), looks
+    return talk.fill("answer_thing", x=talk.fill(key_of(way), kind=kind, **named))

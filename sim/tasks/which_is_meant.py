@@ -46,7 +46,9 @@ class OneOfTwo(Spoken):
     name = "one_of_two"
 
     def staged(self, objects: tuple[ObjectState, ...], rng: np.random.Generator) -> tuple[ObjectState, ...] | None:
-        """The scene with one thing in the colour of another one of its kind."""
+        """The scene with one thing in the colour of another one of its kind, unless two are alike already."""
+        if len({(o.colour, o.kind) for o in objects}) < len(objects):
+            return objects
         pairs = [
             (i, one)
             for one in objects

@@ -41,12 +41,16 @@ class WhichOne(Spoken):
         way, others = ways[talk.rng.integers(len(ways))]
         named = {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
         called = talk.fill(key_of(way), kind=talk.kind(meant.kind), **named)
-        return Said(words=talk.act(plan, {slot: called}), plan=plan, looks=(look_that_finds(way, meant.kind, others),))
+        look = look_that_finds(way, Noun(ANY, meant.kind), others)
+        return Said(words=talk.act(plan, {slot: called}), plan=plan, looks=(look,))
 
 
-def ways_to_call(meant: ObjectState, objects: Sequence[ObjectState]) -> Iterator[tuple[str, tuple[ObjectState, ...]]]:
-    """The relations in which this one stands and no other of its kind, with the things that they name besides."""
-    like = [o for o in objects if o.kind == meant.kind and o is not meant]
+def ways_to_call(
+    meant: ObjectState, objects: Sequence[ObjectState], *, by_name: bool = False
+) -> Iterator[tuple[str, tuple[ObjectState, ...]]]:
+    """The relations in which this one stands and no other of its kind, or `by_name` of its colour and kind, with the
+    things that they name besides."""
+    like = [o for o in objects if o.kind == meant.kind and (o.colour == meant.colour or not by_name) and o is not meant]
     if not like:
         return
     for extreme, way in EXTREMES.items():
@@ -80,14 +84,14 @@ def key_of(way: str) -> str:
     return f"np_{way.replace(' ', '_')}"
 
 
-def look_that_finds(way: str, kind: str, others: Sequence[ObjectState]) -> Plan:
-    """What finds the thing that is called so."""
-    any_one, named = Noun(ANY, kind), [Noun(o.colour, o.kind) for o in others]
+def look_that_finds(way: str, like: Noun, others: Sequence[ObjectState]) -> Plan:
+    """What finds the one that is called so among its like."""
+    named = [Noun(o.colour, o.kind) for o in others]
     if way in EXTREMES:
-        return Plan(verb="look_extreme", target=any_one, relation=way)
+        return Plan(verb="look_extreme", target=like, relation=way)
     if way == _BETWEEN:
-        return Plan(verb="look_between", target=any_one, reference=named[0], other=named[1])
-    return Plan(verb="look_beside", target=any_one, relation=way, reference=named[0])
+        return Plan(verb="look_between", target=like, reference=named[0], other=named[1])
+    return Plan(verb="look_beside", target=like, relation=way, reference=named[0])
 
 
 def _apart(one: ObjectState, other: ObjectState) -> float:

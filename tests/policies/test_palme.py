@@ -137,8 +137,7 @@ def test_of_two_things_of_one_name_none_is_taken(policy: PalmePolicy):
         episode = made.unwrapped.episode
         policy.reset(Instruction(text=episode.instruction))
         decision = policy.decide(made.unwrapped.observe())
-        told += decision.refused and f"several things that I would call a {episode.plan.target}" in decision.text
-        assert not decision.asked, "no answer could tell them apart"
+        told += decision.refused and decision.asked and f"Which {episode.plan.target} do you mean?" in decision.text
     made.close()
     assert told >= 4
 
@@ -165,7 +164,7 @@ def says(
         (0.66, (), "lift red block"),
         (0.64, (), "not sure"),
         (0.64, ("red block",), "not sure"),
-        (0.9, ("red block",), "several things"),
+        (0.9, ("red block",), "Which red block do you mean?"),
         (0.9, ("blue bowl",), "lift red block"),
     ],
 )
@@ -182,6 +181,7 @@ def test_what_is_in_doubt_is_said_and_not_done(
     decision = policy.decide(observation)
     assert text in decision.text
     assert decision.refused == (decision.motion is None) == (text != "lift red block")
+    assert decision.asked == text.startswith("Which")
 
 
 def test_what_else_it_sees_is_no_free_place(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
@@ -398,6 +398,39 @@ def test_a_look_is_read_on_from_and_the_pictures_are_encoded_once(
         (first, none), (second, kept) = read
         assert (first, none) == ("which block is the leftmost?", None)
         assert second == f"{first} > look for leftmost any block: the red block" and kept is not None
+
+
+def test_of_several_of_one_name_that_is_taken_for_which_it_looked(
+    env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch
+):
+    """The pointer finds either, and the look says which; when it is no longer seen, it is asked and not guessed."""
+    observation, red = look(env), Noun("red", "block")
+    frame = observation.picture("front")
+    places_m = ((0.6, -0.1), (0.6, 0.2))
+    points = (project(frame, np.array([[*xy, POINTED_HEIGHT_M] for xy in places_m])) + 0.5) / frame.rgb.shape[1::-1]
+    left, right = (
+        Entity(colour="red", kind="block", place_m=xy, point=(u, v))
+        for xy, (u, v) in zip(places_m, points, strict=True)
+    )
+    sight = Sight(noun=red, point=right.point or (0, 0), probability=1.0, several=True)
+    seen = [(left, right)]
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        looked = " > " in text or policy._plan is not None
+        plan = (
+            Plan(verb="pick_up", target=red) if looked or "the" in text else parse_plan("look for leftmost red block")
+        )
+        return replace(says(plan, sights=(sight,), visible=(sight,)), things=seen[-1])
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    policy.reset(Instruction(text="lift the red block"))
+    decision = policy.decide(observation)
+    assert decision.motion is None and decision.asked
+    policy.reset(Instruction(text="lift leftmost red block"))
+    for _ in range(2):  # also when the plan is known
+        np.testing.assert_allclose(policy.decide(observation).motion.points_m[0, :2], places_m[0], atol=1e-6)
+    seen.append(())
+    assert policy.decide(observation).asked
 
 
 def test_a_part_of_what_was_said_is_read_by_itself_and_looks_of_its_own_come_after(

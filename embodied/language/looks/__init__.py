@@ -15,7 +15,7 @@ from typing import ClassVar, Protocol
 
 from embodied.language.dialogue import joined
 from embodied.language.nouns import Noun
-from embodied.language.seen import Entity
+from embodied.language.seen import Entity, the
 from embodied.registry import Registry, instance_of
 from embodied.types import Step
 
@@ -60,6 +60,18 @@ class Look(ABC):
     @abstractmethod
     def found(self, plan: Slots, entities: Sequence[Entity]) -> str:
         """The result in words, without a full stop inside of it: of a plan that is this look, among what is seen."""
+
+
+class Choice(Look):
+    """A look for one thing among its like, which also tells it from others of its name."""
+
+    @abstractmethod
+    def chosen(self, plan: Slots, entities: Sequence[Entity]) -> Entity | None:
+        """That one; None where there is nothing of the sort."""
+
+    def found(self, plan: Slots, entities: Sequence[Entity]) -> str:
+        one = self.chosen(plan, entities)
+        return NONE if one is None else the(one)
 
 
 LOOKS: Registry[Look] = Registry("look", group="embodied.looks", package=__name__, build=instance_of(Look))

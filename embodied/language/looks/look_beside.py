@@ -6,32 +6,32 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embodied.language.looks import NONE, Look, Slots, like, register
-from embodied.language.seen import Entity, the
+from embodied.language.looks import Choice, Slots, like, register
+from embodied.language.seen import Entity
 from embodied.language.verbs.place_relative import OFFSETS
 
 NEAREST, FARTHEST = "nearest to", "farthest from"
 
 
 @register
-class LookBeside(Look):
+class LookBeside(Choice):
     """The nearest or the farthest one, or the nearest of those that stand more on that side than on another."""
 
     name = "look_beside"
     sentence = "look for {target} {relation} {reference}"
     relations = (NEAREST, FARTHEST, *OFFSETS)
 
-    def found(self, plan: Slots, entities: Sequence[Entity]) -> str:
+    def chosen(self, plan: Slots, entities: Sequence[Entity]) -> Entity | None:
         assert plan.relation is not None
         others = like(plan.reference, entities)
         if not others:
-            return NONE
+            return None
         other = others[0]
         there = [each for each in like(plan.target, entities) if each is not other]
         if plan.relation in OFFSETS:
             there = [each for each in there if _is_on_that_side(each, other, plan.relation)]
-        chosen = max if plan.relation == FARTHEST else min
-        return the(chosen(there, key=lambda each: math.dist(each.place_m, other.place_m))) if there else NONE
+        best = max if plan.relation == FARTHEST else min
+        return best(there, key=lambda each: math.dist(each.place_m, other.place_m), default=None)
 
 
 def _is_on_that_side(one: Entity, other: Entity, way: str) -> bool:

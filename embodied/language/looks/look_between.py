@@ -5,21 +5,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embodied.language.looks import NONE, Look, Slots, like, register
-from embodied.language.seen import Entity, the
+from embodied.language.looks import Choice, Slots, like, register
+from embodied.language.seen import Entity
 
 
 @register
-class LookBetween(Look):
+class LookBetween(Choice):
     """The one that is nearest to the way from one to the other."""
 
     name = "look_between"
     sentence = "look for {target} between {reference} and {other}"
 
-    def found(self, plan: Slots, entities: Sequence[Entity]) -> str:
+    def chosen(self, plan: Slots, entities: Sequence[Entity]) -> Entity | None:
         ends = like(plan.reference, entities)[:1] + like(plan.other, entities)[:1]
         if len(ends) < 2:
-            return NONE
+            return None
         start, end = (np.array(each.place_m) for each in ends)
         way = end - start
         off_m = dict[float, Entity]()
@@ -28,4 +28,4 @@ class LookBetween(Look):
             share = float(from_start @ way) / max(float(way @ way), 1e-9)
             if each not in ends and 0.0 < share < 1.0:
                 off_m[float(np.linalg.norm(from_start - share * way))] = each
-        return the(off_m[min(off_m)]) if off_m else NONE
+        return off_m[min(off_m)] if off_m else None

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from embodied.language.looks import NONE, Look, Slots, like, register
-from embodied.language.seen import Entity, the
+from embodied.language.looks import Choice, Slots, like, register
+from embodied.language.seen import Entity
 from embodied.language.verbs.place_relative import OFFSETS
 
 EXTREMES: Mapping[str, str] = {
@@ -18,14 +18,14 @@ EXTREMES: Mapping[str, str] = {
 
 
 @register
-class LookExtreme(Look):
+class LookExtreme(Choice):
     """The leftmost, the rightmost, the one nearest to the camera, or the one that is farthest from it."""
 
     name = "look_extreme"
     sentence = "look for {relation} {target}"
     relations = tuple(EXTREMES)
 
-    def found(self, plan: Slots, entities: Sequence[Entity]) -> str:
+    def chosen(self, plan: Slots, entities: Sequence[Entity]) -> Entity | None:
         assert plan.relation is not None
         there, way = like(plan.target, entities), np.array(OFFSETS[EXTREMES[plan.relation]])
-        return the(max(there, key=lambda entity: float(np.array(entity.place_m) @ way))) if there else NONE
+        return max(there, key=lambda entity: float(np.array(entity.place_m) @ way), default=None)
