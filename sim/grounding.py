@@ -151,7 +151,7 @@ def render_scene(world: World, seed: int, size_px: int, tasks: Sequence[str] = T
         assert isinstance(task, OneOfTwo)
         if (staged := task.staged(objects, rng)) is not None:
             twins, objects = task, staged
-    elif rng.random() < PAINTED_SHARE:
+    elif rng.random() < PAINTED_SHARE and len(alone_of_their_names(objects)) == len(objects):
         paint = without_names(objects, rng)
     if moment is None and rng.random() < MOVED_SHARE:  # before: what is said is of where things are
         objects = _after_a_move(objects, rng)
