@@ -31,6 +31,7 @@ _STATES = ("idle", "executing", "done", "refused", "aborted", "stopped")
 _TEXTS = ("id", "reason", "blocked")
 _POLL_S = 0.02
 _ANSWER_S = 5.0
+_NOT_BEGUN = "it was stopped before it began"
 _AGAIN_S = 1.0
 """A motion that has no answer by then is proposed again: a gate that was just started may speak before it hears."""
 
@@ -81,6 +82,12 @@ class GateClient:
             return str(self._status.get("blocked", ""))
 
     @property
+    def _gate(self) -> str:
+        """Which gate spoke last; empty where none did."""
+        with self._lock:
+            return str(self._status.get("gate", ""))
+
+    @property
     def moving(self) -> bool:
         """Whether the gate executes a motion, of this agent or of another."""
         with self._lock:
@@ -120,9 +127,10 @@ class GateClient:
         try:
             on_tick()  # what is no longer wanted is not even proposed
             propose = partial(self._publish, motion_id, trajectory, stamp_s, stops)
+            before = self._gate
             if not propose():
-                return Outcome(state="aborted", reason="it was stopped before it began")
-            return self._follow(motion_id, stops, propose, on_tick, following)
+                return Outcome(state="aborted", reason=_NOT_BEGUN)
+            return self._follow(motion_id, stops, before, propose, on_tick, following)
         except BaseException:
             self.stop()
             raise
@@ -148,6 +156,7 @@ class GateClient:
         self,
         motion_id: str,
         stops: int,
+        before: str,
         propose: Callable[[], bool],
         on_tick: Callable[[], None],
         following: Callable[[], Part | None],
@@ -170,6 +179,11 @@ class GateClient:
                 return Outcome(state="silent", reason=f"the gate has been silent for {SILENCE_S:g} s")
             if not gate and now_s - proposed_s > _ANSWER_S:
                 return Outcome(state="silent", reason=f"the gate did not answer within {_ANSWER_S:g} s")
+            if not gate and newest.get("stopped"):
+                return Outcome(state="aborted", reason=_NOT_BEGUN)
+            if not gate and before and newest.get("gate") != before:
+                # The one before may have begun, and what stopped it is not known.
+                return Outcome(state="silent", reason="the gate was started anew")
             if not gate and now_s > again_s:
                 propose()
                 again_s = now_s + _AGAIN_S

@@ -4,7 +4,7 @@
 In: `proposed_trajectory` (trajectory_msgs/JointTrajectory: the arm's joints and its first finger joint with half of
 the wanted width; header.stamp = the observation that it was decided on, header.frame_id = an id for the motion; no
 points at all = stop), `joint_states`, and `heartbeat` (std_msgs/Header, at least 10 Hz, frame_id = id of the motion
-that the agent wants executed). The same proposal again, by its id and its stamp, is answered and changes nothing.
+that the agent wants executed). The newest proposal once more, by id and stamp, changes nothing.
 
 A streamed motion has later parts: `id+part1`, `id+part2`, ..., whose times count from their stamp. While the motion
 `id` is under way, each replaces what is left of the one before.
@@ -74,7 +74,7 @@ class GateNode(Node):
         self._unordered = self._hold_is_due = False
         self._stall = Stall(given.heartbeat_timeout_s)
         self._counts = dict.fromkeys(("refused", "dropped_parts", "unordered_motions"), 0)
-        self._complaint, self._judged = "", ("", 0.0)
+        self._complaint, self._judged = "", ("", float("nan"))
         self._mark = f"{GATE}{uuid.uuid4().hex[:8]}"
         self._status = GateStatus(self, self._mark, self._facts)
         self._joints = JointStates(

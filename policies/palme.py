@@ -80,6 +80,8 @@ class PalmePolicy:
         self._abilities = abilities(model.config.verbs)
         self._sure, self._certain, self._goes_on, self._knows = sure, certain, goes_on, knows
         self._no_vision = no_vision
+        looks = (LOOKS.get(name) for name in model.config.looks if model.config.entities)
+        self._tells_apart = any(isinstance(look, Choice) for look in looks)
         self._seen: deque[Observation] = deque(maxlen=model.history)
         self._in_steps, self._speaks = DONE in model.config.answers, SAY in model.config.answers
         self._instruction = Instruction(text="")
@@ -129,7 +131,7 @@ class PalmePolicy:
         answer = self._answer(senses)
         timings = {"prepare": 1e3 * (sensed - start), **answer.timings_ms}
         timings["total"] = 1e3 * (time.perf_counter() - start)
-        answer = replace(answer, sights=self._told_apart(answer))
+        answer = replace(answer, sights=_told_apart(answer.sights, self._chosen(answer)))
         text, motion, done = self._decided(answer, observation)
         ends = answer.plan is not None and (answer.plan.verb == DONE or self._is_answered(answer))
         return Decision(
@@ -137,7 +139,7 @@ class PalmePolicy:
             motion=motion,
             observation_stamp_s=observation.stamp_s,
             refused=motion is None and not ends,
-            asked=motion is None and text == self._question(answer),
+            asked=motion is None and (text, True) == self._question(answer),
             done=done,
             timings_ms=timings,
         )
@@ -189,33 +191,45 @@ class PalmePolicy:
         if plan is None or self._points_in is None:
             return "I cannot move: my model has no head that points or acts.", None, True
         frame = observation.picture(self._points_in)
-        others = [sight for sight in answer.visible or () if sight.noun not in plan.nouns]
+        points = [sight.point for sight in answer.sights]
+        others = [sight.point for sight in answer.visible or () if sight.noun not in plan.nouns]
+        chosen = {each.name for each in self._chosen(answer)}
+        alike = [each.point for each in answer.things or () if each.name in chosen and each.point is not None]
+        others += [point for point in alike if point not in points]
         try:
-            return text, plan.ground(_places_m(frame, answer.sights), _places_m(frame, others)), not self._in_steps
+            return text, plan.ground(_places_m(frame, points), _places_m(frame, others)), not self._in_steps
         except ValueError:  # a camera that looks level, or up
             return f"what I point at for {plan.text()!r} is not on the table", None, True
 
-    def _told_apart(self, answer: Answer) -> tuple[Sight, ...]:
-        """Where to point at what the plan names: of several of one name, at the one that was chosen by a look."""
-        chosen = {each.name: each.point for each in self._chosen(answer) if each.point is not None}
-        return tuple(replace(sight, point=chosen.get(str(sight.noun), sight.point)) for sight in answer.sights)
-
     def _chosen(self, answer: Answer) -> list[Entity]:
-        """What the looks on the way tell from others of its name, by the picture of now."""
+        """Of things of one name those that the looks on the way single out, by the picture of now."""
+        if any(isinstance(each, Act) for each in answer.others.values()):
+            return []  # a head that acts was not told of it
+        things = answer.things or ()
         looks = [(LOOKS.get(plan.verb), plan) for plan in self._choices]
-        found = (look.chosen(plan, answer.things or ()) for look, plan in looks if isinstance(look, Choice))
-        return [one for one in found if one is not None]
+        found = (look.chosen(plan, things) for look, plan in looks if isinstance(look, Choice))
+        return [one for one in found if one is not None and sum(each.name == one.name for each in things) > 1]
 
-    def _question(self, answer: Answer) -> str | None:
-        """Which thing is meant, where the model asks that, or several bear a name that the plan has; else None."""
-        plan, visible, noun = answer.plan, answer.visible or (), None
+    def _several(self, answer: Answer) -> Noun | None:
+        """The name of which it is open what it means: the model asks that, or several things of the plan bear it."""
+        plan, visible = answer.plan, answer.visible or ()
         if plan is not None and plan.verb == WHICH:
-            noun = plan.target
-        elif plan is not None and (self._plan is None or self._choices):
-            chosen = {each.name for each in self._chosen(answer)}
-            several = (each.noun for each in visible if each.several and each.noun in plan.nouns)
-            noun = next((each for each in several if str(each) not in chosen), None)
-        return None if noun is None else _which(noun, visible)
+            return plan.target
+        if plan is None or not plan.moves or not (self._plan is None or self._choices):
+            return None
+        chosen = {each.name for each in self._chosen(answer)}
+        several = (each.noun for each in visible if each.several and each.noun in plan.nouns)
+        return next((noun for noun in several if str(noun) not in chosen), None)
+
+    def _question(self, answer: Answer) -> tuple[str, bool] | None:
+        """What is asked where it is open which thing is meant, and whether an answer can settle it; else None."""
+        noun = self._several(answer)
+        if noun is None:
+            return None
+        if noun.colour and not self._tells_apart:
+            several = f"There are several things that I would call a {noun}, and I cannot tell them apart"
+            return f"{several}; take one away.", False
+        return _which(noun, answer.visible or ()), True
 
     def _is_answered(self, answer: Answer) -> bool:
         plan = answer.plan
@@ -239,17 +253,18 @@ class PalmePolicy:
 
     def _refusal(self, plan: Plan, answer: Answer, certain: float) -> str | None:
         """Why nothing is done; None where the plan is carried out."""
+        question = self._question(answer)
         if plan.refused:
             if plan.verb == SAY and not self._is_answered(answer):
                 return f"I am not sure; perhaps: {plan.said or 'nothing'}."
-            return self._question(answer) or self._answered(plan, answer.visible)
+            return question[0] if question else self._answered(plan, answer.visible)
         if answer.confidence < certain or plan.looks:
             unsure = f"I took that for {plan.text()!r}, and am not sure. Say it in other words."
             return f"{unsure}{_seen(answer.visible)}"
         for sight in answer.sights:
             if sight.probability < self._sure:
                 return _no(sight.noun, answer.visible)
-        return self._question(answer)
+        return question[0] if question else None
 
 
 def _seen(visible: Sequence[Sight] | None) -> str:
@@ -277,10 +292,16 @@ def _which(asked: Noun, visible: Sequence[Sight]) -> str:
     return f"Which {asked} do you mean: {', '.join(first)} or {last} one?"
 
 
-def _places_m(frame: Picture, sights: Sequence[Sight]) -> Float:
-    """(N, 2) world x, y of what stands where the sights are. Raises ValueError where they see no table."""
-    points = np.reshape([sight.point for sight in sights], (-1, 2)) * frame.rgb.shape[1::-1] - 0.5
-    return unproject(frame, points, POINTED_HEIGHT_M)
+def _told_apart(sights: Sequence[Sight], chosen: Sequence[Entity]) -> tuple[Sight, ...]:
+    """Where to point at what a plan names: of several of one name, at the one that was chosen."""
+    points = {each.name: each.point for each in chosen if each.point is not None}
+    return tuple(replace(sight, point=points.get(str(sight.noun), sight.point)) for sight in sights)
+
+
+def _places_m(frame: Picture, points: Sequence[tuple[float, float]]) -> Float:
+    """(N, 2) world x, y of what stands at points of a picture. Raises ValueError where these see no table."""
+    pixels = np.reshape(points, (-1, 2)) * frame.rgb.shape[1::-1] - 0.5
+    return unproject(frame, pixels, POINTED_HEIGHT_M)
 
 
 def _device(name: str) -> torch.device:

@@ -114,12 +114,13 @@ class Long(InSteps):
 
 def holds(plan: Plan, episode: Episode, state: SceneState) -> bool:
     """Whether one plan of an episode is done, whatever else has been touched."""
+    meant = episode.meant if plan == episode.plan else ()
     if plan.verb == "touch":
-        return str(plan.target) in state.touched
+        return (meant[0] if meant else str(plan.target)) in state.touched
     objects = episode.objects
     for earlier in episode.steps[: episode.steps_before]:
         objects = foreseen(objects, earlier)
-    alone = replace(episode, plan=plan, objects=objects, meant=(), alternatives=(), steps=(), steps_before=0)
+    alone = replace(episode, plan=plan, objects=objects, meant=meant, alternatives=(), steps=(), steps_before=0)
     # What is in the hand is judged by the plan that takes it there.
     held = state.held if state.held in alone.meant else None
     return make_task(plan.verb).success(alone, replace(state, held=held))

@@ -111,7 +111,9 @@ class Spoken(Task):
 
     def swap(self, episode: Episode, rng: np.random.Generator) -> Episode | None:
         said = self.about(episode.objects, Talk(rng))
-        return None if said is None or said.plan == episode.plan else self._episode(episode.objects, said, "seen")
+        if said is None or (said.plan == episode.plan and said.meant in ((), episode.meant)):
+            return None
+        return self._episode(episode.objects, said, "seen")
 
     def oracle(self, episode: Episode, state: SceneState) -> SkillCall:
         if episode.plan.refused:

@@ -68,13 +68,14 @@ def alive(pid):
 def goes_on(ros, graph):
     """A new instruction is done; and what was under way before has not gone on by itself.
 
-    A machine that stands still for a third of a second makes the gate stop the arm: then it is said again.
+    A machine that stands still for a third of a second makes the gate stop the arm, and a gate that was started in the
+    midst of a proposal is silent about it: then it is said again.
     """
     for _ in range(3):
         said = ros.start("-c", SAY, "touch the yellow block")
         if said.wait() == 0:
             return
-        assert "silent for" in said.text, said.text + "\n" + graph.text
+        assert "silent" in said.text, said.text + "\n" + graph.text
     pytest.fail(said.text + "\n" + graph.text)
 
 

@@ -99,6 +99,35 @@ def test_a_motion_that_has_no_answer_is_proposed_again(monkeypatch: pytest.Monke
     assert len(again) == 2 and all(each == first for each in again), "the gate knows it by its id and its stamp"
 
 
+@pytest.mark.parametrize(
+    ("heard", "outcome"),
+    [
+        ({"gate": "one", "stopped": True}, ("aborted", "it was stopped before it began")),
+        ({"gate": "another"}, ("silent", "the gate was started anew")),
+    ],
+)
+def test_after_a_stop_and_to_another_gate_it_is_not_proposed_again(
+    monkeypatch: pytest.MonkeyPatch, heard: dict[str, object], outcome: tuple[str, str]
+) -> None:
+    """The operator may have resumed meanwhile, and a gate of before may have begun."""
+    from std_msgs.msg import String
+
+    from nodes import gate_client
+
+    monkeypatch.setattr(gate_client, "_AGAIN_S", 0.05)
+    node = Node()
+    client = gate_client.GateClient(node, MODEL.gripper_joints[0])
+    idle = {"state": "idle", "id": "", "gate": "one"}
+    client.inlet.take(String(data=json.dumps(idle)))
+
+    def tell() -> None:
+        if node.sent:
+            client.inlet.take(String(data=json.dumps(idle | heard)))
+
+    ended = client.execute(MOTION, stamp_s=1.0, on_tick=tell)
+    assert ((ended.state, ended.reason), len(node.sent)) == (outcome, 1)
+
+
 JUNK = ["", "no JSON", "[1, 2]", '{"state": 3}', '{"state": "odd"}', '"executing"', "null", "[" * 60_000, "x" * 10**6]
 JUNK += ['{"state": "idle", "part": -1}', '{"state": "idle", "part": true}', '{"state": "idle", "part": 1.5}']
 JUNK += ['{"state": "idle", "stopped": "no"}', '{"state": "idle", "blocked": {}}', '{"state": []}', "\x1b[2J"]

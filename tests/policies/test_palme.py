@@ -165,6 +165,7 @@ def says(
         (0.64, (), "not sure"),
         (0.64, ("red block",), "not sure"),
         (0.9, ("red block",), "Which red block do you mean?"),
+        (0.9, ("red block",), "I cannot tell them apart"),  # a model that knows no looks: no answer would settle it
         (0.9, ("blue bowl",), "lift red block"),
     ],
 )
@@ -177,6 +178,7 @@ def test_what_is_in_doubt_is_said_and_not_done(
     sights = tuple(Sight(noun=n, point=(0.5, 0.5), probability=0.9, several=str(n) in several) for n in seen)
     answer = says(Plan(verb="pick_up", target=seen[0]), sights[:1], sights, confidence)
     monkeypatch.setattr(policy.engine, "answer", lambda *_, **__: answer)
+    monkeypatch.setattr(policy, "_tells_apart", text.startswith("Which"))
     policy.reset(Instruction(text="lift that one, with the thing"))
     decision = policy.decide(observation)
     assert text in decision.text
@@ -423,14 +425,39 @@ def test_of_several_of_one_name_that_is_taken_for_which_it_looked(
         return replace(says(plan, sights=(sight,), visible=(sight,)), things=seen[-1])
 
     monkeypatch.setattr(policy.engine, "answer", answer)
+    monkeypatch.setattr(policy, "_tells_apart", True)
     policy.reset(Instruction(text="lift the red block"))
     decision = policy.decide(observation)
     assert decision.motion is None and decision.asked
     policy.reset(Instruction(text="lift leftmost red block"))
     for _ in range(2):  # also when the plan is known
         np.testing.assert_allclose(policy.decide(observation).motion.points_m[0, :2], places_m[0], atol=1e-6)
-    seen.append(())
-    assert policy.decide(observation).asked
+    for fewer in ((), (right,)):
+        seen.append(fewer)
+        assert policy.decide(observation).asked
+
+
+def test_the_other_one_of_its_name_stands_in_the_way(env, policy: PalmePolicy, monkeypatch: pytest.MonkeyPatch):
+    observation, red = look(env), Noun("red", "block")
+    frame = observation.picture("front")
+    places_m = ((0.6, -0.15), (0.5, 0.0))  # the other is in the middle
+    points = (project(frame, np.array([[*xy, POINTED_HEIGHT_M] for xy in places_m])) + 0.5) / frame.rgb.shape[1::-1]
+    things = tuple(
+        Entity(colour="red", kind="block", place_m=xy, point=(u, v))
+        for xy, (u, v) in zip(places_m, points, strict=True)
+    )
+    sight = Sight(noun=red, point=things[1].point or (0, 0), probability=1.0, several=True)
+
+    def answer(_senses: object, text: str, **_: object) -> Answer:
+        plan = Plan(verb="put_at", target=red, relation="middle")
+        plan = plan if " > " in text else parse_plan("look for leftmost red block")
+        return replace(says(plan, sights=(sight,), visible=(sight,)), things=things)
+
+    monkeypatch.setattr(policy.engine, "answer", answer)
+    policy.reset(Instruction(text="put the left red block in the middle"))
+    start, goal = policy.decide(observation).motion.points_m[:, :2]
+    np.testing.assert_allclose(start, places_m[0], atol=1e-6)
+    assert np.linalg.norm(goal - places_m[1]) >= ROOM_M - 1e-9
 
 
 def test_a_part_of_what_was_said_is_read_by_itself_and_looks_of_its_own_come_after(

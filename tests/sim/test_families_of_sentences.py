@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 
 from embodied.language.dialogue import joined
+from embodied.language.looks import LOOKS, Choice
+from embodied.language.nouns import Noun
 from embodied.language.verbs import ANSWERS, WHICH
 from sim.grounding import render_scene
 from sim.phrases import spoken
 from sim.phrases.slips import slip
 from sim.phrases.talk import Talk, plural
-from sim.tasks import LANGUAGE, make_task
+from sim.tasks import LANGUAGE, SceneState, make_task
 from sim.tasks.answered import OF_TWO
-from sim.tasks.scenes import HELD_OUT_THINGS, pair_is_held_out
-from sim.tasks.which_one import ways_to_call
+from sim.tasks.long import came_about
+from sim.tasks.scenes import HELD_OUT_THINGS, entities_of, pair_is_held_out
+from sim.tasks.which_one import look_that_finds, ways_to_call
 from sim.world import World
 
 
@@ -104,6 +107,34 @@ def test_two_of_one_name_are_asked_about() -> None:
         episode = make_task("one_of_two").sample(np.random.default_rng(seed))
         assert episode.plan.verb == WHICH and episode.plan.target is not None
         assert f"{episode.plan.target} 2" in {o.name for o in episode.objects}
+
+
+def test_of_two_of_one_name_the_look_finds_that_which_is_meant() -> None:
+    """And the same act on the other one is not it: swapped words mean the other, or something else."""
+    others = touched = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        task = make_task("which_twin")
+        episode = task.sample(rng)
+        counts = Counter(Noun(o.colour, o.kind) for o in episode.objects)
+        [(noun, _)] = counts.most_common(1)
+        twins = [o for o in episode.objects if (o.colour, o.kind) == (noun.colour, noun.kind)]
+        assert len(twins) == 2 and noun in episode.plan.nouns
+        if (swapped := task.swap(episode, rng)) is not None:
+            assert (swapped.plan, swapped.meant) != (episode.plan, episode.meant)
+            others += swapped.plan == episode.plan
+        for meant in twins:
+            if episode.plan.verb == "touch":
+                state = SceneState(objects={o.name: o for o in episode.objects}, held=None, touched={meant.name})
+                done = meant.name in episode.meant
+                assert task.success(episode, state) == came_about(episode.plan.text(), episode, state) == done
+                touched += 1
+            for way, named in ways_to_call(meant, episode.objects, by_name=True):
+                look = look_that_finds(way, noun, named)
+                finds = LOOKS.get(look.verb)
+                chosen = finds.chosen(look, entities_of(episode.objects)) if isinstance(finds, Choice) else None
+                assert chosen is not None and chosen.place_m == tuple(meant.position_m[:2])
+    assert others > 0 and touched > 0
 
 
 def test_an_answer_follows_on_the_command_that_it_settles() -> None:
