@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor
+from rclpy.client import Client
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.exceptions import InvalidParameterTypeException, ParameterException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 from std_msgs.msg import String
 
 from embodied.errors import EmbodiedError, UnknownNameError
@@ -48,6 +50,8 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 _MOST_JSON = 1 << 16
 """Characters of a record; more is none of ours."""
 
+ASK_AGAIN_S = 15.0
+"""Longer than a slow machine takes to answer."""
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 OK: bytes = DiagnosticStatus.OK
 WARN: bytes = DiagnosticStatus.WARN
@@ -165,6 +169,27 @@ def spin_until(node: Node, condition: Callable[[], bool], timeout_s: float | Non
         with interrupted_after():
             rclpy.spin_once(node, timeout_sec=0.05)
     return True
+
+
+class Asking:
+    """A request that may be made twice, and is where no answer comes: a server that has not met a client by the time
+    of its answer gives it to nobody."""
+
+    def __init__(self, client: Client, request: object) -> None:
+        self._client, self._request = client, request
+        self._calls: list[Future] = []
+        self._asked_s = float("-inf")
+
+    def done(self) -> bool:
+        """Whether an answer came; asks, and asks again, in between."""
+        if steady_s() - self._asked_s > ASK_AGAIN_S:
+            self._calls.append(self._client.call_async(self._request))
+            self._asked_s = steady_s()
+        return any(call.done() for call in self._calls)
+
+    def result(self) -> Any:
+        """The answer. Raises what the call raised."""
+        return next(call.result() for call in self._calls if call.done())
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from rclpy.node import Node
 from rclpy.parameter import get_parameter_value, parameter_value_to_python
 
 from embodied.errors import EmbodiedError, UnknownNameError
-from nodes.common import spin_until, temporary_node
+from nodes.common import Asking, spin_until, temporary_node
 from nodes.ros2.interfaces import fill, get_interface, to_plain
 
 FOUND_WITHIN_S = 5.0
@@ -141,7 +141,9 @@ def _ask(node: Node, name: str, service: str, cls: Any, request: object) -> Any:
     client: Client = node.create_client(cls, f"{full}/{service}")
     if not spin_until(node, client.service_is_ready, FOUND_WITHIN_S):
         raise EmbodiedError(f"node {full} offers no {service} within {FOUND_WITHIN_S:g} s; try again")
-    return _answer(node, client, request)
+    asking = Asking(client, request)
+    spin_until(node, asking.done, None)
+    return asking.result()
 
 
 def _answer(node: Node, client: Client, request: object) -> Any:

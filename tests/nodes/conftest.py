@@ -2,7 +2,6 @@
 """A graph of real processes, and a client that talks to it from inside of the test."""
 
 import json
-import math
 import os
 import threading
 import time
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 
 PATIENCE_S = 60.0
-ANSWER_S = 10.0
 PARAMETERS = {
     # Slower than time goes: three nodes and a client that listens to all of it are about what two slow cores take.
     "sim_node": (),
@@ -104,26 +102,17 @@ class Client:
             time.sleep(0.02)
 
     def call(self, service: str) -> Any:
-        """Call a Trigger service, again where no answer comes; returns its response.
-
-        A server that has not met this client yet by the time of its answer gives it to nobody.
-        """
+        """Call a Trigger service; returns its response."""
         from std_srvs.srv import Trigger
+
+        from nodes.common import Asking
 
         client = self.node.create_client(Trigger, service)
         try:
             assert client.wait_for_service(PATIENCE_S), service
-            futures, asked_s = list[Any](), -math.inf
-
-            def answered() -> bool:
-                nonlocal asked_s
-                if time.monotonic() - asked_s > ANSWER_S:
-                    futures.append(client.call_async(Trigger.Request()))
-                    asked_s = time.monotonic()
-                return any(future.done() for future in futures)
-
-            self.wait(answered, service)
-            return next(future.result() for future in futures if future.done())
+            asking = Asking(client, Trigger.Request())
+            self.wait(asking.done, service)
+            return asking.result()
         finally:
             self.node.destroy_client(client)
 
@@ -131,15 +120,17 @@ class Client:
         from rcl_interfaces.srv import SetParameters
         from rclpy.parameter import Parameter
 
+        from nodes.common import Asking
+
         client = self.node.create_client(SetParameters, f"{node}/set_parameters")
         try:
             assert client.wait_for_service(PATIENCE_S), node
             request = SetParameters.Request(
                 parameters=[Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
             )
-            future = client.call_async(request)
-            self.wait(future.done, "set_parameters")
-            assert all(result.successful for result in future.result().results)
+            asking = Asking(client, request)
+            self.wait(asking.done, "set_parameters")
+            assert all(result.successful for result in asking.result().results)
         finally:
             self.node.destroy_client(client)
 

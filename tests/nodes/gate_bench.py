@@ -154,12 +154,14 @@ class Bench:
         """Call ~/stop or ~/resume of the gate."""
         from std_srvs.srv import Trigger
 
+        from nodes.common import Asking
+
         client = self.node.create_client(Trigger, f"gate_node/{service}")
         try:
             assert client.wait_for_service(PATIENCE_S), service
-            future = client.call_async(Trigger.Request())
-            self.wait(future.done, service)
-            return future.result()
+            asking = Asking(client, Trigger.Request())
+            self.wait(asking.done, service)
+            return asking.result()
         finally:
             self.node.destroy_client(client)
 
