@@ -24,6 +24,7 @@ OPTIONS = {
         "config": {"model_type": "vit", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
         | {"intermediate_size": 16, "image_size": 32, "patch_size": 8}
     },
+    "tiles": {"size_px": 32, "width": 8, "side": 2},
     "video": {"size_px": 32, "width": 8, "frames": 3, "side": 2},
     "vit": {"size_px": 32, "patch_px": 8, "width": 16, "depth": 2, "heads": 2},
 }
@@ -48,6 +49,7 @@ READINGS: dict[str, Reading] = {
     "patches": picture(7, 50),
     "points": depth(1.0, 50),
     "pretrained": picture(7, 50),
+    "tiles": picture(7, 50),
     "video": picture(7, 50),
     "vit": picture(7, 50),
 }
@@ -129,6 +131,26 @@ def test_the_last_pictures_are_read_in_their_order() -> None:
     assert [int(frame[0, 0, 0]) for frame in encoder.prepare([one, two, three, four])] == [80, 160, 240]
     forward, backward = (encoder(encoder.prepare(order)[None]) for order in ([one, two, three], [three, two, one]))
     assert (forward - backward).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_a_tile_sees_what_the_whole_picture_loses() -> None:
+    """Lines of one pixel are grey in the whole picture; in the tile that holds them they are lines, and only there."""
+    encoder = made("tiles")
+    grey = np.full((64, 64, 3), 128, dtype=np.uint8)
+    lined = grey.copy()
+    lined[:32, 32:64:2], lined[:32, 33:64:2] = 0, 255  # above, on the right: the second tile
+    (whole, *tiles), (plain, *plains) = (encoder.prepare([Picture(rgb=rgb, **GEOMETRY)]) for rgb in (lined, grey))
+    assert (whole.int() - plain.int()).abs().max() < 32
+    assert [bool((tile != other).any()) for tile, other in zip(tiles, plains, strict=True)] == [
+        False,
+        True,
+        False,
+        False,
+    ]
+    found, before = (encoder(torch.stack([first, *rest])[None])[0] for first, rest in ((whole, tiles), (plain, plains)))
+    changed = (found - before).abs().amax(dim=1).unflatten(0, (5, -1)).amax(dim=1)
+    assert changed[2] > 4 * changed[0] and changed[[1, 3, 4]].max() == 0
 
 
 def test_the_state_of_another_arm_is_missing_and_not_misread() -> None:

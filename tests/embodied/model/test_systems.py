@@ -41,7 +41,7 @@ SMALL = {"size_px": 64, "width": 24, "steps": 2}
 """What is made smaller, besides the language model, where a part has it."""
 SIZES = (
     {name: {"depth": 1} for name in ("vit", "qformer", "instructed", "perceiver", "joint")}
-    | {name: {"width": 8} for name in ("conv", "video", "slots")}
+    | {name: {"width": 8} for name in ("conv", "tiles", "video", "slots")}
     | {"pool": {"side": 4}}
 )
 OWN = {
@@ -49,6 +49,7 @@ OWN = {
     "vit": ("size_px", "width"),
     "codes": ("size_px",),
     "patches": ("size_px",),
+    "tiles": ("size_px", "width"),
     "video": ("size_px", "width"),
 }
 
@@ -313,6 +314,21 @@ def kosmos_2(model: Palme) -> None:
     assert (found - place).abs().max() <= 0.5 / head.count + 1e-5
 
 
+def llava_next(model: Palme) -> None:
+    [seen] = sample().observations
+    picture = seen.picture("front")
+    one = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+
+    def tokens(rgb: np.ndarray) -> torch.Tensor:
+        shown = replace(seen, readings={**seen.readings, "front": replace(picture, rgb=rgb)})
+        return model.embed([model.sentence(model.senses([shown]), [("go", None)])]).of("front")[0]
+
+    other = one.copy()
+    other[64:, :64] = 255 - other[64:, :64]  # below, on the left
+    changed = (tokens(other) - tokens(one)).abs().amax(dim=1).unflatten(0, (5, -1)).amax(dim=1) > 1e-5
+    assert changed.tolist() == [True, False, False, True, False], "the whole picture, and the tile that holds it"
+
+
 def video_llama(model: Palme) -> None:
     frames = [sample(seed).observations[0] for seed in range(4)]
     assert model.history == 4
@@ -514,6 +530,7 @@ PARTICULAR: dict[str, Callable[[Palme], None]] = {
     "prismatic": prismatic,
     "fuyu": fuyu,
     "kosmos_2": kosmos_2,
+    "llava_next": llava_next,
     "video_llama": video_llama,
     "qwen_audio": qwen_audio,
     "audio_palm": audio_palm,
