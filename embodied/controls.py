@@ -6,7 +6,8 @@ Each shows what the policy relies on, in an ordinary `seen` episode:
 - `no_language`: the words are replaced by words without content;
 - `swapped`: the environment gives another command for the same scene; success is doing what it says;
 - `no_vision`: the picture's tokens are zeroed inside of the model (an option of policies that have one);
-- `other_image`: the picture is that of another scene.
+- `other_image`: the picture is that of another scene;
+- `first_image`: the picture stays that of the beginning, so that all steps are planned from it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from embodied.errors import UnknownNameError, check_name
 from embodied.policy import Policy, check_options, make_policy
 from embodied.types import Decision, Instruction, Joints, Observation
 
-CONTROLS = ("no_language", "swapped", "no_vision", "other_image")
+CONTROLS = ("no_language", "swapped", "no_vision", "other_image", "first_image")
 WORDS_WITHOUT_CONTENT = "do it"
 OTHER_SCENE_OFFSET = 500_000
 """The other scene of `other_image` is that of the episode's seed plus this."""
@@ -52,11 +53,35 @@ class OtherImage:
 
     def decide(self, observation: Observation) -> Decision:
         """What the policy decides on the other scene."""
-        readings = dict(observation.readings)
-        for name, other in self._other.readings.items():
-            if name in readings and not isinstance(other, Joints):
-                readings[name] = replace(other, stamp_s=readings[name].stamp_s)
-        return self._policy.decide(replace(observation, readings=readings))
+        return self._policy.decide(_with_senses_of(self._other, observation))
+
+
+class FirstImage:
+    """A policy that sees and touches what was there when the words came, whatever it has done since; it feels its own
+    joints."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy, self.needs = policy, policy.needs
+        self._first: Observation | None = None
+
+    def reset(self, instruction: Instruction, seed: int | None = None) -> None:
+        """Start a new command."""
+        self._first = None
+        self._policy.reset(instruction, seed)
+
+    def decide(self, observation: Observation) -> Decision:
+        """What the policy decides on the scene as it was."""
+        self._first = self._first or observation
+        return self._policy.decide(_with_senses_of(self._first, observation))
+
+
+def _with_senses_of(other: Observation, observation: Observation) -> Observation:
+    """An observation that shows what `other` does, and has its own joints and times."""
+    readings = dict(observation.readings)
+    for name, reading in other.readings.items():
+        if name in readings and not isinstance(reading, Joints):
+            readings[name] = replace(reading, stamp_s=readings[name].stamp_s)
+    return replace(observation, readings=readings)
 
 
 def check_splits(policy: str, splits: Sequence[str]) -> None:
@@ -98,4 +123,6 @@ class Policies:
         if split == "other_image":
             assert other is not None, "the pictures of another scene are shown"
             return OtherImage(self.plain, other)
+        if split == "first_image":
+            return FirstImage(self.plain)
         return self.plain

@@ -49,7 +49,9 @@ class EvalOptions:
     arm: str = option(DEFAULT_ARM, "arm by name (see `embodied tasks`), or the YAML file of one")
     suite: str = option(DEFAULT_SUITE, "which tasks")
     task: list[str] = option([], "only these tasks, with commas between them")
-    split: list[str] = option(list(SPLITS), "also the controls no_language, swapped, no_vision, other_image")
+    split: list[str] = option(
+        list(SPLITS), "also the controls no_language, swapped, no_vision, other_image, first_image"
+    )
     episodes: int = option(100, "episodes for each task and split")
     seed: int = option(0, "seed of the first episode; training never sees 1000000 and up")
     action_mode: str = option("skill", "skill, ee_delta or joint: how the policy moves the arm")

@@ -9,7 +9,15 @@ import pytest
 
 from embodied import controls
 from embodied.config import ConfigError
-from embodied.controls import CONTROLS, WORDS_WITHOUT_CONTENT, NoLanguage, OtherImage, Policies, check_splits
+from embodied.controls import (
+    CONTROLS,
+    WORDS_WITHOUT_CONTENT,
+    FirstImage,
+    NoLanguage,
+    OtherImage,
+    Policies,
+    check_splits,
+)
 from embodied.environments import SPLITS
 from embodied.errors import UnknownNameError
 from embodied.types import Decision, Instruction, Observation
@@ -62,6 +70,21 @@ def test_the_other_image_changes_the_picture_and_not_the_arm_or_the_camera() -> 
         assert (seen.picture("front").rgb == seed).all(), "what was seen stays as it was"
 
 
+def test_the_first_image_stays_until_the_next_words() -> None:
+    inner = Listener()
+    policy = FirstImage(inner)
+    assert policy.needs == inner.needs
+    for first, then in ((4, 5), (6, 7)):
+        policy.reset(Instruction(text="touch it"), 7)
+        for seed in (first, then):
+            seen = look(seed)
+            policy.decide(seen)
+            shown = inner.shown[-1]
+            assert (shown.picture("front").rgb == first).all()
+            assert shown.picture("front").stamp_s == seen.picture("front").stamp_s
+            assert shown.joints.position_rad is seen.joints.position_rad
+
+
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """The options of every policy that was built."""
@@ -83,6 +106,7 @@ def test_each_policy_is_built_once_and_only_when_it_is_needed(built: list[dict[s
         assert policies.of(split, look(1)) is plain
     assert isinstance(policies.of("no_language", look(1)), NoLanguage)
     assert isinstance(policies.of("other_image", look(1)), OtherImage)
+    assert isinstance(policies.of("first_image"), FirstImage)
     assert built == [{"size": 3}]
     blind = policies.of("no_vision", look(1))
     assert blind is policies.of("no_vision", look(1)) is not plain
