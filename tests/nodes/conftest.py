@@ -42,7 +42,6 @@ class Client:
         self.status: dict[str, Any] = {}
         self.history: list[dict[str, Any]] = []
         self.gate: dict[str, Any] = {}
-        self.gate_history: list[dict[str, Any]] = []
         self.arm_messages: list[JointTrajectory] = []
         self.joints: deque[tuple[float, np.ndarray]] = deque(maxlen=2000)
         self.stamp_s = 0.0
@@ -54,7 +53,6 @@ class Client:
 
         def on_gate(message: String) -> None:
             self.gate = json.loads(message.data)
-            self.gate_history.append(self.gate)
 
         def on_joints(message: JointState) -> None:
             # The last is the finger's.

@@ -71,6 +71,7 @@ class Bench:
         self.sent: list[Any] = []
         self.refused: list[tuple[Any, str]] = []  # a piece that a busy machine brings too late, too
         self._motion_id = ""
+        self._proposed: Any = None
         self._clock_out = self.node.create_publisher(Clock, "/clock", COMMAND)
         self._joints_out = self.node.create_publisher(JointState, "joint_states", RELIABLE)
         self._heartbeat_out = self.node.create_publisher(Header, "heartbeat", qos_profile_sensor_data)
@@ -178,7 +179,12 @@ class Bench:
         message = conversions.to_trajectory(
             motion, gripper_joint=MODEL.gripper_joints[0], motion_id=name, stamp_s=stamp_s
         )
+        self._proposed = message
         self._proposal_out.publish(message)
+
+    def say_again(self) -> None:
+        """Propose the same once more, word for word."""
+        self._proposal_out.publish(self._proposed)
 
     def start(self, motion_id: str) -> None:
         """Propose and wait until the arm is on its way."""

@@ -107,6 +107,21 @@ def test_a_stop_outlives_the_folder_of_its_file_and_the_gate(
     assert bench.ended("third")["state"] == "done"
 
 
+def test_a_proposal_that_is_said_again_is_one_motion(bench: Bench, start_gate: Callable[..., Any]) -> None:
+    """While it is executed it is not refused as a second one, and afterwards it is not made once more."""
+    start_gate()
+    bench.start("once")
+    bench.say_again()
+    assert bench.ended("once")["state"] == "done"
+    bench.come_to_rest()
+    there, heard = bench.told_rad, len(bench.history)
+    bench.say_again()
+    bench.wait(lambda: len(bench.history) > heard + 5, "the gate is silent")
+    bench.come_to_rest()
+    assert np.abs(bench.told_rad - there).max() < 1e-9
+    assert {each["state"] for each in bench.history if each["id"] == "once"} == {"executing", "done"}
+
+
 def test_a_stop_that_cannot_be_written_is_answered_kept_and_said(
     bench: Bench, start_gate: Callable[..., Any], latch: Latch
 ) -> None:

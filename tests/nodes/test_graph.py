@@ -54,37 +54,6 @@ def test_a_number_that_is_not_one_never_reaches_the_arm(client: Any, spoilt: flo
     assert np.abs(client.wait_still() - here).max() < STILL_RAD
 
 
-def test_a_proposal_that_is_said_again_is_one_motion(client: Any) -> None:
-    """Also while it is executed: it is not refused as a second one, and afterwards it is not made once more."""
-    from embodied.types import JointTrajectory
-    from nodes import conversions
-
-    here, motion_id = client.wait_still(), "said again"
-    share = np.linspace(0.0, 1.0, 21)[1:, None]
-    away = 0.3 * np.eye(7)[0]
-    motion = JointTrajectory(
-        joint_names=PANDA.joint_names,
-        time_s=2.0 * share[:, 0],
-        position_rad=here + (3 - 2 * share) * share**2 * away,
-        velocity_rad_s=3.0 * (1 - share) * share * away,
-        gripper_width_m=np.full(20, 0.08),
-    )
-    message = conversions.to_trajectory(
-        motion, gripper_joint=PANDA.gripper_joints[0], motion_id=motion_id, stamp_s=client.stamp_s
-    )
-    before = len(client.gate_history)
-
-    def said() -> list[str]:
-        return [each["state"] for each in client.gate_history[before:] if each["id"] == motion_id]
-
-    for state in ("executing", "done", "done"):
-        client.proposal.publish(message)
-        heard = len(said())
-        client.wait(lambda state=state, heard=heard: state in said()[heard:], "the gate did not answer")
-    assert {"executing", "done"} == set(said())
-    assert np.abs(client.wait_still() - here - away).max() < 0.03
-
-
 def test_stop_latches_until_resume_even_when_the_gate_is_killed(client: Any, graph: Any) -> None:
     instruction = client.say("touch the blue block")
     client.wait_moving()
