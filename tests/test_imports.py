@@ -139,7 +139,7 @@ def test_no_file_is_too_long_to_be_read_at_once() -> None:
     shipped = [path for path in CODE if path.relative_to(ROOT).parts[0] != "tests"]
     assert {name_of(path): n for path in shipped if (n := lines_of(path)) > 400} == {}
     assert {name_of(path): n for path in CODE if (n := lines_of(path)) > 600} == {}
-    assert sum(lines_of(path) for path in shipped) <= 37_000
+    assert sum(lines_of(path) for path in shipped) <= 37_500
 
 
 def test_no_import_leads_back_to_where_it_came_from() -> None:

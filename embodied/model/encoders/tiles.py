@@ -36,7 +36,7 @@ class TilesEncoder(ConvEncoder):
 
     def forward(self, value: Tensor) -> Tensor:
         features = super().forward(value.flatten(0, 1))
-        return (features.unflatten(0, value.shape[:2]) + self.which).flatten(1, 2)
+        return (features.reshape(*value.shape[:2], *features.shape[1:]) + self.which).flatten(1, 2)
 
 
 ENCODERS.register("tiles", TilesEncoder)
