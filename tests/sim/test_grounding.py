@@ -11,8 +11,9 @@ import pytest
 from embodied.arm import DEFAULT_ARM, arm_model
 from embodied.data.sample import Sample
 from embodied.errors import EmbodiedError, UnknownNameError
+from embodied.language.looks import LOOKS, Choice
 from embodied.language.nouns import Noun
-from embodied.language.verbs import WHICH, parse_plan
+from embodied.language.verbs import WHICH, look_of, parse_plan
 from embodied.language.vocabulary import COLOURS, OTHER_COLOURS
 from embodied.model.heads.grid import UNNAMED, labels
 from embodied.train.grounding_data import GroundingData
@@ -202,19 +203,22 @@ def test_no_command_names_what_is_held_out(world: World):
             assert HELD_OUT_KINDS.isdisjoint(noun.kind for noun in parse_plan(plan).nouns), text
 
 
-def test_of_two_things_of_one_name_it_is_asked_which(world: World, monkeypatch: pytest.MonkeyPatch):
+def test_of_two_things_of_one_name_it_is_asked_which_or_looked_for(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(grounding, "TWIN_SHARE", 1.0)
     monkeypatch.setattr(grounding, "UNDER_WAY_SHARE", 0.0)
-    asked = 0
+    asked = found = 0
     for seed in range(6):
         made = grounding.render_scene(world, seed, 32)
         named = Counter((colour, kind) for colour, kind, *_ in made.objects)
         kinds = grounding.kinds_of([make_task(name) for name in grounding.TASKS])
         twins = {Noun(COLOURS[c], kinds[k]) for (c, k), count in named.items() if count > 1}
-        for text, plan in ((text, parse_plan(plan)) for text, plan, _ in made.commands):
-            assert plan.refused or twins.isdisjoint(plan.nouns), text
+        for text, plan, looks in ((text, parse_plan(plan), looks) for text, plan, looks in made.commands):
+            if not plan.refused and not twins.isdisjoint(plan.nouns):
+                assert [look_of(each).target in twins for each in looks] == [True], text
+                assert isinstance(LOOKS.get(look_of(looks[0]).verb), Choice), text
+                found += 1
             asked += plan.verb == WHICH and plan.target in twins
-    assert asked
+    assert asked and found
 
 
 def test_nobody_speaks_of_what_is_painted(world: World, monkeypatch: pytest.MonkeyPatch):
