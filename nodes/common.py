@@ -172,17 +172,17 @@ def spin_until(node: Node, condition: Callable[[], bool], timeout_s: float | Non
 
 
 class Asking:
-    """A request that may be made twice, and is where no answer comes: a server that has not met a client by the time
-    of its answer gives it to nobody."""
+    """A request that may be made twice, and is where no answer comes for `again_s`: a server that has not met a client
+    by its answer gives it to nobody, and among too much that comes one may be lost."""
 
-    def __init__(self, client: Client, request: object) -> None:
-        self._client, self._request = client, request
+    def __init__(self, client: Client, request: object, again_s: float = ASK_AGAIN_S) -> None:
+        self._client, self._request, self._again_s = client, request, again_s
         self._calls: list[Future] = []
         self._asked_s = float("-inf")
 
     def done(self) -> bool:
         """Whether an answer came; asks, and asks again, in between."""
-        if steady_s() - self._asked_s > ASK_AGAIN_S:
+        if steady_s() - self._asked_s > self._again_s:
             self._calls.append(self._client.call_async(self._request))
             self._asked_s = steady_s()
         return any(call.done() for call in self._calls)

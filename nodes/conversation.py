@@ -9,7 +9,6 @@ from pathlib import Path
 from rclpy.client import Client
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.task import Future
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
@@ -17,7 +16,7 @@ from embodied.language.door import plain, stops
 from embodied.safety.latch import LATCHED as LATCHED_WORDS
 from embodied.safety.latch import Latch
 from embodied.text import check_text, shown
-from nodes.common import EVERY_FACT, LATCHED, RELIABLE, from_json, interrupted_after, spin_until, steady_s
+from nodes.common import EVERY_FACT, LATCHED, RELIABLE, Asking, from_json, interrupted_after, spin_until, steady_s
 from nodes.launch_support import existing_latch_files
 
 SUCCEEDED, FAILED, NOBODY = 0, 1, 2
@@ -171,14 +170,11 @@ class Conversation:
     def _trigger(self, client: Client) -> bool:
         if not self._wait(client.service_is_ready, 1.0):
             return False
-        # Asked again, for what it asks may be asked twice, and among too much that comes one answer may be lost.
-        calls: list[Future] = []
-        for _ in range(_TRIES):
-            calls.append(client.call_async(Trigger.Request()))
-            if self._wait(lambda: any(call.done() for call in calls), _ANSWER_S):
-                break
-        answers = [call.result() for call in calls if call.done()]
-        return any(answer is not None and bool(answer.success) for answer in answers)
+        asking = Asking(client, Trigger.Request(), again_s=_ANSWER_S)
+        if not self._wait(asking.done, _TRIES * _ANSWER_S):
+            return False
+        answer = asking.result()
+        return answer is not None and bool(answer.success)
 
     def _listens(self) -> bool:
         return bool(self._instruction.get_subscription_count())

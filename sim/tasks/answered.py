@@ -13,7 +13,7 @@ from sim.phrases import pick
 from sim.phrases.talk import Talk
 from sim.tasks import make_task, register
 from sim.tasks.spoken import Said, Spoken, like, some_plan
-from sim.tasks.which_one import key_of, look_that_finds, ways_to_call
+from sim.tasks.which_one import key_of, look_that_finds, named_besides, ways_to_call
 
 _NEW_SHARE, _ELSE_SHARE = 0.2, 0.2
 """Of cases where somebody does not answer and says a new command, or something of one of the families ELSE."""
@@ -82,5 +82,5 @@ def answer_by_place(way: str, others: Sequence[ObjectState], kind: str, talk: Ta
     """Which one is meant, by where it is; `kind` is what its kind is called."""
     if way in OF_TWO and of_two:
         return talk.line(OF_TWO[way])
-    named = {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
+    named = named_besides(others, talk)
     return talk.fill("answer_thing", x=talk.fill(key_of(way), kind=kind, **named))

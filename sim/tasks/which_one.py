@@ -39,7 +39,7 @@ class WhichOne(Spoken):
         if not ways:
             return None
         way, others = ways[talk.rng.integers(len(ways))]
-        named = {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
+        named = named_besides(others, talk)
         called = talk.fill(key_of(way), kind=talk.kind(meant.kind), **named)
         look = look_that_finds(way, Noun(ANY, meant.kind), others)
         return Said(words=talk.act(plan, {slot: called}), plan=plan, looks=(look,))
@@ -82,6 +82,11 @@ def ways_to_call(
 def key_of(way: str) -> str:
     """Of the noun phrases that call a thing by a relation."""
     return f"np_{way.replace(' ', '_')}"
+
+
+def named_besides(others: Sequence[ObjectState], talk: Talk) -> dict[str, str]:
+    """The things that a relation names, by their slots in its noun phrases."""
+    return {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
 
 
 def look_that_finds(way: str, like: Noun, others: Sequence[ObjectState]) -> Plan:

@@ -16,7 +16,7 @@ from sim.tasks.answered import answer_by_place
 from sim.tasks.scenes import HELD_OUT_THINGS
 from sim.tasks.spoken import Said, plain_plans
 from sim.tasks.which_is_meant import OneOfTwo
-from sim.tasks.which_one import key_of, look_that_finds, ways_to_call
+from sim.tasks.which_one import key_of, look_that_finds, named_besides, ways_to_call
 
 _ANSWERS_SHARE = 0.35
 """Of what is said: a command that means several, and what is answered to the question which one."""
@@ -47,7 +47,7 @@ class WhichTwin(OneOfTwo):
             answer = answer_by_place(way, others, kind, talk, of_two=counts[noun] == 2)
             words = joined(talk.act(plan), answer)
         else:
-            named = {letter: talk.noun(Noun(o.colour, o.kind)) for letter, o in zip("xy", others, strict=False)}
+            named = named_besides(others, talk)
             called = talk.fill(key_of(way), kind=f"{noun.colour} {talk.kind(noun.kind)}", **named)
             words = talk.act(plan, {slot: called})
         names = tuple(meant.name if each == noun else str(each) for each in plan.nouns)

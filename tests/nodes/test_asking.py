@@ -27,12 +27,11 @@ class Client:
 
 
 @pytest.mark.parametrize(("again_s", "lost", "answers"), [(0.0, 0, True), (0.0, 2, True), (60.0, 1, False)])
-def test_what_is_lost_is_asked_again(monkeypatch: pytest.MonkeyPatch, again_s: float, lost: int, answers: bool) -> None:
+def test_what_is_lost_is_asked_again(again_s: float, lost: int, answers: bool) -> None:
     from nodes import common
 
-    monkeypatch.setattr(common, "ASK_AGAIN_S", again_s)
     client: Any = Client(lost)
-    asking = common.Asking(client, "stop")
+    asking = common.Asking(client, "stop", again_s)
     done = [asking.done() for _ in range(lost + 1)]
     assert done[-1] == answers and not any(done[:-1])
     if answers:
